@@ -1,0 +1,108 @@
+"""A data set: three splits of compact samples, the preprocessing that made them, and what was noticed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+Kind = Literal["pictures", "table", "text"]
+Goal = Literal["classification", "regression"]
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Samples that are read when they are asked for, because together they do not fit in memory."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        """Return the samples at `indices` (int64, one dimension) as one compact tensor, in that order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples with their targets, in a fixed order.
+
+    inputs: compact samples, (n, channels, height, width) uint8 for pictures, (n, features) for tables and texts.
+    targets: (n,) int64 class numbers, or (n, outputs) float32 values.
+    ids: a stable name of each sample (file path, row number), for messages and for the worst errors.
+    """
+
+    inputs: Tensor | Rows
+    targets: Tensor
+    ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the compact inputs and the targets at `indices`, in that order."""
+        return self.inputs[indices], self.targets[indices]
+
+
+class Preprocessing(Protocol):
+    """From a raw file to the numbers that a network takes; fitted on the training split alone, saved with the run."""
+
+    kind: Kind
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one prepared sample, without the batch: (channels, height, width) or (features,)."""
+        ...
+
+    def read(self, source: Path) -> tuple[Tensor, list[str]]:
+        """Read raw samples from a file or folder as one compact tensor, with an id for each."""
+        ...
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Turn compact samples into float32 network inputs, on whatever device they are."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is needed to rebuild this object, as plain JSON values; 'kind' says which class."""
+        ...
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about the data that its user should know. severity: 'info' or 'warning'."""
+
+    severity: Literal["info", "warning"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Named splits with their meaning. The test split is for the final evaluation and touches nothing else."""
+
+    name: str
+    kind: Kind
+    goal: Goal
+    train: Split
+    valid: Split
+    test: Split
+    preprocessing: Preprocessing
+    classes: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    source: str = ""
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one prepared sample, without the batch."""
+        return self.preprocessing.input_shape
+
+    @property
+    def output_count(self) -> int:
+        """Number of raw outputs a model needs: one a class, or one a predicted value."""
+        return len(self.classes) if self.goal == "classification" else len(self.target_names)
+
+    def class_counts(self, split: Split) -> list[int]:
+        """Number of samples of each class in `split`, in the order of `classes`."""
+        return torch.bincount(split.targets, minlength=len(self.classes)).tolist()

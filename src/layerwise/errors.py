@@ -1,0 +1,69 @@
+"""Errors that a user can act on. Each is one sentence: what, what was received, what was expected, what to do.
+
+The command line prints the sentence without a traceback and leaves with the exit code of the class.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LayerwiseError(Exception):
+    """The base of every error that Layerwise raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(LayerwiseError):
+    """A flag, an argument or a combination of them cannot work (unknown name, negative rate)."""
+
+    exit_code = 2
+
+
+class DivergedError(LayerwiseError):
+    """The loss or a gradient stopped being a finite number; the last good weights are kept."""
+
+    exit_code = 3
+
+
+class DataError(LayerwiseError):
+    """A file or a data set is there but cannot be used as it is."""
+
+    exit_code = 65
+
+
+class NotFoundError(LayerwiseError):
+    """A file, folder or run that was named does not exist."""
+
+    exit_code = 66
+
+
+class UnavailableError(LayerwiseError):
+    """A data set is not on this machine and could not be fetched."""
+
+    exit_code = 69
+
+
+class CheckpointError(LayerwiseError):
+    """No whole checkpoint is left, or one does not belong to this run."""
+
+    exit_code = 70
+
+
+class StorageError(LayerwiseError):
+    """The disk is full or refuses to be written; the run is paused and can be resumed."""
+
+    exit_code = 74
+
+
+class BusyError(LayerwiseError):
+    """Another process owns the run."""
+
+    exit_code = 75
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ' Did you mean 'x'?' for the known name closest to `name`, or an empty string."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{found[0]}'?" if found else ""
