@@ -15,8 +15,8 @@ class WeightAverage:
     """Keeps average <- d * average + (1 - d) * weights, with d = min(decay, (1 + n) / (10 + n)) at update n.
 
     The smaller decay at the start (as in TensorFlow's ExponentialMovingAverage) forgets the random initial
-    weights. Running statistics of normalisation layers are averaged alike; other buffers stay the model's own,
-    since they may be constants, counts or masks. Make it after the model is on its device.
+    weights. Running statistics of normalisation layers are averaged alike; other buffers stay the model's
+    own, since they may be constants, counts or masks. Make it after the model is on its device.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

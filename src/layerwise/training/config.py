@@ -104,9 +104,7 @@ class TrainingConfig:
     momentum: float = field(
         default=0.9, metadata=_help("share of the velocity kept from step to step (momentum, nesterov, muon)")
     )
-    schedule: str = field(
-        default="constant", metadata=_help(f"how the rate changes: {', '.join(SCHEDULES)}")
-    )
+    schedule: str = field(default="constant", metadata=_help(f"how the rate changes: {', '.join(SCHEDULES)}"))
     warmup: float = field(default=0.0, metadata=_help("epochs over which the rate rises from zero"))
     clip_norm: float = field(
         default=0.0, metadata=_help("longest gradient allowed (2-norm over all parameters); 0 for no limit")

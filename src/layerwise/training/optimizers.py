@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from layerwise.errors import UsageError
@@ -43,8 +43,16 @@ def make_optimizer(module: nn.Module, training: TrainingConfig, penalty: Penalty
     if not parameters:
         raise UsageError("The model has no trainable parameter; unfreeze some or use a model with weights.")
     if training.optimizer == "muon":
-        return _make_muon(module, parameters, training, penalty)
+        optimizer: Optimizer = _make_muon(module, parameters, training, penalty)
+    else:
+        optimizer = _make_torch(module, parameters, training, penalty)
+    optimizer.register_load_state_dict_post_hook(_match_layout)
+    return optimizer
 
+
+def _make_torch(
+    module: nn.Module, parameters: list[nn.Parameter], training: TrainingConfig, penalty: PenaltyConfig
+) -> Optimizer:
     decay = penalty.decay(training.optimizer)
     is_weight = set(weights_of(module))
     groups = _groups(parameters, is_weight, decay)
@@ -91,3 +99,15 @@ def _make_muon(
     is_gpu = all(p.device.type == "cuda" for p in parameters)
     dtype = torch.bfloat16 if is_gpu else torch.float32
     return Muon(groups, lr=training.learning_rate, momentum=training.momentum, dtype=dtype)
+
+
+def _match_layout(optimizer: Optimizer) -> None:
+    """Give loaded state the order in memory of its parameter.
+
+    Files hold tensors in plain order, while filters may lie channels-last. Fused kernels walk through memory
+    and would pair the wrong numbers, without an error.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

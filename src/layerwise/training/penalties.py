@@ -1,7 +1,7 @@
 """L1, L2 and elastic net as proximal steps.
 
 The objective is loss(w) + l1 * sum |w| + l2 * sum w^2 over the weights (no bias, no normalisation), with
-l1 = strength * (1 - mix) and l2 = strength * mix. After the optimiser has moved w by its step on the loss alone,
+l1 = strength * (1 - mix) and l2 = strength * mix. After the optimiser has moved w by its step on the loss,
 
     w <- argmin_u  (u - w)^2 / (2 s) + l1 |u| + l2 u^2  =  soft(w, s * l1) / (1 + 2 s * l2),
     soft(w, t) = sign(w) * max(|w| - t, 0),
@@ -42,7 +42,7 @@ def proximal_step(optimizer: Optimizer, penalty: PenaltyConfig) -> None:
 
 
 def shrink(weights: list[Tensor], sizes: StepSizes, penalty: PenaltyConfig) -> None:
-    """Take the proximal step in place; `sizes` is one step size, or a tensor of them for each of `weights`."""
+    """Take the proximal step in place; `sizes` is one step size, or a tensor of them a weight tensor."""
     if penalty.l1:
         if isinstance(sizes, float):
             threshold = sizes * penalty.l1

@@ -1,0 +1,318 @@
+"""Where and how the arithmetic is done: device, threads, precision, compilation, order in memory.
+
+What is faster depends on the machine and on the size of the work, so it is measured where the run is long
+enough to pay for that, and every choice comes with its reason. The choice (Pace) is saved with the run and
+used again when it is resumed, because another precision or thread count would give other bits.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.errors import UsageError
+from layerwise.training.config import DEVICES, MachineConfig
+
+__all__ = ["DEVICES", "Pace", "choose_pace", "core_count", "multiply_adds", "pick_device", "pick_threads"]
+
+Loss = Callable[[nn.Module], Tensor]  # the loss of a model on one fixed batch
+
+WORK_PER_THREAD = 8_000_000  # multiply-adds of a forward pass that pay for one thread, see pick_threads
+MEASURED_FROM_S = 60.0  # predicted length of a run from which precisions are timed against each other
+COMPILED_FROM_S = {"cpu": 600.0, "cuda": 120.0}  # the same for torch.compile, whose trial costs 8 to 35 s
+WORTHWHILE = 1.15  # times faster, below which the plain way is kept
+PAYBACK = 3.0  # times its own cost that compiling must be predicted to save
+TRIAL_S, TRIAL_ROUNDS = 4.0, 15  # a race ends after so many seconds or rounds, but not before three rounds
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the steps of a run are computed. The default is plain float32, as the model is.
+
+    precision: 'float32', 'bfloat16' or 'float16' of the products; weights are always float32.
+    threads: of the processor; 0 leaves them as they are.
+    reasons: a sentence for each choice, for people.
+    """
+
+    precision: str = "float32"
+    compile: bool = False
+    channels_last: bool = False
+    threads: int = 0
+    reasons: tuple[str, ...] = ()
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """Arrange the weights of `model` in place and return what to call: itself, or itself compiled."""
+        if self.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return _compiled(model) if self.compile else model
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        """Within it products are computed in the chosen precision; for the forward pass and the loss."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device.type, getattr(torch, self.precision))
+
+    def scaler(self, device: torch.device) -> torch.amp.GradScaler:
+        """Return what scales the loss so that float16 gradients do not vanish; it does nothing otherwise."""
+        return torch.amp.GradScaler(device.type, enabled=self.precision == "float16")
+
+    def set_threads(self) -> None:
+        """Let torch use the chosen number of processor threads, in this whole process."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "reasons": list(self.reasons)}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Pace:
+        """Rebuild the pace that `to_json` described."""
+        return cls(**{**saved, "reasons": tuple(saved["reasons"])})
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; 'auto' is the first of cuda, mps and cpu that is there.
+
+    Raises UsageError where the device that was asked for is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in there.items() if is_there))
+    kind, _, index = MachineConfig(device=name).device.partition(":")
+    if not there[kind]:
+        found = " or ".join(known for known, is_there in there.items() if is_there)
+        raise UsageError(f"--device {name}: PyTorch finds no such device here; use {found}.")
+    if index and int(index) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise UsageError(f"--device {name}: the last one here is cuda:{last}; use one up to that.")
+    return torch.device(name)
+
+
+def core_count() -> int:
+    """Return how many processor cores this process may use, by affinity and by the quota of its container."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def pick_threads(work: int, cores: int | None = None) -> int:
+    """Return the processor threads for a network that takes `work` multiply-adds forward on a batch.
+
+    One thread for each WORK_PER_THREAD of them. THREADS_MEASURED
+    """
+    return max(1, min(work // WORK_PER_THREAD, core_count() if cores is None else cores))
+
+
+def multiply_adds(model: nn.Module, loss: Loss) -> int:
+    """Return the multiply-adds of products and convolutions in one forward pass of `loss`; changes nothing."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    twin = copy.deepcopy(model)
+    with _nothing_disturbed(_device_of(model)), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        loss(twin)
+    return int(counter.get_total_flops()) // 2
+
+
+def choose_pace(model: nn.Module, loss: Loss, steps: int, machine: MachineConfig) -> Pace:
+    """Return the fastest way found to take `steps` training steps of `model`, which is left as it was.
+
+    loss: gives the loss of a model on one typical batch; it is called on deep copies, in training mode.
+    The model, its buffers and the random state are the same afterwards.
+
+    Raises UsageError for a precision that the device cannot compute in.
+    """
+    device = _device_of(model)
+    _check_precision(machine.precision, device)
+    pace = _with_layout(Pace(), model, machine, device)
+    if device.type == "cpu":
+        pace = _with_threads(pace, model, loss, machine)
+    trial = Trial(model, loss, device, steps)
+    pace = _with_precision(pace, trial, machine)
+    return _with_compilation(pace, trial, machine)
+
+
+class Trial:
+    """Times training steps on deep copies of a model."""
+
+    def __init__(self, model: nn.Module, loss: Loss, device: torch.device, steps: int) -> None:
+        self.model, self.loss, self.device, self.steps = model, loss, device, steps
+        self._step_s: dict[str, float] = {}
+
+    def predicted_s(self, pace: Pace) -> float:
+        """Return about how long the whole run takes, from the better of two warm steps."""
+        if pace.precision not in self._step_s:
+            with _nothing_disturbed(self.device):
+                step = self._step(pace)
+                step()
+                self._step_s[pace.precision] = min(step(), step())
+        return self._step_s[pace.precision] * self.steps
+
+    def race(self, paces: list[Pace]) -> tuple[list[float], list[float]]:
+        """Return the first and the shortest step of each pace, in seconds; they take turns to share noise."""
+        with _nothing_disturbed(self.device):
+            steps = [self._step(pace) for pace in paces]
+            first = [step() for step in steps]
+            shortest = [float("inf")] * len(steps)
+            started = time.perf_counter()
+            for turn in range(TRIAL_ROUNDS):
+                if turn >= 3 and time.perf_counter() - started > TRIAL_S:
+                    break
+                shortest = [min(best, step()) for best, step in zip(shortest, steps, strict=True)]
+        return first, shortest
+
+    def _step(self, pace: Pace) -> Callable[[], float]:
+        """Return a function that takes one step without the optimiser's part, and returns its seconds."""
+        twin = copy.deepcopy(self.model).train()
+        runner = pace.wrap(twin)
+
+        def step() -> float:
+            pace.set_threads()
+            started = time.perf_counter()
+            with pace.autocast(self.device):
+                loss = self.loss(runner)
+            loss.backward()  # type: ignore[no-untyped-call]
+            twin.zero_grad(set_to_none=True)
+            if self.device.type != "cpu":
+                torch.accelerator.synchronize(self.device)
+            return time.perf_counter() - started
+
+        return step
+
+
+def _with_layout(pace: Pace, model: nn.Module, machine: MachineConfig, device: torch.device) -> Pace:
+    """Pictures with the channels innermost suit the convolutions of CPUs and of tensor cores."""
+    if machine.memory_format != "auto":
+        return replace(pace, channels_last=machine.memory_format == "channels-last")
+    is_convolutional = any(isinstance(part, nn.Conv2d) for part in model.modules())
+    is_volumetric = any(p.ndim > 4 for p in model.parameters())
+    if not is_convolutional or is_volumetric or device.type not in ("cpu", "cuda"):
+        return pace
+    return _because(pace, "channels last in memory, as convolutions like it", channels_last=True)
+
+
+def _with_threads(pace: Pace, model: nn.Module, loss: Loss, machine: MachineConfig) -> Pace:
+    if machine.threads:
+        return _because(pace, f"{_count(machine.threads, 'thread')}, as asked", threads=machine.threads)
+    work = multiply_adds(model, loss)
+    threads = pick_threads(work)
+    return _because(pace, f"{_count(threads, 'thread')} for {work:,} multiply-adds a batch", threads=threads)
+
+
+def _with_precision(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
+    if machine.precision != "auto":
+        return _because(pace, f"{machine.precision}, as asked", precision=machine.precision)
+    if not _has_fast_bfloat16(trial.device):
+        return _because(pace, f"float32, since this {trial.device.type} has no units for bfloat16")
+    predicted_s = trial.predicted_s(pace)
+    if predicted_s < MEASURED_FROM_S:
+        return _because(
+            pace, f"float32, since about {predicted_s:.0f} s of training are too short to try more"
+        )
+    half = replace(pace, precision="bfloat16")
+    _, (full_s, half_s) = trial.race([pace, half])
+    measured = f"{1e3 * half_s:.1f} ms a step against {1e3 * full_s:.1f} ms in float32"
+    if full_s < WORTHWHILE * half_s:
+        return _because(pace, f"float32, since bfloat16 takes {measured}")
+    return _because(half, f"bfloat16, since it takes {measured}")
+
+
+def _with_compilation(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
+    if machine.compile != "auto":
+        return _because(pace, f"torch.compile: {machine.compile}, as asked", compile=machine.compile == "yes")
+    threshold_s = COMPILED_FROM_S.get(trial.device.type)
+    if threshold_s is None or not _can_compile(trial.device):
+        return _because(pace, "not compiled, since there is no compiler for this device")
+    predicted_s = trial.predicted_s(pace)
+    if predicted_s < threshold_s:
+        return _because(
+            pace, f"not compiled, since that pays only from about {threshold_s:.0f} s of training"
+        )
+    return _compiled_if_worth_it(pace, trial)
+
+
+def _compiled_if_worth_it(pace: Pace, trial: Trial) -> Pace:
+    compiled = replace(pace, compile=True)
+    try:
+        (_, compile_s), (plain_s, compiled_s) = trial.race([pace, compiled])
+    except Exception as error:  # a compiler can fail in any way, and the plain model is still there
+        return _because(pace, f"not compiled, since torch.compile failed ({type(error).__name__})")
+    saved_s = (plain_s - compiled_s) * trial.steps
+    measured = f"compiling takes {compile_s:.0f} s and saves {saved_s:.0f} s"
+    if saved_s < PAYBACK * compile_s:
+        return _because(pace, f"not compiled, since {measured}")
+    return _because(compiled, f"compiled, since {measured}")
+
+
+def _check_precision(precision: str, device: torch.device) -> None:
+    if precision == "float16" and device.type != "cuda":
+        raise UsageError(
+            f"--precision float16 needs a CUDA device, this is {device.type}; use float32 or bfloat16."
+        )
+    if precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise UsageError("--precision bfloat16: this CUDA device does not know it; use float32 or float16.")
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in units of their own (tensor cores, AMX)."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+def _can_compile(device: torch.device) -> bool:
+    """Whether torch.compile finds what it generates code for: a C++ compiler, or Triton."""
+    if device.type == "cpu":
+        return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
+    return importlib.util.find_spec("triton") is not None
+
+
+def _compiled(model: nn.Module) -> nn.Module:
+    compiled = torch.compile(model)
+    assert isinstance(compiled, nn.Module)  # for the type checker: it is one where it was given one
+    return compiled
+
+
+def _because(pace: Pace, reason: str, **choice: Any) -> Pace:
+    return replace(pace, **choice, reasons=(*pace.reasons, reason))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+@contextmanager
+def _nothing_disturbed(device: torch.device) -> Iterator[None]:
+    """Put the random generators and the thread count back afterwards."""
+    threads = torch.get_num_threads()
+    mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        if mps_state is not None:
+            torch.mps.set_rng_state(mps_state)
