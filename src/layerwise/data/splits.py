@@ -1,0 +1,182 @@
+"""Dividing samples into training, validation and test: by chance within each class, by group, or by time.
+
+Every split is a function of the seed and of the values it is made by. Shares: `test` of all samples, then
+`valid` of what remains for training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from layerwise.errors import DataError, UsageError, nearest
+
+WAYS = ("random", "group", "time")
+
+
+class Indices(NamedTuple):
+    """Positions of the samples of each split, (n,) int64, ascending; by time, in the order of time."""
+
+    train: Tensor
+    valid: Tensor
+    test: Tensor
+
+
+def split_indices(
+    count: int,
+    *,
+    test: float,
+    valid: float,
+    seed: int,
+    by: str = "random",
+    classes: Tensor | None = None,
+    values: Tensor | None = None,
+) -> Indices:
+    """Divide `count` samples.
+
+    Args:
+        test: share of all samples, 0 for none.
+        valid: share of what the test split leaves.
+        seed: decides what chance decides.
+        by: 'random' (stratified where `classes` are given), 'group' (none is divided) or 'time' (the
+        latest last).
+        classes: (count,) int64 class of each sample; every class of three samples or more comes into every
+        split.
+        values: (count,) int64 group, or time of any number type, of each sample.
+
+    Raises UsageError for a share or a way that cannot work, DataError for too few samples or groups.
+    """
+    check_shares(test=test, valid=valid, by=by)
+    if count < 3:
+        raise DataError(f"There are {count} samples; three splits need at least 3.")
+    if by == "random":
+        labels = torch.zeros(count, dtype=torch.int64) if classes is None else classes
+        return _split_by_chance(labels, test, valid, seed)
+    if values is None:
+        raise UsageError(f"--split-by {by} needs --split-column, the column with the {by} of a row.")
+    return (
+        _split_by_group(values, test, valid, seed) if by == "group" else _split_by_time(values, test, valid)
+    )
+
+
+def hold_out(count: int, *, valid: float, seed: int, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Divide data that brings a test part of its own into (train, valid) positions, stratified."""
+    check_shares(test=0.0, valid=valid, by="random")
+    labels = torch.zeros(count, dtype=torch.int64) if classes is None else classes
+    train, held_out, _ = _split_by_chance(labels, 0.0, valid, seed)
+    return train, held_out
+
+
+def limit_indices(indices: Tensor, limit: int | None, seed: int, classes: Tensor | None = None) -> Tensor:
+    """Draw at most `limit` of the training positions, stratified where all samples' classes are given."""
+    if limit is None or limit >= len(indices):
+        return indices
+    if limit < 1:
+        raise UsageError(f"--limit must be at least 1, received {limit}.")
+    labels = torch.zeros(len(indices), dtype=torch.int64) if classes is None else classes[indices]
+    return indices[_draw(labels, limit, _generator(seed), spare=0).nonzero().flatten()]
+
+
+def check_shares(*, test: float, valid: float, by: str) -> None:
+    """Raise UsageError, naming the flag, for shares or a way of splitting that cannot work."""
+    for flag, share in (("--test", test), ("--valid", valid)):
+        if not 0 <= share < 1:
+            raise UsageError(f"{flag} must be a share from 0 to below 1, received {share!r}.")
+    if by not in WAYS:
+        raise UsageError(f"--split-by must be one of {', '.join(WAYS)}, received '{by}'.{nearest(by, WAYS)}")
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _split_by_chance(labels: Tensor, test: float, valid: float, seed: int) -> Indices:
+    generator = _generator(seed)
+    everything = torch.arange(len(labels))
+    in_test = _draw(labels, _share(len(labels), test), generator, spare=2)
+    rest = everything[~in_test]
+    in_valid = _draw(labels[rest], _share(len(rest), valid), generator, spare=1)
+    return Indices(rest[~in_valid], rest[in_valid], everything[in_test])
+
+
+def _share(count: int, share: float) -> int:
+    """Return the samples that a share is: rounded, and at least one where any were asked for."""
+    return max(1, round(count * share)) if share else 0
+
+
+def _draw(labels: Tensor, wanted: int, generator: torch.Generator, spare: int) -> Tensor:
+    """Mark about `wanted` samples, each class in proportion, one at least of a class larger than `spare`."""
+    shuffled = torch.randperm(len(labels), generator=generator)
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    sizes = torch.bincount(labels).tolist()
+    marked = torch.zeros(len(labels), dtype=torch.bool)
+    for members, quota in zip(_cut(by_class, sizes), _quotas(sizes, wanted, spare), strict=True):
+        marked[members[:quota]] = True
+    return marked
+
+
+def _quotas(sizes: Sequence[int], wanted: int, spare: int) -> list[int]:
+    """Mark about `wanted` samples, each class in proportion; one at least if it has more than `spare`."""
+    total = sum(sizes)
+    if not wanted:
+        return [0] * len(sizes)
+    exact = [size * wanted / total for size in sizes]
+    quotas = [int(share) for share in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda number: (quotas[number] - exact[number], number))
+    for number in by_remainder[: wanted - sum(quotas)]:
+        quotas[number] += 1
+    least = [1 if spare and size > spare else 0 for size in sizes]
+    most = [max(size - spare, low) if spare else size for size, low in zip(sizes, least, strict=True)]
+    return [min(max(quota, low), high) for quota, low, high in zip(quotas, least, most, strict=True)]
+
+
+def _split_by_group(groups: Tensor, test: float, valid: float, seed: int) -> Indices:
+    names, inverse = np.unique(groups.numpy(), return_inverse=True)
+    members = torch.from_numpy(inverse)
+    splits = 1 + (test > 0) + (valid > 0)
+    if len(names) < splits:
+        raise DataError(f"There are {len(names)} groups; {splits} splits need at least one each.")
+    sizes = torch.bincount(members).tolist()
+    order = torch.randperm(len(names), generator=_generator(seed)).tolist()
+    test_groups = _take_groups(order, sizes, _share(len(groups), test), spare=1 + (valid > 0))
+    rest = [group for group in order if group not in test_groups]
+    valid_wanted = _share(sum(sizes[group] for group in rest), valid)
+    valid_groups = _take_groups(rest, sizes, valid_wanted, spare=1)
+    split_of_group = torch.zeros(len(names), dtype=torch.int64)
+    split_of_group[list(valid_groups)] = 1
+    split_of_group[list(test_groups)] = 2
+    split = split_of_group[members]
+    return Indices(*((split == number).nonzero().flatten() for number in range(3)))
+
+
+def _take_groups(order: Sequence[int], sizes: Sequence[int], wanted: int, spare: int) -> set[int]:
+    """Take groups in order while each brings the split nearer to `wanted`; one at least, leaving `spare`."""
+    taken: set[int] = set()
+    held = 0
+    for group in order:
+        if not wanted or len(order) - len(taken) <= spare:
+            break
+        if abs(held + sizes[group] - wanted) < abs(held - wanted):
+            taken.add(group)
+            held += sizes[group]
+    if wanted and not taken:
+        taken.add(min(order, key=lambda group: sizes[group]))
+    return taken
+
+
+def _split_by_time(times: Tensor, test: float, valid: float) -> Indices:
+    order = times.argsort(stable=True)
+    held_out = _share(len(order), test)
+    rest = len(order) - held_out
+    in_valid = min(_share(rest, valid), rest - 1)
+    train, valid_part, test_part = _cut(order, [rest - in_valid, in_valid, held_out])
+    return Indices(train, valid_part, test_part)
+
+
+def _cut(positions: Tensor, sizes: Sequence[int]) -> Sequence[Tensor]:
+    return positions.tensor_split(list(accumulate(sizes))[:-1])

@@ -1,0 +1,285 @@
+"""From a table to a data set: target, splits, encoders fitted on the training rows, and the encoded rows.
+
+The table is read in passes, each chunk by chunk: what the columns are, the target, the fit, the encoding.
+Encoded rows that would need more than MEMORY_LIMIT are kept in a file, so that a table of any length can
+be trained on.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from layerwise.data.cells import ColumnType, Place
+from layerwise.data.checks import check_splits, check_table
+from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Dataset, Goal, Notice, Rows, Split
+from layerwise.data.encoding import TablePreprocessing, fit_columns
+from layerwise.data.splits import Indices, check_shares, limit_indices, split_indices
+from layerwise.data.tables import TableFile, open_table, survey_frame
+from layerwise.data.targets import decide_target, missing_target_notice
+from layerwise.errors import DataError, UsageError, nearest
+
+MEMORY_LIMIT = 512 * 2**20  # bytes of encoded rows that are kept in memory
+RELEASE_BYTES = 64 * 2**20  # bytes read through a mapped file before its pages are given back
+NUMBERING_STARTS = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class RowNames(Sequence[str]):
+    """'line 17' for each row, made when it is asked for, because ten million names are a gigabyte."""
+
+    lines: NDArray[np.int64]
+    unit: str
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        if isinstance(index, slice):
+            return RowNames(self.lines[index], self.unit)
+        return f"{self.unit} {self.lines[index]}"
+
+
+class FileRows(Rows):
+    """Encoded rows in an unnamed temporary file, which goes away with this object.
+
+    matrix: (all rows, features) float32, mapped from the file; rows: (n,) which of them these are.
+    """
+
+    def __init__(self, matrix: NDArray[np.float32], mapped: mmap.mmap, rows: Tensor) -> None:
+        self._matrix, self._mapped, self._rows = matrix, mapped, rows
+        self._read_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        encoded = torch.from_numpy(self._matrix[self._rows[indices].numpy()])
+        self._read_bytes += max(encoded.nbytes, len(encoded) * mmap.PAGESIZE)
+        if self._read_bytes > RELEASE_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+            self._read_bytes = 0
+        return encoded
+
+
+def table_file_dataset(path: Path, config: DataConfig, seed: int) -> Dataset:
+    """Make a data set of a CSV or Parquet file; see `open_table` and `decide_target` for what is refused."""
+    return _table_dataset(open_table(path), path.stem, config, seed, None, str(path))
+
+
+def frame_dataset(
+    frame: pl.DataFrame, target: str, goal: Goal | None, name: str, config: DataConfig, seed: int, source: str
+) -> Dataset:
+    """Make a data set of a frame in memory. config.target, where given, wins over `target`."""
+    if config.target:
+        target, goal = config.target, goal if config.target == target else None
+    return _table_dataset(survey_frame(frame, name), name, replace(config, target=target), seed, goal, source)
+
+
+def _table_dataset(
+    table: TableFile, name: str, config: DataConfig, seed: int, goal: Goal | None, source: str
+) -> Dataset:
+    _check_columns(table, config)
+    rows = _read_key_columns(table, config)
+    target, target_notices = decide_target(rows.target, table.types[rows.target.name], table.source, goal)
+    labels = target.encode(rows.target, rows.place) if target.classes else None
+    indices = split_indices(
+        len(rows.target),
+        test=config.test,
+        valid=config.valid,
+        seed=seed,
+        by=config.split_by,
+        classes=labels,
+        values=rows.split_values,
+    )
+    indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, labels))
+    target = target.fit(rows.target[indices.train.numpy()])
+    types, left_out = _used_types(table, config, rows.numbering)
+    columns, fit_notices = fit_columns(_training_rows(table, list(types), rows.kept, indices.train), types)
+    preprocessing = TablePreprocessing(columns, target)
+    inputs: Sequence[Tensor | FileRows] = _encode(table, preprocessing, rows.kept, indices)
+    targets = target.encode(rows.target, rows.place)
+    parts = [
+        Split(part, targets[positions], RowNames(rows.lines[positions.numpy()], table.unit))
+        for part, positions in zip(inputs, indices, strict=True)
+    ]
+    dataset = Dataset(
+        name=name,
+        kind="table",
+        goal=target.goal,
+        train=parts[0],
+        valid=parts[1],
+        test=parts[2],
+        preprocessing=preprocessing,
+        classes=target.classes,
+        target_names=() if target.classes else (target.name,),
+        source=source,
+    )
+    notices = (*table.notices, *rows.notices, *target_notices, *left_out, *fit_notices)
+    return replace(dataset, notices=(*notices, *check_splits(dataset), *check_table(dataset)))
+
+
+def _check_columns(table: TableFile, config: DataConfig) -> None:
+    """Refuse a target or a split column that the table does not have."""
+    check_shares(test=config.test, valid=config.valid, by=config.split_by)
+    names = tuple(table.types)
+    if config.target is None:
+        shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+        raise UsageError(f"{table.source} is a table: say which column to predict with --target ({shown}).")
+    for flag, name in (("--target", config.target), ("--split-column", config.split_column)):
+        if name is not None and name not in table.types:
+            raise DataError(
+                f"{table.source} has no column '{name}', which {flag} names; its columns are "
+                f"{', '.join(names[:20])}.{nearest(name, names)}"
+            )
+    if config.split_by != "random" and config.split_column is None:
+        raise UsageError(
+            f"--split-by {config.split_by} needs --split-column, the column with the {config.split_by} of "
+            "a row."
+        )
+
+
+@dataclass(frozen=True)
+class _KeyColumns:
+    """What is known of every row before anything is fitted.
+
+    kept: (all rows,) whether the row has a target; the others are of the kept rows alone.
+    numbering: columns that only number the rows.
+    """
+
+    kept: NDArray[np.bool_]
+    target: pl.Series
+    split_values: Tensor | None
+    lines: NDArray[np.int64]
+    place: Place
+    numbering: tuple[str, ...]
+    notices: tuple[Notice, ...]
+
+
+def _read_key_columns(table: TableFile, config: DataConfig) -> _KeyColumns:
+    """Read the target, the split column and the line of each row, and find columns that number the rows."""
+    name = config.target or ""
+    numbering = {column for column, kind in table.types.items() if kind.kind == "number"} - {name}
+    targets, keys, lines, offset = [], [], [], 0
+    split_name = config.split_column if config.split_by != "random" else None
+    wanted = list(dict.fromkeys([name, *([split_name] if split_name else []), *sorted(numbering)]))
+    for chunk in table.chunks(wanted):
+        targets.append(chunk.frame[name])
+        if split_name:
+            keys.append(chunk.frame[split_name])
+        lines.append(np.asarray(chunk.lines, np.int64))
+        numbering = {column for column in numbering if _numbers_rows(chunk.frame[column], offset)}
+        offset += len(chunk.lines)
+    target = pl.concat(targets)
+    kept = target.is_not_null()
+    notices = missing_target_notice(name, target.null_count(), len(target), table.source)
+    kept_lines = np.concatenate(lines)[kept.to_numpy()]
+    place = Place(table.source, kept_lines, table.unit)
+    split_values = _split_values(pl.concat(keys).filter(kept), config.split_by, place) if keys else None
+    return _KeyColumns(
+        kept=kept.to_numpy(),
+        target=target.filter(kept),
+        split_values=split_values,
+        lines=kept_lines,
+        place=place,
+        numbering=tuple(sorted(numbering)),
+        notices=tuple(notices),
+    )
+
+
+def _numbers_rows(cells: pl.Series, offset: int) -> bool:
+    """Whether the cells count the rows of the table, from 0 or from 1."""
+    if cells.null_count():
+        return False
+    values = cells.to_numpy() - np.arange(offset, offset + len(cells))
+    return values[0] in NUMBERING_STARTS and bool((values == values[0]).all())
+
+
+def _split_values(cells: pl.Series, by: str, place: Place) -> Tensor:
+    """Return the group number or the time of each row."""
+    if cells.null_count():
+        row = int(cells.is_null().arg_true()[0])
+        raise DataError(
+            f"{place(row)}: column '{cells.name}' is empty, so the row has no {by} to split by; fill it."
+        )
+    if by == "group":
+        return torch.from_numpy(cells.rank("dense").cast(pl.Int64).to_numpy(writable=True))
+    if cells.dtype in (pl.String, pl.Boolean):
+        raise DataError(
+            f"{place.source}: column '{cells.name}' holds no dates or numbers, so rows cannot be ordered "
+            "by it; name "
+            "another --split-column."
+        )
+    times = cells.dt.epoch("us") if cells.dtype.is_temporal() else cells
+    return torch.from_numpy(times.to_numpy(writable=True))
+
+
+def _used_types(
+    table: TableFile, config: DataConfig, numbering: Sequence[str]
+) -> tuple[dict[str, ColumnType], tuple[Notice, ...]]:
+    """Choose the columns to learn from, and say which are left out before anything is fitted."""
+    types = {name: kind for name, kind in table.types.items() if name != config.target}
+    notices = []
+    for name in numbering:
+        if name != config.split_column:
+            del types[name]
+            text = (
+                f"Column '{name}' is left out: it numbers the rows, which could leak the order of the table."
+            )
+            notices.append(Notice("warning", text))
+    if config.split_by == "group" and config.split_column in types:
+        del types[config.split_column]
+        text = f"Column '{config.split_column}' is left out: its groups are kept apart, so none is met again."
+        notices.append(Notice("info", text))
+    return types, tuple(notices)
+
+
+def _kept_chunks(
+    table: TableFile, names: Sequence[str], kept: NDArray[np.bool_]
+) -> Iterator[tuple[pl.DataFrame, slice]]:
+    """Yield the rows that have a target, with their positions among all that have."""
+    position = offset = 0
+    for chunk in table.chunks(names):
+        mask = kept[offset : offset + len(chunk.lines)]
+        frame = chunk.frame.filter(pl.Series(mask))
+        yield frame, slice(position, position + len(frame))
+        position += len(frame)
+        offset += len(chunk.lines)
+
+
+def _training_rows(
+    table: TableFile, names: Sequence[str], kept: NDArray[np.bool_], train: Tensor
+) -> Iterator[pl.DataFrame]:
+    in_train = np.zeros(int(kept.sum()), bool)
+    in_train[train.numpy()] = True
+    for frame, positions in _kept_chunks(table, names, kept):
+        yield frame.filter(pl.Series(in_train[positions]))
+
+
+def _encode(
+    table: TableFile, preprocessing: TablePreprocessing, kept: NDArray[np.bool_], indices: Indices
+) -> Sequence[Tensor] | Sequence[FileRows]:
+    """Encode all rows, in memory where they fit, else into a file."""
+    names = [column.name for column in preprocessing.columns]
+    shape = (int(kept.sum()), *preprocessing.input_shape)
+    encoded = (preprocessing.encode(frame) for frame, _ in _kept_chunks(table, names, kept))
+    if 4 * shape[0] * shape[1] <= MEMORY_LIMIT:
+        matrix = torch.cat(list(encoded))
+        return [matrix[positions] for positions in indices]
+    with tempfile.TemporaryFile(prefix="layerwise-") as file:
+        for part in encoded:
+            file.write(part.numpy().tobytes())
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    array = np.frombuffer(mapped, np.float32).reshape(shape)
+    return [FileRows(array, mapped, positions) for positions in indices]

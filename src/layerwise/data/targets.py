@@ -1,0 +1,178 @@
+"""The column to predict: classes or a value, decided from its cells, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from layerwise.data.cells import ColumnType, Place, write_number
+from layerwise.data.columns import Moments
+from layerwise.data.dataset import Goal, Notice
+from layerwise.errors import DataError
+
+CLASS_LIMIT = (
+    20  # whole numbers with at most so many different values, each with 5 rows on average, are classes
+)
+ROWS_A_CLASS = 3  # one for each split
+SMALLEST_TABLE = 10
+MISSING_SHARE_LIMIT = 0.5
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """Classes in sorted order, or a value with its mean and deviation over the training rows."""
+
+    name: str
+    goal: Goal
+    type: ColumnType
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def encode(self, cells: pl.Series, place: Place) -> Tensor:
+        """Return class numbers (rows,) int64 or standardised values (rows, 1) float32.
+
+        cells: typed, as `tables` reads them. Raises DataError, naming the line, for a missing cell or
+        unknown class.
+        """
+        if cells.null_count():
+            row = int(cells.is_null().arg_true()[0])
+            raise DataError(
+                f"{place(row)}: column '{self.name}' is empty where its true value was expected; fill it."
+            )
+        if self.goal == "regression":
+            values = torch.tensor(cells.to_numpy(), dtype=torch.float64)
+            return ((values - self.mean) / self.deviation).float()[:, None]
+        labels = class_names(cells)
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        codes = labels.replace_strict(numbers, default=None, return_dtype=pl.Int64)
+        if codes.null_count():
+            row = int(codes.is_null().arg_true()[0])
+            known = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
+            raise DataError(
+                f"{place(row)}: column '{self.name}' holds the class '{labels[row]}', which was not in the "
+                "training "
+                f"data ({known}); correct the cell or take the row out."
+            )
+        return torch.tensor(codes.to_numpy())
+
+    def fit(self, cells: pl.Series) -> TargetColumn:
+        """Return this target with mean and deviation of the training cells; classes have none."""
+        if self.goal == "classification":
+            return self
+        moments = Moments()
+        moments.update(cells.to_numpy())
+        if not moments.deviation:
+            raise DataError(
+                f"Column '{self.name}' has one value alone in training; there is nothing to predict."
+            )
+        return replace(self, mean=moments.mean, deviation=moments.deviation)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        column_type = {"kind": self.type.kind, "format": self.type.format}
+        return {**vars(self), "type": column_type, "classes": list(self.classes)}
+
+    @staticmethod
+    def from_json(saved: Mapping[str, Any]) -> TargetColumn:
+        """Rebuild what `to_json` gave."""
+        types = ColumnType(**saved["type"])
+        return TargetColumn(**{**saved, "type": types, "classes": tuple(saved["classes"])})
+
+
+def class_names(cells: pl.Series) -> pl.Series:
+    """Write the cells as names of classes: 3 and not 3.0, true, or the text itself."""
+    if cells.dtype == pl.Float64:
+        names = {value: write_number(value) for value in cells.unique().drop_nulls()}
+        return cells.replace_strict(names, default=None, return_dtype=pl.String)
+    return cells.cast(pl.String)
+
+
+def decide_target(
+    cells: pl.Series, column_type: ColumnType, source: str, goal: Goal | None = None
+) -> tuple[TargetColumn, list[Notice]]:
+    """Look at all cells of the target, missing ones left out, and decide between classes and a value.
+
+    Raises DataError, naming the column, for one class alone, a class too rare for three splits, too few
+    rows, or a target that suits no goal.
+    """
+    name = cells.name
+    if len(cells) < SMALLEST_TABLE:
+        raise DataError(
+            f"{source} has {len(cells)} rows with a '{name}'; at least {SMALLEST_TABLE} are needed."
+        )
+    chosen: Goal = goal or ("classification" if _looks_like_classes(cells) else "regression")
+    if chosen == "regression":
+        if column_type.kind != "number":
+            raise DataError(
+                f"{source}: column '{name}' holds {_words(column_type)}, which cannot be a value to "
+                "predict; choose a "
+                "column of numbers, or one with classes."
+            )
+        notice = f"Column '{name}' holds numbers, so its value is predicted (regression)."
+        return TargetColumn(name, "regression", column_type), [Notice("info", notice)]
+    if column_type.kind == "date":
+        raise DataError(
+            f"{source}: column '{name}' holds dates, which cannot be predicted; choose another column."
+        )
+    classes = _classes(cells, source)
+    shown = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+    notice = (
+        f"Column '{name}' has {len(classes)} classes ({shown}), so the class is predicted (classification)."
+    )
+    return TargetColumn(name, "classification", column_type, classes), [Notice("info", notice)]
+
+
+def missing_target_notice(name: str, missing: int, rows: int, source: str) -> list[Notice]:
+    """Say that rows without a target are left out; raises DataError where they are more than half."""
+    if not missing:
+        return []
+    if missing > MISSING_SHARE_LIMIT * rows:
+        raise DataError(
+            f"{source}: column '{name}' is empty in {missing} of {rows} rows; a target must be known in at "
+            "least half "
+            "of them, so fill it or choose another column."
+        )
+    return [Notice("warning", f"{missing} of {rows} rows have no '{name}' and are left out.")]
+
+
+def _looks_like_classes(cells: pl.Series) -> bool:
+    if cells.dtype != pl.Float64:
+        return True
+    if not bool((cells == cells.floor()).all()):
+        return False
+    distinct = cells.n_unique()
+    return distinct <= 2 or (distinct <= CLASS_LIMIT and len(cells) >= 5 * distinct)
+
+
+def _classes(cells: pl.Series, source: str) -> tuple[str, ...]:
+    counts = cells.value_counts(name="count").sort(cells.name)
+    name, distinct = cells.name, len(counts)
+    if distinct < 2:
+        only = class_names(counts[name])[0]
+        raise DataError(
+            f"{source}: column '{name}' has one class alone, '{only}'; at least two are needed to learn."
+        )
+    if distinct > max(CLASS_LIMIT, len(cells) / 2):
+        raise DataError(
+            f"{source}: column '{name}' has {distinct} different values in {len(cells)} rows, so it names "
+            "rows, not "
+            "classes; choose another target."
+        )
+    rare = counts.filter(pl.col("count") < ROWS_A_CLASS)
+    if len(rare):
+        raise DataError(
+            f"{source}: column '{name}' has the class '{class_names(rare[name])[0]}' in {rare['count'][0]} "
+            "rows; each "
+            f"class needs at least {ROWS_A_CLASS}, one a split, so add rows or take the class out."
+        )
+    return tuple(class_names(counts[name]))
+
+
+def _words(column_type: ColumnType) -> str:
+    return {"text": "text", "boolean": "truth values", "date": "dates", "number": "numbers"}[column_type.kind]
