@@ -1,0 +1,78 @@
+"""Numbers in words and figures that people read: durations, counts, shares, metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+METRIC_NAMES = {"loss": "loss", "accuracy": "accuracy", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
+
+
+def duration(seconds: float) -> str:
+    """Return 0.04 s, 4.1 s, 1 min 12 s or 2 h 05 min."""
+    if seconds < 0.1:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def clock(seconds: float) -> str:
+    """Return 0:12, 3:04 or 1:02:03."""
+    minutes, rest = divmod(math.ceil(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def count(number: float) -> str:
+    """Return a whole number with commas: 61,706."""
+    return f"{round(number):,}"
+
+
+def compact(number: float) -> str:
+    """Return a large number shortly: 950, 61.7 k, 416 k, 25.6 M, 4.09 G."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= 0.9995 * size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.3g}"
+
+
+def share(fraction: float) -> str:
+    """Return a share of 1 as per cent: 98.2 %, and 99.96 % where one digit would round to 100."""
+    per_cent = 100 * fraction
+    rounds_to_an_end = 99.95 <= per_cent < 100 or 0 < per_cent < 0.05
+    return f"{per_cent:.2f} %" if rounds_to_an_end else f"{per_cent:.1f} %".replace(".0 %", " %")
+
+
+def decimal(value: float) -> str:
+    """Return a number with four significant digits, without exponent where that stays short."""
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "-∞"}.get(value, "not a number")
+    magnitude = abs(value)
+    if magnitude >= 1e6 or 0 < magnitude < 1e-3:
+        return f"{value:.3g}"
+    if magnitude >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if magnitude >= 1 else f"{value:.3f}"
+
+
+def metric(name: str, value: float) -> str:
+    """Return a metric with its name: accuracy 97.2 %, R² 0.481."""
+    text = share(value) if name == "accuracy" else decimal(value)
+    return f"{METRIC_NAMES.get(name, name)} {text}"
+
+
+def losses(values: Mapping[str, float]) -> str:
+    """Return the training loss, or the loss of each part where a task has several."""
+    if set(values) == {"model"}:
+        return f"train loss {decimal(values['model'])}"
+    return " · ".join(f"{part} loss {decimal(value)}" for part, value in values.items())
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """Return 1 picture, 360 pictures."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
