@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from layerwise.errors import DataError
-from layerwise.tasks import Classification, Regression
+from layerwise.tasks import Classification, Regression, Task
 
 CALIBRATION_BINS = 15
 WORST_COUNT = 24
@@ -86,6 +86,11 @@ class ClassEvaluation:
     calibration: tuple[CalibrationBin, ...]
     worst: tuple[Mistake, ...]
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The headline figures under the names that the task gives them while training."""
+        return {"loss": self.loss, "accuracy": self.accuracy}
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
         return {"goal": "classification", **asdict(self)}
@@ -137,6 +142,11 @@ class ValueEvaluation:
     targets: tuple[TargetScore, ...]
     worst: tuple[Residual, ...]
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The headline figures under the names that the task gives them while training."""
+        return {"loss": self.loss, "r2": self.r2, "mae": self.mae, "rmse": self.rmse}
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
         return {"goal": "regression", **asdict(self)}
@@ -163,19 +173,18 @@ def _target_from_json(values: Mapping[str, Any]) -> TargetScore:
     return TargetScore(**{**values, "quantiles": tuple(values["quantiles"]), "points": points})
 
 
-def evaluate_outputs(
-    task: Classification | Regression, outputs: Tensor, targets: Tensor, ids: Sequence[str]
-) -> Evaluation:
+def evaluate_outputs(task: Task, outputs: Tensor, targets: Tensor, ids: Sequence[str]) -> Evaluation:
     """Measure raw outputs against targets.
 
     Args:
-        task: says what outputs mean.
+        task: says what outputs mean; a Classification or a Regression.
         outputs: (n, classes) logits or (n, targets) standardised values.
         targets: (n,) int64 classes or (n, targets) standardised values.
         ids: a name of each sample, for the list of the worst.
 
     Raises:
         DataError: there is no sample, or the three disagree in length.
+        TypeError: no evaluation is known for this kind of task.
     """
     if not len(outputs) == len(targets) == len(ids):
         raise DataError(
@@ -187,7 +196,11 @@ def evaluate_outputs(
     outputs, targets = outputs.detach().cpu(), targets.cpu()
     if isinstance(task, Classification):
         return evaluate_classes(task.classes, outputs, targets, ids)
-    return evaluate_values(task, outputs, targets, ids)
+    if isinstance(task, Regression):
+        return evaluate_values(task, outputs, targets, ids)
+    raise TypeError(
+        f"there is no evaluation for {type(task).__name__}; a Classification or Regression has one"
+    )
 
 
 def evaluate_classes(
