@@ -63,6 +63,14 @@ class BusyError(LayerwiseError):
     exit_code = 75
 
 
+class StoppedError(LayerwiseError):
+    """A signal stopped the training after a step; its checkpoint is saved."""
+
+    def __init__(self, sentence: str, signal_number: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = 128 + signal_number
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ' Did you mean 'x'?' for the known name closest to `name`, or an empty string."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -1,0 +1,34 @@
+"""Measure a trained network: figures, and pictures of where it is wrong.
+
+layerwise evaluate latest                      the run's own test split
+layerwise evaluate latest --data other-folder  other data with the same classes
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from layerwise.cli.arguments import Parser, add_run, add_runs_folder
+
+
+def add_arguments(parser: Parser) -> None:
+    add_run(parser)
+    parser.add_argument("--data", metavar="DATA", help="a data set, folder or table [the run's own test split]")
+    parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
+    parser.add_argument("--out", metavar="FOLDER", help="where the pictures go [the run's evaluation folder]")
+    add_runs_folder(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from layerwise.cli.printing import print_evaluation, say_files
+    from layerwise.experiments.evaluation import evaluate
+    from layerwise.experiments.run import Run
+
+    trained = Run.open(args.run, runs=args.runs)
+    evaluation, files = evaluate(trained, data=args.data, out=args.out)
+    if args.json:
+        print(json.dumps(evaluation.to_json(), ensure_ascii=False, indent=1))
+        return
+    print_evaluation(evaluation)
+    say_files(files)

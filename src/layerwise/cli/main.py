@@ -1,0 +1,88 @@
+"""The command line: which commands there are, and how each ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from layerwise import __version__
+from layerwise.cli.arguments import Parser
+from layerwise.errors import LayerwiseError, UsageError, nearest
+
+COMMANDS: dict[str, str] = {
+    "demo": "train a network on the embedded digits and open its report",
+    "train": "train a network on a data set, a folder of pictures or a table",
+    "resume": "go on with a training that was stopped, exactly where it stood",
+    "predict": "let a trained network label pictures, tables or texts",
+    "evaluate": "measure a trained network and draw where it is wrong",
+    "runs": "list, compare and remove trainings",
+    "code": "print a run as a short plain-PyTorch script",
+    "show": "show a network layer by layer: shapes, parameters, multiply-adds",
+    "models": "list the networks there are",
+    "data": "list the data sets there are, or look into one",
+    "recipes": "list complete trainings with the figure that each reaches",
+}
+
+EXIT_CODES = """\
+exit codes: 0 done; 1 unexpected error; 2 wrong flag, name or combination; 3 training diverged; 65 data cannot be used;
+66 file or run not found; 69 data set cannot be fetched; 70 no whole checkpoint; 74 disk full; 75 run in use;
+130 stopped by Ctrl-C; 143 stopped by SIGTERM (a checkpoint is saved in both cases)"""
+
+
+def overview() -> str:
+    """Return what `layerwise --help` prints."""
+    rows = "\n".join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())
+    return (
+        "usage: layerwise COMMAND [ARGUMENTS]\n\n"
+        "From one artificial neuron to networks that see: train, understand and reuse them.\n\n"
+        f"commands (`layerwise COMMAND --help` says more):\n{rows}\n\n"
+        "examples:\n"
+        "  layerwise demo\n"
+        "  layerwise train lenet5 --data mnist --epochs 3\n"
+        "  layerwise train --data table.csv --target price\n"
+        "  layerwise predict latest picture.png\n\n"
+        f"{EXIT_CODES}"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return run(words)
+    except LayerwiseError as error:
+        print(f"layerwise: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("layerwise: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `layerwise runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def run(words: list[str]) -> int:
+    """Find the command in `words` and run it.
+
+    Raises:
+        LayerwiseError: the command cannot be done; its sentence says why.
+    """
+    name = words[0] if words else "--help"
+    if name in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if name in ("-V", "--version"):
+        print(f"layerwise {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise UsageError(f"'{name}' is no command.{nearest(name, COMMANDS)} `layerwise --help` lists them.")
+    command = import_module(f"layerwise.cli.{name}")
+    parser = Parser(prog=f"layerwise {name}", description=command.__doc__)
+    command.add_arguments(parser)
+    return int(command.run(parser.parse(words[1:])) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""List the networks there are, each with its paper.
+
+layerwise models
+layerwise models --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from layerwise.cli.arguments import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
+
+
+def run(args: argparse.Namespace) -> None:
+    from layerwise.models import CATALOGUE
+
+    if args.json:
+        print(json.dumps({name: asdict(entry) for name, entry in CATALOGUE.items()}, ensure_ascii=False, indent=1))
+        return
+    from layerwise.cli.printing import print_table, say
+
+    print_table(["model", "what it is", "source"], [[n, e.summary, e.paper] for n, e in CATALOGUE.items()])
+    say("\n`layerwise show MODEL` draws its layers; `layerwise train MODEL --data DATA` trains it.")

@@ -1,0 +1,76 @@
+"""Let a trained network answer for raw files, prepared exactly as the training data was.
+
+layerwise predict latest picture.png more-pictures/
+layerwise predict latest table.csv --json
+layerwise predict latest table.csv --out answers.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from layerwise.cli.arguments import Parser, add_run, add_runs_folder
+
+CLASSES_SHOWN = 3
+
+
+def add_arguments(parser: Parser) -> None:
+    add_run(parser)
+    parser.add_argument("sources", nargs="+", metavar="FILE", help="pictures, folders of pictures, tables or texts")
+    parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
+    parser.add_argument("--out", metavar="FILE", help="write the answers to this .csv or .json file")
+    add_runs_folder(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from layerwise.cli.printing import say
+    from layerwise.experiments.run import Run
+
+    trained = Run.open(args.run, runs=args.runs)
+    answers = trained.predict(*args.sources)
+    if args.out:
+        write_answers(Path(args.out), answers)
+        say(f"{len(answers)} answers are in {args.out}")
+    elif args.json:
+        print(json.dumps({"run": trained.name, "predictions": answers}, ensure_ascii=False, indent=1))
+    else:
+        print_answers(answers)
+
+
+def print_answers(answers: list[dict[str, Any]]) -> None:
+    """Print a table: what, the label with its probability, and the next likeliest classes."""
+    from layerwise.cli.printing import print_table
+    from layerwise.reports import wording
+
+    if "label" not in answers[0]:
+        names = [name for name in answers[0] if name != "id"]
+        rows = [[answer["id"], *(wording.decimal(answer[name]) for name in names)] for answer in answers]
+        print_table(["", *names], rows, numbers=names)
+        return
+    rows = []
+    for answer in answers:
+        ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[1 : 1 + CLASSES_SHOWN]
+        others = ", ".join(f"{label} {wording.share(probability)}" for label, probability in ranked)
+        rows.append([answer["id"], answer["label"], wording.share(answer["probability"]), others])
+    print_table(["", "label", "probability", "next"], rows, numbers=["probability"])
+
+
+def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
+    """Write the answers; text cells that a spreadsheet would run as formulas are quoted."""
+    from layerwise.errors import UsageError
+    from layerwise.runs.atomic import write_bytes
+
+    if path.suffix == ".json":
+        write_bytes(path, json.dumps(answers, ensure_ascii=False, indent=1).encode())
+    elif path.suffix == ".csv":
+        import polars as pl
+
+        from layerwise.data.tables import write_table
+
+        rows = [{**answer, **answer.pop("probabilities", {})} for answer in answers]
+        write_table(pl.DataFrame(rows), path)
+    else:
+        raise UsageError(f"--out {path}: the file must end in .csv or .json, received '{path.suffix}'.")

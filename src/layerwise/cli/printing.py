@@ -1,0 +1,131 @@
+"""Printing for people: tables, results, and the next commands."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from layerwise.reports import wording
+
+if TYPE_CHECKING:
+    from layerwise.experiments.run import Run
+    from layerwise.reports.evaluation import Evaluation
+
+ROWS_SHOWN = 40
+
+
+def console() -> Console:
+    """A console on standard output as it is now, so that redirection works."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def say(sentence: str) -> None:
+    """Print a sentence as it is."""
+    console().print(sentence, markup=False)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[str] = ()) -> None:
+    """Print rows under their columns; columns in `numbers` are aligned to the right."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def say_files(files: Iterable[Path]) -> None:
+    """Print the files that were written, a line each."""
+    for file in files:
+        say(f"  wrote {shown(file)}")
+
+
+def shown(path: Path) -> str:
+    """Return a path as short as it can be typed here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def say_result(run: Run, *, open_report: bool) -> None:
+    """Say in plain words what was reached, where it is, and what can be done next."""
+    result, facts = run.result, run.facts
+    test = result["test"]
+    say("")
+    if facts["goal"] == "classification":
+        chance = wording.share(test["baseline"])
+        console().print(
+            f"[bold]{run.experiment.model} names {wording.share(test['accuracy'])} of {wording.count(test['count'])} "
+            f"{NOUNS[facts['kind']]} right that it never saw[/bold] (always the commonest class: {chance})."
+        )
+    else:
+        console().print(
+            f"[bold]{run.experiment.model} explains R² = {wording.decimal(test['r2'])} of "
+            f"{wording.count(test['count'])} rows that it never saw[/bold] "
+            f"(mean error {wording.decimal(test['mae'])}, RMSE {wording.decimal(test['rmse'])})."
+        )
+    say(f"  {wording.count(result['parameters'])} parameters, trained in {wording.duration(result['elapsed_s'])}")
+    say(f"  run     {shown(run.path)}")
+    say(f"  report  {shown(run.report)}")
+    say("next:")
+    for command, purpose in next_commands(run):
+        say(f"  {command:<44} {purpose}")
+    if open_report and not webbrowser.open(run.report.resolve().as_uri()):
+        say(f"no browser was found here; open {run.report.resolve()} in one.")
+
+
+NOUNS = {"pictures": "pictures", "table": "rows", "text": "texts"}
+
+
+def next_commands(run: Run) -> list[tuple[str, str]]:
+    """Return literal commands that go on from a finished run, with what each is for."""
+    sample = {"pictures": "picture.png", "table": "table.csv", "text": "letter.txt"}[run.facts["kind"]]
+    return [
+        (f"layerwise predict {run.name} {sample}", "let it answer for your own files"),
+        (f"layerwise evaluate {run.name}", "see where it is wrong"),
+        (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
+        ("layerwise runs", "all trainings so far"),
+    ]
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Print the figures of an evaluation, and for classes a row each."""
+    from layerwise.reports.evaluation import ClassEvaluation
+
+    if isinstance(evaluation, ClassEvaluation):
+        say(
+            f"accuracy {wording.share(evaluation.accuracy)} of {wording.count(evaluation.count)} samples (95 % interval "
+            f"{wording.share(evaluation.accuracy_low)} to {wording.share(evaluation.accuracy_high)}), "
+            f"loss {wording.decimal(evaluation.loss)}, calibration error {wording.share(evaluation.calibration_error)}"
+        )
+        columns = ["class", "precision", "recall", "F1", "samples"]
+        rows = [
+            [
+                one.name,
+                wording.share(one.precision),
+                wording.share(one.recall),
+                wording.share(one.f1),
+                one.support,
+            ]
+            for one in evaluation.classes[:ROWS_SHOWN]
+        ]
+        print_table(columns, rows, numbers=columns[1:])
+        for mistake in evaluation.worst[:5]:
+            say(f"  {mistake.id}: {mistake.given} ({wording.share(mistake.probability)}), in truth {mistake.truth}")
+        return
+    say(
+        f"R² {wording.decimal(evaluation.r2)}, MAE {wording.decimal(evaluation.mae)}, "
+        f"RMSE {wording.decimal(evaluation.rmse)} over {wording.count(evaluation.count)} samples"
+    )
+    columns = ["target", "R²", "MAE", "RMSE", "RMSE of the mean"]
+    rows = [
+        [one.name, *(wording.decimal(value) for value in (one.r2, one.mae, one.rmse, one.baseline_rmse))]
+        for one in evaluation.targets
+    ]
+    print_table(columns, rows, numbers=columns[1:])

@@ -1,0 +1,23 @@
+"""Which network to take where none was named, and why."""
+
+from __future__ import annotations
+
+from layerwise.data.dataset import Dataset
+
+SMALL_PICTURE_PX = 64
+
+
+def choose_model(dataset: Dataset) -> tuple[str, str]:
+    """Return a catalogue name that is a sound first choice for `dataset`, and the reason as a sentence."""
+    if dataset.kind == "pictures":
+        _, height, width = dataset.input_shape
+        size = f"{height}x{width} pictures"
+        if max(height, width) <= SMALL_PICTURE_PX:
+            return "resnet-small", f"resnet-small, because {size} need few strides and it learns them fast"
+        return "resnet18", f"resnet18, because {size} need its early strides to stay affordable"
+    if dataset.kind == "text":
+        return (
+            "logistic",
+            f"logistic, because {dataset.input_shape[0]} word counts are nearly linear in the label",
+        )
+    return "mlp", f"mlp, because a table of {dataset.input_shape[0]} prepared columns has no grid to convolve"

@@ -1,0 +1,102 @@
+"""One description of a training: the Python arguments, the flags and the saved JSON are the same words.
+
+No torch is needed to write or read one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from layerwise.data.config import DataConfig
+from layerwise.errors import UsageError, nearest
+from layerwise.models import CATALOGUE, Entry, option_names
+from layerwise.tasks.config import TaskConfig
+from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
+
+SECTIONS: dict[str, type] = {
+    "data": DataConfig,
+    "task": TaskConfig,
+    "training": TrainingConfig,
+    "penalty": PenaltyConfig,
+    "machine": MachineConfig,
+}
+
+
+def section_of(option: str) -> str | None:
+    """Return the name of the section that has the field `option`, or None (it may be the model's)."""
+    return next((name for name, kind in SECTIONS.items() if option in {f.name for f in fields(kind)}), None)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A model on data, trained in a certain way.
+
+    model: a name of the catalogue. model_options: fields of its config that differ from the named variant.
+    asked: what the user said, as opposed to defaults; shown in the report and repeated in commands.
+    """
+
+    model: str
+    model_options: Mapping[str, Any]
+    data: DataConfig
+    task: TaskConfig
+    training: TrainingConfig
+    penalty: PenaltyConfig
+    machine: MachineConfig
+    asked: Mapping[str, Any]
+
+    @staticmethod
+    def of(model: str, asked: Mapping[str, Any]) -> Experiment:
+        """Describe the training of `model` with the options that were asked for, its own defaults for the rest.
+
+        Raises:
+            UsageError: a name is unknown (the nearest one is suggested) or a value cannot work.
+        """
+        entry = catalogue_entry(model)
+        chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+        model_options: dict[str, Any] = {}
+        for option, value in {**entry.training, **asked}.items():
+            section = section_of(option)
+            if section:
+                chosen[section][option] = value
+            elif option in option_names(model):
+                model_options[option] = value
+            else:
+                raise unknown_option(option, model)
+        sections = {name: kind(**chosen[name]) for name, kind in SECTIONS.items()}
+        return Experiment(model=model, model_options=model_options, asked=dict(asked), **sections)
+
+    def with_options(self, section: str, **changes: Any) -> Experiment:
+        """Return the same experiment with some fields of one section changed."""
+        return replace(self, **{section: replace(getattr(self, section), **changes)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Experiment:
+        """Rebuild what `to_json` described."""
+        sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
+        options = {name: tuple(v) if isinstance(v, list) else v for name, v in values["model_options"].items()}
+        return Experiment(model=values["model"], model_options=options, asked=values["asked"], **sections)
+
+
+def catalogue_entry(model: str) -> Entry:
+    """Return the entry of a model's name; UsageError with the nearest name where there is none."""
+    if model not in CATALOGUE:
+        raise UsageError(
+            f"model '{model}' is not in the catalogue.{nearest(model, CATALOGUE)} `layerwise models` lists them."
+        )
+    return CATALOGUE[model]
+
+
+def unknown_option(option: str, model: str) -> UsageError:
+    """Say that neither the training nor the model has such an option, and which is the nearest."""
+    known = [field.name for kind in SECTIONS.values() for field in fields(kind)] + list(option_names(model))
+    close = difflib.get_close_matches(option, known, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    own = ", ".join(option_names(model)) or "none"
+    return UsageError(f"'{option}' is no option of training {model}.{hint} Options of {model} itself: {own}.")

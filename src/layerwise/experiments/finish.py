@@ -1,0 +1,67 @@
+"""The first and the last page of a run folder: what is written before the first step and after the last."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from layerwise.experiments.environment import environment
+from layerwise.experiments.run import Run, sizes_of
+from layerwise.experiments.setup import Setup, fingerprint
+from layerwise.models.summary import summarise
+from layerwise.reports.page import write_report
+from layerwise.runs.folder import RunFolder
+from layerwise.runs.index import Index
+from layerwise.tasks import task_to_json
+
+
+def begin(setup: Setup, parent: Path, name: str | None, reason: str) -> RunFolder:
+    """Make the run folder and write what is known before the first step."""
+    experiment, dataset = setup.experiment, setup.dataset
+    folder = RunFolder.create(parent, name or f"{experiment.model}-{dataset.name}")
+    folder.write_json("experiment.json", experiment.to_json())
+    folder.write_json("pace.json", setup.pace.to_json())
+    folder.write_json("environment.json", environment(setup.device))
+    folder.write_json("preprocessing.json", dataset.preprocessing.to_json())
+    folder.write_json("findings.json", [asdict(notice) for notice in dataset.notices])
+    folder.write_json(
+        "data.json",
+        {
+            "name": dataset.name,
+            "kind": dataset.kind,
+            "goal": dataset.goal,
+            "source": dataset.source,
+            "sizes": sizes_of(dataset),
+            "input_shape": list(dataset.input_shape),
+            "output_count": dataset.output_count,
+            "task": task_to_json(setup.task),
+            "fingerprint": fingerprint(dataset),
+            "why_this_model": reason,
+        },
+    )
+    Index(parent).put(folder)
+    return folder
+
+
+def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
+    """Write the chosen weights, measure them on the test split (the only use of it), and write the report."""
+    dataset = setup.dataset
+    folder.save_weights(setup.model.state_dict())
+    run = Run(folder, setup.model)
+    evaluation, outputs = run.evaluate_split(dataset, dataset.test)
+    summary = summarise(run.model, dataset.input_shape)
+    parameter_count = sum(parameter.numel() for parameter in run.model.parameters())
+    result: dict[str, Any] = {
+        **folder.read_json("result.json"),
+        "test": evaluation.metrics,
+        "test_samples": len(dataset.test),
+        "parameters": parameter_count,
+        "elapsed_s": round(elapsed_s, 2),
+    }
+    folder.write_json("result.json", result)
+    folder.write_json("evaluation.json", evaluation.to_json())
+    write_report(run.report, report_facts(run, setup, evaluation, outputs, summary))
+    folder.set_status("finished")
+    Index(folder.path.parent).put(folder)
+    return run

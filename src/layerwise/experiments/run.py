@@ -1,0 +1,166 @@
+"""A run as its user sees it: a trained network with its figures, ready to predict, to be measured and explained."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.data.batches import Batches
+from layerwise.data.dataset import Dataset, Preprocessing, Split
+from layerwise.data.loading import load, preprocessing_from_json
+from layerwise.errors import DataError, UsageError
+from layerwise.experiments.experiment import Experiment
+from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
+from layerwise.models import build
+from layerwise.reports.evaluation import Evaluation, evaluate_outputs
+from layerwise.runs.folder import RunFolder, default_parent
+from layerwise.tasks import Task, collect_outputs, task_from_json
+from layerwise.training.machine import Pace
+
+
+class Run:
+    """A run folder, opened. Everything is read when it is first used; nothing but `evaluate` writes.
+
+    Use `Run.open('latest')`, or what `layerwise.train` returns.
+    """
+
+    def __init__(self, folder: RunFolder, module: nn.Module | None = None) -> None:
+        self.folder = folder
+        self._module = module
+
+    @staticmethod
+    def open(
+        reference: str | Path = "latest", *, runs: str | Path | None = None, model: nn.Module | None = None
+    ) -> Run:
+        """Open a run by its path, name, the unique beginning of its name, or 'latest'.
+
+        Args:
+            model: the module of your own that was trained, if it was; catalogue models are built anew.
+
+        Raises:
+            NotFoundError: there is no such run; the nearest name is suggested.
+        """
+        parent = Path(runs) if runs else default_parent()
+        return Run(RunFolder.open(str(reference), parent), model)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def status(self) -> str:
+        """created, running, paused, finished, diverged or failed."""
+        return str(self.folder.status()["status"])
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        return Experiment.from_json(self.folder.read_json("experiment.json"))
+
+    @cached_property
+    def pace(self) -> Pace:
+        return Pace.from_json(self.folder.read_json("pace.json"))
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What was learned of the data: name, goal, shapes, classes, fingerprint, notices."""
+        facts: dict[str, Any] = self.folder.read_json("data.json")
+        return facts
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        return preprocessing_from_json(self.folder.read_json("preprocessing.json"))
+
+    @cached_property
+    def task(self) -> Task:
+        return task_from_json(self.facts["task"])
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of the training: reports with losses and evaluations with metrics, in order."""
+        return self.folder.metrics()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The final figures: 'test' on data that nothing was chosen by, 'valid' of the best epoch, and costs."""
+        result: dict[str, Any] = self.folder.read_json("result.json")
+        return result
+
+    @property
+    def report(self) -> Path:
+        """The page to open in a browser."""
+        return self.path / "report.html"
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The trained network, in evaluation mode on the CPU.
+
+        Raises:
+            CheckpointError: the run is not finished or its weights are damaged.
+        """
+        facts = self.facts
+        model = self._module or build(
+            self.experiment.model,
+            tuple(facts["input_shape"]),
+            facts["output_count"],
+            **self.experiment.model_options,
+        )
+        model.cpu().load_state_dict(self.folder.load_weights())
+        return model.eval()
+
+    def predict(self, *sources: str | Path) -> list[dict[str, Any]]:
+        """Answer for raw files: pictures, folders of pictures, tables, texts, prepared exactly as in training.
+
+        Returns:
+            One dict a sample: 'id', and 'label', 'probability', 'probabilities' or the predicted values.
+
+        Raises:
+            NotFoundError, DataError: a file is missing or is not what the network was trained on.
+        """
+        if not sources:
+            raise UsageError("nothing to predict; name a file or folder, as in `layerwise predict latest picture.png`.")
+        answers: list[dict[str, Any]] = []
+        for source in sources:
+            inputs, ids = self.preprocessing.read(Path(source))
+            decoded = self.task.decode(self.outputs(inputs))
+            answers += [{"id": name, **answer} for name, answer in zip(ids, decoded, strict=True)]
+        return answers
+
+    def outputs(self, compact: Tensor) -> Tensor:
+        """Return the network's raw outputs for compact samples, (samples, outputs) float32."""
+        with torch.inference_mode():
+            parts = [self.model(self.preprocessing.prepare(part)).float() for part in compact.split(EVALUATION_BATCH)]
+        return torch.cat(parts)
+
+    def dataset(self) -> Dataset:
+        """Load the data of this run again, with the same splits."""
+        dataset = load(self.experiment.data, self.experiment.training.seed)
+        self.check_same_data(dataset)
+        return dataset
+
+    def evaluate_split(self, dataset: Dataset, split: Split) -> tuple[Evaluation, Tensor]:
+        """Measure the network on a split; return the figures and the raw outputs."""
+        batches = Batches(split, self.preprocessing, EVALUATION_BATCH)
+        outputs, targets = collect_outputs(self.model, batches.epoch(0))
+        return evaluate_outputs(self.task, outputs, targets, split.ids), outputs
+
+    def check_same_data(self, dataset: Dataset) -> None:
+        """Raises DataError if `dataset` is not what the run was started with."""
+        if fingerprint(dataset) != self.facts["fingerprint"]:
+            raise DataError(
+                f"the data '{self.experiment.data.data}' is not what run {self.name} was started with "
+                f"({self.facts['sizes']} samples then, {sizes_of(dataset)} now, or other values); "
+                "put the old data back, or start a new run."
+            )
+
+
+def sizes_of(dataset: Dataset) -> dict[str, int]:
+    """Return the number of samples of each split."""
+    return {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)}

@@ -1,0 +1,150 @@
+"""From a description to the things that are trained: data set, task, model, batches, and the pace of the machine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.data.augmentation import Augmentation
+from layerwise.data.batches import Batches, Variation
+from layerwise.data.dataset import Dataset, Split
+from layerwise.data.encoding import TablePreprocessing
+from layerwise.data.loading import load
+from layerwise.errors import UsageError
+from layerwise.experiments.experiment import Experiment
+from layerwise.models import build
+from layerwise.tasks import Classification, Regression, Task
+from layerwise.training.machine import Pace, choose_pace, pick_device
+from layerwise.training.parallel import Ranks
+
+EVALUATION_BATCH = 512
+FINGERPRINT_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a training loop is given. The batches live on the device of the model."""
+
+    experiment: Experiment
+    dataset: Dataset
+    task: Task
+    model: nn.Module
+    pace: Pace
+    train: Batches
+    valid: Batches
+    ranks: Ranks
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+
+def set_up(
+    experiment: Experiment,
+    *,
+    dataset: Dataset | None = None,
+    module: nn.Module | None = None,
+    pace: Pace | None = None,
+) -> Setup:
+    """Load, build and arrange everything that `experiment` describes.
+
+    Args:
+        dataset, module: of the user's own, in place of the ones that the experiment names.
+        pace: of an earlier session of the same run; without it, it is chosen.
+
+    Raises:
+        UsageError: a combination cannot work (pictures too small for the model, a batch larger than the data).
+    """
+    training, machine = experiment.training, experiment.machine
+    dataset = dataset or load(experiment.data, training.seed)
+    batch_size = check_batch_size(experiment, len(dataset.train))
+    variation = variation_of(experiment, dataset)
+    task = task_of(experiment, dataset)
+    torch.manual_seed(training.seed)
+    model = module or build(experiment.model, dataset.input_shape, dataset.output_count, **experiment.model_options)
+    ranks = Ranks.join(pick_device(machine.device))
+    model.to(ranks.device)
+
+    def batches(split: Split, size: int, *, is_training: bool = False, channels_last: bool = False) -> Batches:
+        return Batches(
+            split,
+            dataset.preprocessing,
+            size,
+            seed=training.seed,
+            shuffle=is_training,
+            variation=variation if is_training else None,
+            device=ranks.device,
+            channels_last=channels_last,
+            rank=ranks.rank if is_training else 0,
+            world=ranks.world if is_training else 1,
+        )
+
+    if pace is None:
+        probe = batches(dataset.train, batch_size, is_training=True)
+        sample = probe.batch(probe.order(0)[: probe.batch_size])
+        steps = training.epochs * len(probe)
+        chosen = choose_pace(model, lambda twin: next(iter(task.losses(twin, sample)))[1], steps, machine)
+        pace = Pace.from_json(ranks.from_first(chosen.to_json()))
+    pace.set_threads()
+    return Setup(
+        experiment=experiment,
+        dataset=dataset,
+        task=task,
+        model=model,
+        pace=pace,
+        train=batches(dataset.train, batch_size, is_training=True, channels_last=pace.channels_last),
+        valid=batches(dataset.valid, EVALUATION_BATCH, channels_last=pace.channels_last),
+        ranks=ranks,
+    )
+
+
+def task_of(experiment: Experiment, dataset: Dataset) -> Task:
+    """Return what a network learns on `dataset`."""
+    if dataset.goal == "classification":
+        return Classification(dataset.classes, experiment.task.label_smoothing)
+    for option in ("label_smoothing", "mixup"):
+        if experiment.asked.get(option):
+            flag = option.replace("_", "-")
+            raise UsageError(f"--{flag} is for classes, and the target of {dataset.name} is a number; leave it out.")
+    preprocessing = dataset.preprocessing
+    assert isinstance(preprocessing, TablePreprocessing)
+    return Regression(dataset.target_names, (preprocessing.target.mean,), (preprocessing.target.deviation,))
+
+
+def variation_of(experiment: Experiment, dataset: Dataset) -> Variation:
+    """Return what is done anew to each training sample in each epoch."""
+    augmentation = Augmentation.parse(experiment.data.augment) if experiment.data.augment != "none" else None
+    if augmentation and dataset.kind != "pictures":
+        raise UsageError(f"--augment changes pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
+    return Variation(augmentation, experiment.data.mixup, len(dataset.classes))
+
+
+def check_batch_size(experiment: Experiment, sample_count: int) -> int:
+    """Return the batch size in samples. Raises UsageError where one was asked for that the data cannot fill."""
+    size = experiment.training.batch_size
+    if size == "full":
+        return sample_count
+    if size > sample_count and "batch_size" in experiment.asked:
+        raise UsageError(
+            f"--batch-size {size} is larger than the {sample_count} training samples; "
+            f"use at most {sample_count}, or --batch-size full."
+        )
+    return min(size, sample_count)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return a hash of the training targets and of some training samples, to notice data that has changed."""
+    digest = hashlib.sha256()
+    rows = torch.linspace(0, len(dataset.train) - 1, min(FINGERPRINT_ROWS, len(dataset.train))).long().unique()
+    inputs, _ = dataset.train.take(rows)
+    for tensor in (dataset.train.targets, dataset.valid.targets, dataset.test.targets, inputs):
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""

@@ -1,0 +1,22 @@
+"""What a user can say about the task itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from layerwise.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """Raises UsageError, naming the flag, for a value that cannot work."""
+
+    label_smoothing: float = field(
+        default=0.0, metadata={"help": "share of each label spread evenly over all classes (classification)"}
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(
+                f"--label-smoothing must be a number from 0 to below 1, received {self.label_smoothing!r}."
+            )

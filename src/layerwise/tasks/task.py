@@ -1,0 +1,54 @@
+"""The contract of a task. It knows losses, metrics and meaning, and nothing of devices, precision or processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Batch(Protocol):
+    """What a task reads of a batch: prepared inputs and their targets."""
+
+    @property
+    def inputs(self) -> Tensor: ...
+
+    @property
+    def targets(self) -> Tensor: ...
+
+
+class Task(Protocol):
+    """What a network is trained for."""
+
+    def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
+        """Return the parts of `model` that have an optimiser of their own, by name."""
+        ...
+
+    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield (part, loss); each part takes its step before the next loss is asked for."""
+        ...
+
+    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Measure `model` on `batches`; the model comes in evaluation mode, without gradients."""
+        ...
+
+    def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return what is compared to choose the best epoch; larger is better."""
+        ...
+
+    def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
+        """Say what each row of raw outputs means, as plain JSON values."""
+        ...
+
+
+def collect_outputs(model: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    """Run `model` over `batches` and return all raw outputs (float32) and targets, in order, on the CPU."""
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        rows = [(model(batch.inputs).float().cpu(), batch.targets.cpu()) for batch in batches]
+    model.train(was_training)
+    outputs, targets = zip(*rows, strict=True)
+    return torch.cat(outputs), torch.cat(targets)

@@ -1,0 +1,138 @@
+"""One optimiser step of every part of a model: forward, loss, backward, check, update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.data.batches import Batch
+from layerwise.data.chance import derive_seed
+from layerwise.errors import DivergedError
+from layerwise.tasks import Task
+from layerwise.training.config import PenaltyConfig, TrainingConfig
+from layerwise.training.machine import Pace
+from layerwise.training.optimizers import make_optimizer
+from layerwise.training.parallel import Ranks
+from layerwise.training.penalties import proximal_step
+
+
+class Stepper:
+    """Takes the steps of one training.
+
+    A step is a function of the weights, the optimisers' state, the batch and the step's number: dropout and every
+    other chance draw from generators that are seeded by (seed, step, rank), so nothing random has to be saved.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        training: TrainingConfig,
+        penalty: PenaltyConfig,
+        pace: Pace,
+        ranks: Ranks,
+    ) -> None:
+        self.task = task
+        self.training = training
+        self.penalty = penalty
+        self.pace = pace
+        self.ranks = ranks
+        self.runner = pace.wrap(model)
+        self.device = next(model.parameters()).device
+        parts = task.parts(model)
+        self.parameters = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
+        self.optimizers = {name: make_optimizer(part, training, penalty) for name, part in parts.items()}
+        self.guard = FiniteGuard(self.device)
+
+    def take(self, batch: Batch, step: int, learning_rate: float) -> Mapping[str, Tensor]:
+        """Take one step; return the loss of each part, still on the device.
+
+        Raises:
+            DivergedError: a loss or gradient is not finite; the weights are as they were before the step.
+        """
+        seed_chance(derive_seed(self.training.seed, step, self.ranks.rank), self.device)
+        losses: dict[str, Tensor] = {}
+        for part, loss in self._backward_passes(batch):
+            parameters, optimizer = self.parameters[part], self.optimizers[part]
+            self.ranks.average_gradients(parameters, len(batch))
+            norm = gradient_norm(parameters, self.training.clip_norm)
+            self.guard.check(part, loss, norm, step, optimizer)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.step()
+            proximal_step(optimizer, self.penalty)
+            optimizer.zero_grad()
+            losses[part] = loss
+        return losses
+
+    def _backward_passes(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield each part with its loss once its gradients are there, gathered over the pieces of the batch."""
+        pieces = batch.pieces(self.training.accumulate)
+        streams = [self.task.losses(self.runner, piece) for piece in pieces]
+        while True:
+            total = torch.zeros((), device=self.device)
+            for stream, piece in zip(streams, pieces, strict=True):
+                with self.pace.autocast(self.device):
+                    yielded = next(stream, None)
+                if yielded is None:
+                    return
+                part, loss = yielded
+                loss = loss * (len(piece) / len(batch)) if len(pieces) > 1 else loss
+                loss.backward(inputs=self.parameters[part])
+                total = total + loss.detach()
+            yield part, total
+
+
+class FiniteGuard:
+    """Stops a training before a step that would spoil the weights.
+
+    On the CPU each step is looked at when it comes. On an accelerator looking means waiting, so there the verdict
+    stays on the device: fused optimisers skip every step from the first bad one on, and `look` tells of it when
+    the numbers are fetched anyway.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.waits = device.type == "cpu"
+        self.found = torch.zeros((), device=device)
+        self.first_bad_step = torch.full((), -1, device=device)
+
+    def check(self, part: str, loss: Tensor, norm: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
+        """Look at the loss and the norm of the gradients of `step` before the optimiser uses them."""
+        finite = torch.isfinite(loss + norm)
+        if self.waits or not optimizer.defaults.get("fused"):
+            if not finite:
+                what = "the loss" if not torch.isfinite(loss) else "a gradient"
+                raise DivergedError(f"{what} of '{part}' became {float(loss + norm)} at step {step + 1}")
+            return
+        self.first_bad_step = torch.where((self.found == 0) & ~finite, step, self.first_bad_step)
+        self.found = torch.maximum(self.found, (~finite).float())
+        optimizer.found_inf = self.found  # type: ignore[attr-defined]
+
+    def look(self) -> None:
+        """Fetch the verdict from the device.
+
+        Raises:
+            DivergedError: a step since the last look was not finite.
+        """
+        if not self.waits and self.found:
+            raise DivergedError(f"the loss or a gradient became infinite or NaN at step {int(self.first_bad_step) + 1}")
+
+
+def gradient_norm(parameters: list[nn.Parameter], limit: float) -> Tensor:
+    """Return the 2-norm of all gradients together; scale them down to `limit` where that is above 0."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if limit:
+        torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
+    return norm
+
+
+def seed_chance(seed: int, device: torch.device) -> None:
+    """Seed the generators that dropout and the like draw from."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
