@@ -1,0 +1,137 @@
+"""Files that are there as a whole or not at all, whatever moment the process dies or the power fails.
+
+Everything is written under a temporary name beside its place, synchronised, and then renamed: rename(2)
+replaces a name in one step. The temporary name tells which process writes, so that what a dead one left behind
+can be removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from layerwise.errors import CheckpointError, NotFoundError, StorageError
+from layerwise.runs.processes import Process
+
+REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EFBIG: "the file would exceed the size limit of this process; raise it with `ulimit -f`",
+    errno.EROFS: "the file system is read-only; choose another folder with --runs or LAYERWISE_RUNS",
+    errno.EACCES: "this user may not write there; choose another folder with --runs or LAYERWISE_RUNS",
+}
+TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}-\d+-\w+)-[0-9a-f]{8}\.tmp")
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses within it into a StorageError that names `path` and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0, f"the system says: {error.strerror}; look after the disk")
+        raise StorageError(f"{path} could not be written: {remedy}, then go on with `layerwise resume`") from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace the content of `path` in one step; it is on the disk when this returns.
+
+    Raises:
+        StorageError: the disk is full or refuses to be written; the old content is untouched.
+    """
+    temporary = temporary_sibling(path)
+    with storage_errors(path):
+        try:
+            write_new(temporary, data)
+            os.rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace the content of `path` by a JSON value in one step."""
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return a JSON value as UTF-8 text that people can read."""
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON value in `path`.
+
+    Raises:
+        NotFoundError: there is no such file.
+        CheckpointError: the file is damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFoundError(f"{path} does not exist; the run did not come so far, or its folder is not whole") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged ({error}); put back a copy of this file") from error
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet, and bring it to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, in as many calls as the system takes for it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    sync_file(path)
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def temporary_sibling(path: Path) -> Path:
+    """Return a hidden name beside `path` that nobody has and that tells which process uses it."""
+    return path.with_name(f".{path.name}.{Process.current().tag}-{secrets.token_hex(4)}.tmp")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files and folders of processes that are no more."""
+    for name in os.listdir(folder):
+        found = TEMPORARY.fullmatch(name)
+        if found and not Process.from_tag(found[1]).is_alive():
+            remove(folder / name)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder; it may be gone already."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
