@@ -198,14 +198,10 @@ def evaluate_outputs(task: Task, outputs: Tensor, targets: Tensor, ids: Sequence
         return evaluate_classes(task.classes, outputs, targets, ids)
     if isinstance(task, Regression):
         return evaluate_values(task, outputs, targets, ids)
-    raise TypeError(
-        f"there is no evaluation for {type(task).__name__}; a Classification or Regression has one"
-    )
+    raise TypeError(f"there is no evaluation for {type(task).__name__}; a Classification or Regression has one")
 
 
-def evaluate_classes(
-    names: Sequence[str], logits: Tensor, labels: Tensor, ids: Sequence[str]
-) -> ClassEvaluation:
+def evaluate_classes(names: Sequence[str], logits: Tensor, labels: Tensor, ids: Sequence[str]) -> ClassEvaluation:
     """Measure a classifier. logits: (n, classes); labels: (n,) int64."""
     probabilities: Floats = logits.double().softmax(1).numpy()
     truth: Integers = labels.numpy().astype(np.int64)
@@ -259,8 +255,7 @@ def score_classes(names: Sequence[str], confusion: Integers) -> tuple[ClassScore
 def _macro_means(scores: Sequence[ClassScore]) -> dict[str, float]:
     present = [score for score in scores if score.support]
     return {
-        name: sum(getattr(score, name) for score in present) / len(present)
-        for name in ("precision", "recall", "f1")
+        name: sum(getattr(score, name) for score in present) / len(present) for name in ("precision", "recall", "f1")
     }
 
 
@@ -297,15 +292,12 @@ def _worst_mistakes(
     )
 
 
-def evaluate_values(
-    task: Regression, outputs: Tensor, targets: Tensor, ids: Sequence[str]
-) -> ValueEvaluation:
+def evaluate_values(task: Regression, outputs: Tensor, targets: Tensor, ids: Sequence[str]) -> ValueEvaluation:
     """Measure a regression. outputs, targets: (n, targets), standardised; the figures are in units."""
     truth: Floats = task.in_units(targets).numpy()
     given: Floats = task.in_units(outputs).numpy()
     scores = tuple(
-        score_target(name, truth[:, column], given[:, column])
-        for column, name in enumerate(task.target_names)
+        score_target(name, truth[:, column], given[:, column]) for column, name in enumerate(task.target_names)
     )
     return ValueEvaluation(
         count=len(truth),
@@ -340,9 +332,7 @@ def score_target(name: str, truth: Floats, given: Floats) -> TargetScore:
     )
 
 
-def _worst_residuals(
-    task: Regression, truth: Floats, given: Floats, ids: Sequence[str]
-) -> tuple[Residual, ...]:
+def _worst_residuals(task: Regression, truth: Floats, given: Floats, ids: Sequence[str]) -> tuple[Residual, ...]:
     residuals = given - truth
     sizes = np.abs(residuals) / np.maximum(np.array(task.deviations), np.finfo(np.float64).tiny)
     largest = np.argsort(-sizes, axis=None, kind="stable")[:WORST_COUNT]
