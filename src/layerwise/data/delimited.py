@@ -14,6 +14,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -73,6 +74,7 @@ class Delimited:
     encoding: Encoding
     delimiter: str
     names: tuple[str, ...]
+    block_bytes: int = BLOCK_BYTES
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows below the header, every cell a string or null.
@@ -80,7 +82,7 @@ class Delimited:
         Raises DataError, naming the line, for a row with more or fewer cells than the header.
         """
         is_header = True
-        for block, line in _record_blocks(self.path, self.encoding):
+        for block, line in _record_blocks(self.path, self.encoding, self.block_bytes):
             chunk = self._split(block, line)
             if is_header:
                 chunk = Chunk(chunk.frame[1:], chunk.lines[1:])
@@ -120,7 +122,7 @@ class Delimited:
         return Chunk(frame, lines if isinstance(lines, range) else lines.tolist())
 
 
-def open_delimited(path: Path) -> Delimited:
+def open_delimited(path: Path, block_bytes: int = BLOCK_BYTES) -> Delimited:
     """Find encoding, delimiter and header of a delimited text file.
 
     Raises DataError for a file that is empty, no text, or whose header cannot name columns.
@@ -134,7 +136,7 @@ def open_delimited(path: Path) -> Delimited:
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header = [name.strip() for name in next(row for row in records if row)]
     _check_header(path, header)
-    return Delimited(path, encoding, delimiter, tuple(header))
+    return Delimited(path, encoding, delimiter, tuple(header), block_bytes)
 
 
 def find_encoding(path: Path) -> Encoding:
@@ -159,12 +161,12 @@ def find_delimiter(text: str) -> str:
     """Return the delimiter that cuts the first lines into the most even rows; a comma for one column."""
 
     def evenness(delimiter: str) -> tuple[float, int]:
-        rows = [row for row, _ in zip(csv.reader(lines, delimiter=delimiter), range(50), strict=False) if row]
+        records = csv.reader(io.StringIO(text[:SAMPLE_BYTES], newline=""), delimiter=delimiter)
+        rows = [row for row in islice(records, 50) if row]
         width = len(rows[0])
         even = sum(len(row) == width for row in rows) / len(rows)
         return (even, width) if width > 1 else (0.0, 1)
 
-    lines = text.splitlines(keepends=True)
     return max(DELIMITERS, key=evenness)
 
 
@@ -269,7 +271,7 @@ def _utf8_blocks(path: Path, encoding: Encoding, size: int) -> Iterator[bytes]:
     yield b"\n"
 
 
-def _record_blocks(path: Path, encoding: Encoding, size: int = BLOCK_BYTES) -> Iterator[tuple[bytes, int]]:
+def _record_blocks(path: Path, encoding: Encoding, size: int) -> Iterator[tuple[bytes, int]]:
     """Yield (whole records, line of the first), cutting only at line ends that no quotation marks enclose."""
     rest, line = b"", 1
     for block in _utf8_blocks(path, encoding, size):

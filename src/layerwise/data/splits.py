@@ -121,7 +121,7 @@ def _draw(labels: Tensor, wanted: int, generator: torch.Generator, spare: int) -
 
 
 def _quotas(sizes: Sequence[int], wanted: int, spare: int) -> list[int]:
-    """Mark about `wanted` samples, each class in proportion; one at least if it has more than `spare`."""
+    """Divide `wanted` over classes by largest remainders, at least one to a class larger than `spare`."""
     total = sum(sizes)
     if not wanted:
         return [0] * len(sizes)

@@ -130,7 +130,7 @@ def read_table(path: Path) -> Table:
 
 def survey_frame(frame: pl.DataFrame, source: str) -> TableFile:
     """Decide what each column of a frame in memory is, as if it had been read from a file."""
-    return _survey(FrameRows(Path(source), frame))
+    return survey(FrameRows(Path(source), frame))
 
 
 def open_table(path: Path) -> TableFile:
@@ -139,7 +139,7 @@ def open_table(path: Path) -> TableFile:
     Raises NotFoundError for a missing file, DataError for one that is no table, naming the line, column
     and value.
     """
-    return _survey(open_rows(path))
+    return survey(open_rows(path))
 
 
 def open_rows(path: Path) -> Delimited | ParquetFile:
@@ -176,7 +176,8 @@ def _place(rows: Delimited | ParquetFile | FrameRows, lines: Sequence[int]) -> P
     return Place(str(rows.path), lines, "line" if isinstance(rows, Delimited) else "row")
 
 
-def _survey(rows: Delimited | ParquetFile | FrameRows) -> TableFile:
+def survey(rows: Delimited | ParquetFile | FrameRows) -> TableFile:
+    """Look at all rows once and decide what each column is; `open_table` says what is refused."""
     surveys = {name: ColumnSurvey(name) for name in rows.names}
     row_count = 0
     for chunk in rows.chunks():

@@ -29,7 +29,7 @@ from layerwise.data.tables import TableFile, open_table, survey_frame
 from layerwise.data.targets import decide_target, missing_target_notice
 from layerwise.errors import DataError, UsageError, nearest
 
-MEMORY_LIMIT = 512 * 2**20  # bytes of encoded rows that are kept in memory
+MEMORY_LIMIT = 256 * 2**20  # bytes of encoded rows that are kept in memory
 RELEASE_BYTES = 64 * 2**20  # bytes read through a mapped file before its pages are given back
 NUMBERING_STARTS = (0.0, 1.0)
 
@@ -126,7 +126,8 @@ def _table_dataset(
         source=source,
     )
     notices = (*table.notices, *rows.notices, *target_notices, *left_out, *fit_notices)
-    return replace(dataset, notices=(*notices, *check_splits(dataset), *check_table(dataset)))
+    suspicions = *check_splits(dataset), *check_table(dataset, config.split_column)
+    return replace(dataset, notices=(*notices, *suspicions))
 
 
 def _check_columns(table: TableFile, config: DataConfig) -> None:
@@ -272,12 +273,15 @@ def _encode(
     """Encode all rows, in memory where they fit, else into a file."""
     names = [column.name for column in preprocessing.columns]
     shape = (int(kept.sum()), *preprocessing.input_shape)
-    encoded = (preprocessing.encode(frame) for frame, _ in _kept_chunks(table, names, kept))
+    chunks = _kept_chunks(table, names, kept)
+    encoded = ((preprocessing.encode(frame), positions) for frame, positions in chunks)
     if 4 * shape[0] * shape[1] <= MEMORY_LIMIT:
-        matrix = torch.cat(list(encoded))
+        matrix = torch.empty(shape)
+        for part, positions in encoded:
+            matrix[positions] = part
         return [matrix[positions] for positions in indices]
     with tempfile.TemporaryFile(prefix="layerwise-") as file:
-        for part in encoded:
+        for part, _ in encoded:
             file.write(part.numpy().tobytes())
         file.flush()
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
