@@ -66,9 +66,7 @@ def _refuse(name: str, expected: str, received: object) -> UsageError:
     return UsageError(f"{flag(name)} must be {expected}, received {received!r}.")
 
 
-def _number(
-    config: object, name: str, low: float, high: float, expected: str, *, open_low: bool = False
-) -> None:
+def _number(config: object, name: str, low: float, high: float, expected: str, *, open_low: bool = False) -> None:
     """Check that a field is a finite number in [low, high], or in (low, high] if `open_low`."""
     value = getattr(config, name)
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -96,9 +94,7 @@ class TrainingConfig:
     """How the weights are found. Raises UsageError, naming the flag, for a value that cannot work."""
 
     epochs: int = field(default=10, metadata=_help("passes over the training data"))
-    batch_size: int | Literal["full"] = field(
-        default=128, metadata=_help("samples a step, or 'full' for all of them")
-    )
+    batch_size: int | Literal["full"] = field(default=128, metadata=_help("samples a step, or 'full' for all of them"))
     optimizer: str = field(default="adam", metadata=_help(f"one of {', '.join(OPTIMIZERS)}"))
     learning_rate: float = field(default=1e-3, metadata=_help("the size of a step, before the schedule"))
     momentum: float = field(
@@ -206,9 +202,7 @@ class MachineConfig:
         kind, _, index = self.device.partition(":") if isinstance(self.device, str) else ("", "", "")
         if kind not in DEVICES or (":" in str(self.device) and (kind != "cuda" or not index.isdecimal())):
             hint = nearest(kind, DEVICES)
-            raise UsageError(
-                f"--device must be auto, cpu, cuda, cuda:1 or mps, received {self.device!r}.{hint}"
-            )
+            raise UsageError(f"--device must be auto, cpu, cuda, cuda:1 or mps, received {self.device!r}.{hint}")
         _choice(self, "precision", PRECISIONS)
         _choice(self, "compile", ("auto", "yes", "no"))
         _choice(self, "memory_format", ("auto", "channels-last", "contiguous"))

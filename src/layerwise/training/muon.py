@@ -24,7 +24,7 @@ EPSILON = 1e-7
 def orthogonalize(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return for each matrix M = U S V' nearly U V'.
 
-    matrices: (..., rows, columns). The work is done in `dtype` on the smaller side; the result has that type.
+    matrices: (n, rows, columns). The work is done in `dtype` on the smaller side; the result has that type.
     """
     a, b, c = COEFFICIENTS
     x = matrices.to(dtype)
@@ -34,7 +34,7 @@ def orthogonalize(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tenso
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=EPSILON)  # all singular values at most 1
     for _ in range(ITERATIONS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     result: Tensor = x.mT if is_tall else x
     return result
 

@@ -72,9 +72,7 @@ def _make_torch(
             return torch.optim.AdamW(groups, lr=rate, **fast)
 
 
-def _groups(
-    parameters: list[nn.Parameter], is_weight: set[nn.Parameter], decay: float
-) -> list[dict[str, Any]]:
+def _groups(parameters: list[nn.Parameter], is_weight: set[nn.Parameter], decay: float) -> list[dict[str, Any]]:
     weights = [p for p in parameters if p in is_weight]
     others = [p for p in parameters if p not in is_weight]
     groups: list[dict[str, Any]] = [

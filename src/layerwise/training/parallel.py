@@ -161,12 +161,8 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[int, int, int]:
     except (KeyError, ValueError):
         rank, world, local = -1, 0, 0
     if not 0 <= rank < world:
-        received = ", ".join(
-            f"{name}={environment.get(name)}" for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-        )
-        raise UsageError(
-            f"The variables of torchrun make no sense ({received}); start by torchrun or unset them."
-        )
+        received = ", ".join(f"{name}={environment.get(name)}" for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+        raise UsageError(f"The variables of torchrun make no sense ({received}); start by torchrun or unset them.")
     return rank, world, local
 
 

@@ -63,9 +63,7 @@ def shrink(weights: list[Tensor], sizes: StepSizes, penalty: PenaltyConfig) -> N
 
 def penalty_value(weights: list[Tensor], penalty: PenaltyConfig) -> Tensor:
     """Return l1 * sum |w| + l2 * sum w^2, a scalar with gradient, to be reported or shown."""
-    return sum(
-        (penalty.l1 * w.abs().sum() + penalty.l2 * w.square().sum() for w in weights), start=torch.zeros(())
-    )
+    return sum((penalty.l1 * w.abs().sum() + penalty.l2 * w.square().sum() for w in weights), start=torch.zeros(()))
 
 
 def _step_sizes(optimizer: Optimizer, group: dict[str, Any], weights: list[Tensor]) -> StepSizes:

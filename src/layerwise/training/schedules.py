@@ -34,7 +34,7 @@ def rate_at(step: int, steps: int, steps_per_epoch: int, config: TrainingConfig)
     """
     rise = warmup_steps(steps, steps_per_epoch, config)
     if step < rise:
-        return config.learning_rate * (step + 1) / rise
+        return config.learning_rate * ((step + 1) / rise)
     return config.learning_rate * _shape(config.schedule, (step - rise) / max(1, steps - rise))
 
 
