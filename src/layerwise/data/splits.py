@@ -7,7 +7,6 @@ Every split is a function of the seed and of the values it is made by. Shares: `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -59,9 +58,7 @@ def split_indices(
         return _split_by_chance(labels, test, valid, seed)
     if values is None:
         raise UsageError(f"--split-by {by} needs --split-column, the column with the {by} of a row.")
-    return (
-        _split_by_group(values, test, valid, seed) if by == "group" else _split_by_time(values, test, valid)
-    )
+    return _split_by_group(values, test, valid, seed) if by == "group" else _split_by_time(values, test, valid)
 
 
 def hold_out(count: int, *, valid: float, seed: int, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -97,11 +94,10 @@ def _generator(seed: int) -> torch.Generator:
 
 def _split_by_chance(labels: Tensor, test: float, valid: float, seed: int) -> Indices:
     generator = _generator(seed)
-    everything = torch.arange(len(labels))
     in_test = _draw(labels, _share(len(labels), test), generator, spare=2)
-    rest = everything[~in_test]
+    rest = (~in_test).nonzero().flatten()
     in_valid = _draw(labels[rest], _share(len(rest), valid), generator, spare=1)
-    return Indices(rest[~in_valid], rest[in_valid], everything[in_test])
+    return Indices(rest[~in_valid], rest[in_valid], in_test.nonzero().flatten())
 
 
 def _share(count: int, share: float) -> int:
@@ -112,10 +108,10 @@ def _share(count: int, share: float) -> int:
 def _draw(labels: Tensor, wanted: int, generator: torch.Generator, spare: int) -> Tensor:
     """Mark about `wanted` samples, each class in proportion, one at least of a class larger than `spare`."""
     shuffled = torch.randperm(len(labels), generator=generator)
-    by_class = shuffled[labels[shuffled].argsort(stable=True)]
-    sizes = torch.bincount(labels).tolist()
+    shuffled_labels = labels[shuffled]
     marked = torch.zeros(len(labels), dtype=torch.bool)
-    for members, quota in zip(_cut(by_class, sizes), _quotas(sizes, wanted, spare), strict=True):
+    for label, quota in enumerate(_quotas(torch.bincount(labels).tolist(), wanted, spare)):
+        members = shuffled[shuffled_labels == label]
         marked[members[:quota]] = True
     return marked
 
@@ -174,9 +170,5 @@ def _split_by_time(times: Tensor, test: float, valid: float) -> Indices:
     held_out = _share(len(order), test)
     rest = len(order) - held_out
     in_valid = min(_share(rest, valid), rest - 1)
-    train, valid_part, test_part = _cut(order, [rest - in_valid, in_valid, held_out])
+    train, valid_part, test_part = order.tensor_split([rest - in_valid, rest])
     return Indices(train, valid_part, test_part)
-
-
-def _cut(positions: Tensor, sizes: Sequence[int]) -> Sequence[Tensor]:
-    return positions.tensor_split(list(accumulate(sizes))[:-1])

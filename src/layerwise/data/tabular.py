@@ -30,15 +30,14 @@ from layerwise.data.targets import decide_target, missing_target_notice
 from layerwise.errors import DataError, UsageError, nearest
 
 MEMORY_LIMIT = 256 * 2**20  # bytes of encoded rows that are kept in memory
-RELEASE_BYTES = 64 * 2**20  # bytes read through a mapped file before its pages are given back
 NUMBERING_STARTS = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class RowNames(Sequence[str]):
-    """'line 17' for each row, made when it is asked for, because ten million names are a gigabyte."""
+    """'line 17' for each row, made when it is asked for: ten million names would be a gigabyte."""
 
-    lines: NDArray[np.int64]
+    lines: NDArray[np.uint32]
     unit: str
 
     def __len__(self) -> int:
@@ -58,17 +57,14 @@ class FileRows(Rows):
 
     def __init__(self, matrix: NDArray[np.float32], mapped: mmap.mmap, rows: Tensor) -> None:
         self._matrix, self._mapped, self._rows = matrix, mapped, rows
-        self._read_bytes = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, indices: Tensor) -> Tensor:
         encoded = torch.from_numpy(self._matrix[self._rows[indices].numpy()])
-        self._read_bytes += max(encoded.nbytes, len(encoded) * mmap.PAGESIZE)
-        if self._read_bytes > RELEASE_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+        if hasattr(mmap, "MADV_DONTNEED"):  # give the pages back, or in time the whole file counts as memory
             self._mapped.madvise(mmap.MADV_DONTNEED)
-            self._read_bytes = 0
         return encoded
 
 
@@ -108,7 +104,7 @@ def _table_dataset(
     columns, fit_notices = fit_columns(_training_rows(table, list(types), rows.kept, indices.train), types)
     preprocessing = TablePreprocessing(columns, target)
     inputs: Sequence[Tensor | FileRows] = _encode(table, preprocessing, rows.kept, indices)
-    targets = target.encode(rows.target, rows.place)
+    targets = target.encode(rows.target, rows.place) if labels is None else labels
     parts = [
         Split(part, targets[positions], RowNames(rows.lines[positions.numpy()], table.unit))
         for part, positions in zip(inputs, indices, strict=True)
@@ -134,7 +130,7 @@ def _check_columns(table: TableFile, config: DataConfig) -> None:
     """Refuse a target or a split column that the table does not have."""
     check_shares(test=config.test, valid=config.valid, by=config.split_by)
     names = tuple(table.types)
-    if config.target is None:
+    if not config.target:
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         raise UsageError(f"{table.source} is a table: say which column to predict with --target ({shown}).")
     for flag, name in (("--target", config.target), ("--split-column", config.split_column)):
@@ -145,8 +141,7 @@ def _check_columns(table: TableFile, config: DataConfig) -> None:
             )
     if config.split_by != "random" and config.split_column is None:
         raise UsageError(
-            f"--split-by {config.split_by} needs --split-column, the column with the {config.split_by} of "
-            "a row."
+            f"--split-by {config.split_by} needs --split-column, the column with the {config.split_by} of a row."
         )
 
 
@@ -161,7 +156,7 @@ class _KeyColumns:
     kept: NDArray[np.bool_]
     target: pl.Series
     split_values: Tensor | None
-    lines: NDArray[np.int64]
+    lines: NDArray[np.uint32]
     place: Place
     numbering: tuple[str, ...]
     notices: tuple[Notice, ...]
@@ -178,7 +173,7 @@ def _read_key_columns(table: TableFile, config: DataConfig) -> _KeyColumns:
         targets.append(chunk.frame[name])
         if split_name:
             keys.append(chunk.frame[split_name])
-        lines.append(np.asarray(chunk.lines, np.int64))
+        lines.append(np.asarray(chunk.lines, np.uint32))
         numbering = {column for column in numbering if _numbers_rows(chunk.frame[column], offset)}
         offset += len(chunk.lines)
     target = pl.concat(targets)
@@ -210,9 +205,7 @@ def _split_values(cells: pl.Series, by: str, place: Place) -> Tensor:
     """Return the group number or the time of each row."""
     if cells.null_count():
         row = int(cells.is_null().arg_true()[0])
-        raise DataError(
-            f"{place(row)}: column '{cells.name}' is empty, so the row has no {by} to split by; fill it."
-        )
+        raise DataError(f"{place(row)}: column '{cells.name}' is empty, so the row has no {by} to split by; fill it.")
     if by == "group":
         return torch.from_numpy(cells.rank("dense").cast(pl.Int64).to_numpy(writable=True))
     if cells.dtype in (pl.String, pl.Boolean):
@@ -234,9 +227,7 @@ def _used_types(
     for name in numbering:
         if name != config.split_column:
             del types[name]
-            text = (
-                f"Column '{name}' is left out: it numbers the rows, which could leak the order of the table."
-            )
+            text = f"Column '{name}' is left out: it numbers the rows, which could leak the order of the table."
             notices.append(Notice("warning", text))
     if config.split_by == "group" and config.split_column in types:
         del types[config.split_column]

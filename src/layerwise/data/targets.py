@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -15,9 +16,7 @@ from layerwise.data.columns import Moments
 from layerwise.data.dataset import Goal, Notice
 from layerwise.errors import DataError
 
-CLASS_LIMIT = (
-    20  # whole numbers with at most so many different values, each with 5 rows on average, are classes
-)
+CLASS_LIMIT = 20  # whole numbers with at most so many different values, each with 5 rows on average, are classes
 ROWS_A_CLASS = 3  # one for each split
 SMALLEST_TABLE = 10
 MISSING_SHARE_LIMIT = 0.5
@@ -42,20 +41,20 @@ class TargetColumn:
         """
         if cells.null_count():
             row = int(cells.is_null().arg_true()[0])
-            raise DataError(
-                f"{place(row)}: column '{self.name}' is empty where its true value was expected; fill it."
-            )
+            raise DataError(f"{place(row)}: column '{self.name}' is empty where its true value was expected; fill it.")
         if self.goal == "regression":
-            values = torch.tensor(cells.to_numpy(), dtype=torch.float64)
-            return ((values - self.mean) / self.deviation).float()[:, None]
-        labels = class_names(cells)
+            standardised = (cells.to_numpy() - self.mean) / self.deviation
+            return torch.from_numpy(standardised.astype(np.float32))[:, None]
         numbers = {name: number for number, name in enumerate(self.classes)}
-        codes = labels.replace_strict(numbers, default=None, return_dtype=pl.Int64)
+        values = cells.unique()
+        codes_of_values = [numbers.get(name) for name in class_names(values)]
+        codes = cells.replace_strict(values, pl.Series(codes_of_values, dtype=pl.Int64), return_dtype=pl.Int64)
         if codes.null_count():
             row = int(codes.is_null().arg_true()[0])
             known = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
             raise DataError(
-                f"{place(row)}: column '{self.name}' holds the class '{labels[row]}', which was not in the "
+                f"{place(row)}: column '{self.name}' holds the class "
+                f"'{class_names(cells[row : row + 1])[0]}', which was not in the "
                 "training "
                 f"data ({known}); correct the cell or take the row out."
             )
@@ -68,9 +67,7 @@ class TargetColumn:
         moments = Moments()
         moments.update(cells.to_numpy())
         if not moments.deviation:
-            raise DataError(
-                f"Column '{self.name}' has one value alone in training; there is nothing to predict."
-            )
+            raise DataError(f"Column '{self.name}' has one value alone in training; there is nothing to predict.")
         return replace(self, mean=moments.mean, deviation=moments.deviation)
 
     def to_json(self) -> dict[str, Any]:
@@ -103,9 +100,7 @@ def decide_target(
     """
     name = cells.name
     if len(cells) < SMALLEST_TABLE:
-        raise DataError(
-            f"{source} has {len(cells)} rows with a '{name}'; at least {SMALLEST_TABLE} are needed."
-        )
+        raise DataError(f"{source} has {len(cells)} rows with a '{name}'; at least {SMALLEST_TABLE} are needed.")
     chosen: Goal = goal or ("classification" if _looks_like_classes(cells) else "regression")
     if chosen == "regression":
         if column_type.kind != "number":
@@ -117,14 +112,10 @@ def decide_target(
         notice = f"Column '{name}' holds numbers, so its value is predicted (regression)."
         return TargetColumn(name, "regression", column_type), [Notice("info", notice)]
     if column_type.kind == "date":
-        raise DataError(
-            f"{source}: column '{name}' holds dates, which cannot be predicted; choose another column."
-        )
+        raise DataError(f"{source}: column '{name}' holds dates, which cannot be predicted; choose another column.")
     classes = _classes(cells, source)
     shown = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
-    notice = (
-        f"Column '{name}' has {len(classes)} classes ({shown}), so the class is predicted (classification)."
-    )
+    notice = f"Column '{name}' has {len(classes)} classes ({shown}), so the class is predicted (classification)."
     return TargetColumn(name, "classification", column_type, classes), [Notice("info", notice)]
 
 
@@ -155,9 +146,7 @@ def _classes(cells: pl.Series, source: str) -> tuple[str, ...]:
     name, distinct = cells.name, len(counts)
     if distinct < 2:
         only = class_names(counts[name])[0]
-        raise DataError(
-            f"{source}: column '{name}' has one class alone, '{only}'; at least two are needed to learn."
-        )
+        raise DataError(f"{source}: column '{name}' has one class alone, '{only}'; at least two are needed to learn.")
     if distinct > max(CLASS_LIMIT, len(cells) / 2):
         raise DataError(
             f"{source}: column '{name}' has {distinct} different values in {len(cells)} rows, so it names "
