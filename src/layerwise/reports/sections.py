@@ -1,0 +1,385 @@
+"""The sections of a report, each from the facts to a piece of HTML; a section without content is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from layerwise.data.dataset import Dataset, Split
+from layerwise.reports import charts, markup, pictures, wording
+from layerwise.reports.drawing import draw_network
+from layerwise.reports.evaluation import ClassEvaluation, ClassScore, TargetScore, ValueEvaluation
+from layerwise.reports.facts import ReportFacts, SummaryRow
+from layerwise.reports.figures import to_svg
+from layerwise.reports.headline import NOUNS
+from layerwise.reports.observations import observe
+
+EXAMPLES = {"pictures": "picture.png", "table": "table.csv", "text": "letter.txt"}
+LAYERS_SHOWN_OPEN = 16
+
+
+def findings(facts: ReportFacts) -> str:
+    """What the numbers say, and what is to be known about the data."""
+    found = [*observe(facts.evaluation, facts.records), *facts.notices, *facts.dataset.notices]
+    return markup.section("findings", "What to know", markup.notices(list(dict.fromkeys(found))))
+
+
+# -- where it is right and wrong ----------------------------------------------------------------------------
+
+
+def answers(facts: ReportFacts) -> str:
+    """Where the model is right and where it is wrong."""
+    match facts.evaluation:
+        case ClassEvaluation() as evaluation:
+            return _class_answers(facts, evaluation)
+        case ValueEvaluation() as evaluation:
+            return _value_answers(evaluation)
+        case _:
+            return ""
+
+
+def _class_answers(facts: ReportFacts, evaluation: ClassEvaluation) -> str:
+    confusion = markup.chart(
+        to_svg(charts.confusion_chart(evaluation), _confusion_in_words(evaluation)),
+        "Which class is taken for which",
+        "A row is what it is, a column what the model says. Blue is right, orange is wrong; "
+        "the fuller the colour, the larger the share of the row.",
+    )
+    calibration = markup.chart(
+        to_svg(
+            charts.calibration_chart(evaluation),
+            f"Calibration: the expected calibration error is {wording.share(evaluation.calibration_error)}.",
+        ),
+        "Is it as sure as it should be?",
+        f"Of answers given with 80 %, 80 % should be right: points on the dashed line. On average the model is off "
+        f"by {wording.share(evaluation.calibration_error)} (expected calibration error).",
+    )
+    return markup.section(
+        "answers",
+        "Where it is right, and where not",
+        markup.columns(confusion, _class_table(evaluation) + calibration),
+        _worst_mistakes(facts, evaluation),
+    )
+
+
+def _confusion_in_words(evaluation: ClassEvaluation) -> str:
+    right = sum(evaluation.confusion[place][place] for place in range(len(evaluation.confusion)))
+    return f"Confusion matrix of {len(evaluation.classes)} classes: {right} of {evaluation.count} on the diagonal."
+
+
+def _class_table(evaluation: ClassEvaluation) -> str:
+    def line(score: ClassScore) -> list[str]:
+        shares = (wording.share(value) for value in (score.recall, score.precision, score.f1))
+        return [score.name, *shares, wording.count(score.support)]
+
+    means = (wording.share(evaluation.macro[name]) for name in ("recall", "precision", "f1"))
+    rows = [line(score) for score in evaluation.classes]
+    rows.append(["mean of the classes", *means, wording.count(evaluation.count)])
+    drawn = markup.table(
+        ["class", "found (recall)", "rightly named (precision)", "F1", "samples"], rows, caption="Class by class"
+    )
+    return markup.folded(f"All {len(rows) - 1} classes", drawn) if len(rows) > 21 else drawn
+
+
+def _worst_mistakes(facts: ReportFacts, evaluation: ClassEvaluation) -> str:
+    if not evaluation.worst:
+        return ""
+    title = markup.subtitle("The mistakes it was surest of")
+    if facts.dataset.kind == "pictures" and len(_split(facts)) == evaluation.count:
+        chosen = torch.tensor([mistake.position for mistake in evaluation.worst])
+        compact = _split(facts).inputs[chosen]
+        captions = [
+            (f"‘{mistake.given}’ {wording.share(mistake.probability)}", f"is ‘{mistake.truth}’, {mistake.id}")
+            for mistake in evaluation.worst
+        ]
+        return title + markup.gallery(pictures.to_pixels(compact), captions)
+    rows = [
+        [mistake.id, mistake.truth, mistake.given, wording.share(mistake.probability)] for mistake in evaluation.worst
+    ]
+    return title + markup.table(["sample", "is", "given", "probability"], rows, words=3)
+
+
+def _value_answers(evaluation: ValueEvaluation) -> str:
+    drawn = [
+        markup.chart(
+            to_svg(charts.residual_chart(score), f"{score.name}: given against true values, and the residuals."),
+            f"{score.name}: given and true values",
+            "A perfect model has every point on the dashed line and every residual at zero.",
+        )
+        for score in evaluation.targets
+    ]
+    rows = [
+        [item.id, item.target, wording.decimal(item.truth), wording.decimal(item.given), wording.decimal(item.residual)]
+        for item in evaluation.worst
+    ]
+    worst = markup.table(["sample", "target", "true", "given", "given - true"], rows, words=2)
+    return markup.section(
+        "answers",
+        "Where it is right, and where not",
+        markup.columns(*drawn, _target_table(evaluation.targets)),
+        markup.folded("The largest errors", worst),
+    )
+
+
+def _target_table(targets: tuple[TargetScore, ...]) -> str:
+    lines = {
+        "R²": [score.r2 for score in targets],
+        "mean absolute error": [score.mae for score in targets],
+        "root mean squared error": [score.rmse for score in targets],
+        "… of always giving the mean": [score.baseline_rmse for score in targets],
+        "half of the errors are below": [score.median_error for score in targets],
+        "largest error": [score.largest_error for score in targets],
+        "mean residual (bias)": [score.bias for score in targets],
+        "residuals, 5 % quantile": [score.quantiles[0] for score in targets],
+        "residuals, 95 % quantile": [score.quantiles[-1] for score in targets],
+    }
+    rows = [[name, *(wording.decimal(value) for value in values)] for name, values in lines.items()]
+    return markup.table(["figure", *(score.name for score in targets)], rows, caption="In the unit of the target")
+
+
+# -- how it learned -----------------------------------------------------------------------------------------
+
+
+def training(facts: ReportFacts) -> str:
+    """How the loss fell and the metrics rose."""
+    records = facts.records
+    if not any(record["kind"] == "report" for record in records):
+        return ""
+    _, values, best = charts.validation_curve(records, "loss")
+    told = f"Best epoch: {best + 1} of {len(values)}." if best is not None else ""
+    drawn = [
+        markup.chart(
+            to_svg(charts.loss_curves(records), f"Training and validation loss over epochs. {told}"),
+            "Loss",
+            "Blue: on what it learns from. Orange: on data held out. Falling together is good; "
+            "orange rising while blue falls is learning by heart.",
+        )
+    ]
+    for name in _metric_names(records):
+        values = charts.validation_curve(records, name)[1]
+        title = wording.METRIC_NAMES.get(name, name)
+        heard = f"Validation {title} over epochs, from {wording.decimal(values[0])} to {wording.decimal(values[-1])}."
+        drawn.append(
+            markup.chart(
+                to_svg(charts.metric_curve(records, name), heard),
+                title[0].upper() + title[1:],
+                "On the data held out, after each epoch; the weights of the best epoch are kept.",
+            )
+        )
+    rate = markup.chart(
+        to_svg(charts.learning_rate_curve(records), "The learning rate over epochs."),
+        "Learning rate",
+        "The size of a step, as the schedule set it.",
+    )
+    return markup.section("training", "How it learned", markup.columns(*drawn, rate))
+
+
+def _metric_names(records: Any) -> list[str]:
+    names = dict.fromkeys(name for record in records if record["kind"] == "evaluation" for name in record["metrics"])
+    return [name for name in ("accuracy", "r2") if name in names] or [name for name in names if name != "loss"][:1]
+
+
+# -- the network --------------------------------------------------------------------------------------------
+
+
+def network(facts: ReportFacts) -> str:
+    """The model drawn, its layers as a table, and what its first layer looks for."""
+    rows = facts.summary.rows
+    drawing = markup.chart(
+        draw_network(rows, facts.dataset.input_shape, facts.dataset.classes or facts.dataset.target_names),
+        "The network, from input to output",
+        wide=True,
+    )
+    table = markup.table(
+        ["layer", "kind", "output", "parameters", "multiply-adds", "sees"], [_layer_row(row) for row in rows], words=2
+    )
+    folded = markup.folded(f"All {len(rows)} layers", table, is_open=len(rows) <= LAYERS_SHOWN_OPEN)
+    return markup.section("network", "The network", drawing, folded, _first_layer(facts))
+
+
+def _layer_row(row: SummaryRow) -> list[str]:
+    field = row.receptive_field
+    if isinstance(field, tuple):
+        field = " × ".join(map(str, field))
+    return [
+        row.name,
+        row.kind,
+        " × ".join(map(str, row.output_shape)),
+        wording.count(row.parameters) if row.parameters else "",
+        wording.count(row.multiply_adds) if row.multiply_adds else "",
+        f"{field} px" if field else "",
+    ]
+
+
+def _first_layer(facts: ReportFacts) -> str:
+    """Filters of a convolution, templates of neurons that see a picture, or weights of named features."""
+    filters = pictures.first_filters(facts.model)
+    if filters is None:
+        filters = pictures.templates(facts.model, facts.dataset.input_shape)
+    if filters is not None:
+        shown = pictures.filter_pixels(filters)
+        captions = [(f"filter {place + 1}", f"of {len(filters)}") for place in range(len(shown))]
+        note = (
+            "Blue: light here excites it; orange: dark here does; white: no matter. " if filters.shape[1] != 3 else ""
+        )
+        return (
+            markup.subtitle("What the first layer looks for")
+            + markup.paragraph(f"{note}Each picture is the weights of one neuron, learned from the data.", "lead")
+            + markup.gallery(shown, captions, kind="bare")
+        )
+    weights = pictures.first_weights(facts.model)
+    names = feature_names(facts.dataset)
+    if weights is None or weights.shape[1] != len(names):
+        return ""
+    return markup.chart(
+        to_svg(charts.weight_chart(names, weights), "The strongest weights of the first layer."),
+        "What the first layer looks at",
+        "The features that it weighs most, each on its prepared scale.",
+    )
+
+
+def feature_names(dataset: Dataset) -> tuple[str, ...]:
+    """Return the name of each input of a table or of texts, where the preprocessing knows them."""
+    for attribute in ("features", "vocabulary"):
+        names = getattr(dataset.preprocessing, attribute, None)
+        if names:
+            return tuple(names)
+    return ()
+
+
+# -- data, settings, use ------------------------------------------------------------------------------------
+
+
+def data(facts: ReportFacts) -> str:
+    """What it learned from."""
+    dataset = facts.dataset
+    noun = NOUNS.get(dataset.kind, "sample")
+    lead = (
+        f"{dataset.name}: {wording.plural(len(dataset.train), noun)} to learn from, "
+        f"{wording.count(len(dataset.valid))} to choose the best epoch by, and {wording.count(len(dataset.test))} "
+        "that touch nothing but the final figure."
+    )
+    source = markup.paragraph(f"Source: {dataset.source}", "lead") if dataset.source else ""
+    return markup.section(
+        "data", "The data", markup.paragraph(lead), source, markup.columns(_balance(dataset), _samples(dataset))
+    )
+
+
+def _splits(dataset: Dataset) -> dict[str, Split]:
+    return {"training": dataset.train, "validation": dataset.valid, "test": dataset.test}
+
+
+def _split(facts: ReportFacts) -> Split:
+    return {"train": facts.dataset.train, "valid": facts.dataset.valid}.get(facts.split_name, facts.dataset.test)
+
+
+def _balance(dataset: Dataset) -> str:
+    if dataset.goal == "regression":
+        return "".join(
+            markup.chart(
+                to_svg(charts.value_histogram(name, values), f"Distribution of {name} over the training split."),
+                f"Distribution of {name}",
+                "Over the training split, standardised.",
+            )
+            for name, values in zip(dataset.target_names, dataset.train.targets.double().numpy().T, strict=True)
+        )
+    counts = {name: dataset.class_counts(split) for name, split in _splits(dataset).items()}
+    totals = [sum(values) for values in zip(*counts.values(), strict=True)]
+    told = f"Samples of each class: from {min(totals)} to {max(totals)}."
+    return markup.chart(to_svg(charts.class_balance_chart(dataset.classes, counts), told), "Samples of each class")
+
+
+def _samples(dataset: Dataset) -> str:
+    if dataset.kind != "pictures" or not len(dataset.train):
+        return ""
+    chosen = pictures.pick_samples(dataset, dataset.train)
+    shown = pictures.to_pixels(dataset.train.inputs[chosen])
+    labels = dataset.train.targets[chosen].tolist()
+    names = [dataset.classes[label] if dataset.goal == "classification" else "sample" for label in labels]
+    ids = [str(dataset.train.ids[place]) for place in chosen.tolist()]
+    gallery = markup.gallery(shown, list(zip(names, ids, strict=True)), kind="samples")
+    return f"<div>{markup.subtitle('Some of what it learned from')}{gallery}</div>"
+
+
+def asked(facts: ReportFacts) -> str:
+    """The literal command and all settings."""
+    lead = markup.paragraph(facts.reason) if facts.reason else ""
+    chosen = {option.replace("_", " "): value_in_words(value) for option, value in facts.asked.items()}
+    own = markup.subtitle("Set by you") + markup.pairs(chosen) if chosen else ""
+    blocks: dict[str, Mapping[str, Any]] = {}
+    for name, value in facts.experiment.items():
+        if name != "asked":
+            title, values = (name, value) if isinstance(value, Mapping) else ("model", {name: value})
+            blocks[title] = {**blocks.get(title, {}), **values}
+    pieces = [
+        f"<div>{markup.subtitle(title.replace('_', ' '))}"
+        + markup.pairs({option.replace("_", " "): value_in_words(value) for option, value in values.items()})
+        + "</div>"
+        for title, values in blocks.items()
+        if values
+    ]
+    return markup.section(
+        "asked",
+        "What was asked",
+        markup.code(facts.command),
+        lead,
+        own,
+        markup.folded("All settings", markup.columns(*pieces)) if pieces else "",
+    )
+
+
+def value_in_words(value: Any) -> str:
+    """Return a setting as a person would write it."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(value_in_words(item) for item in value) or "none"
+        case Mapping():
+            return ", ".join(f"{name} {value_in_words(item)}" for name, item in value.items()) or "none"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def use(facts: ReportFacts) -> str:
+    """Commands and lines of Python that go on from here."""
+    sample = EXAMPLES.get(facts.dataset.kind, "file")
+    run = facts.run
+    commands = {
+        f"layerwise predict {run} {sample}": "name new samples",
+        f"layerwise evaluate {run}": "measure it again, or on other data with --data",
+        f"layerwise resume {run}": "go on if it was stopped",
+        f"layerwise code {run} > train.py": "the same training in plain PyTorch",
+        f"layerwise show {run}": "its layers",
+    }
+    width = max(map(len, commands))
+    shell = "\n".join(f"{command:<{width}}  # {words}" for command, words in commands.items())
+    python = (
+        "import layerwise\n\n"
+        f"run = layerwise.Run.open({run!r})\n"
+        f"for answer in run.predict({sample!r}):\n"
+        "    print(answer)\n"
+        "network = run.model  # the torch.nn.Module, in evaluation mode"
+    )
+    return markup.section(
+        "use",
+        "Use it",
+        markup.subtitle("On the command line"),
+        markup.code(shell),
+        markup.subtitle("In Python"),
+        markup.code(python),
+    )
+
+
+def surroundings(facts: ReportFacts) -> str:
+    """The machine, the versions and the files of the run."""
+    machine = {name.replace("_", " "): value_in_words(value) for name, value in facts.environment.items()}
+    left = f"<div>{markup.subtitle('Environment')}{markup.pairs(machine)}</div>" if machine else ""
+    right = f"<div>{markup.subtitle('Files of the run')}{markup.pairs(facts.files)}</div>" if facts.files else ""
+    return markup.section("environment", "Where it was made", markup.columns(left, right))
