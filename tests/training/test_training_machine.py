@@ -1,6 +1,7 @@
 """The choice of device, threads, precision and compilation follows its rule, says why, and disturbs nothing."""
 
 import json
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from layerwise.errors import UsageError
 from layerwise.training.config import MachineConfig
@@ -65,13 +67,35 @@ def test_tiny_networks_get_one_thread_and_wide_ones_all(sizes, batch, threads):
     assert pick_threads(work, cores=8) == threads
 
 
-def test_the_work_of_a_network_is_the_multiply_adds_of_its_layers():
-    model = picture_network(width=8)
-    assert multiply_adds(model, loss_of_a_batch) == 16 * (6 * 6 * 9 * 8 + 8 * 36 * 3)
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (picture_network(width=8), (16, 1, 8, 8)),
+        (nn.Sequential(nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 2)), (3, 7)),
+        (nn.Linear(7, 5), (3, 4, 7)),
+        (nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2), (2, 4, 9, 9)),
+        (nn.ConvTranspose2d(4, 6, 3, stride=2), (2, 4, 5, 5)),
+        (nn.Conv1d(3, 4, 5), (2, 3, 20)),
+    ],
+)
+def test_the_work_of_a_network_is_what_torch_counts(model, shape):
+    inputs = torch.randn(shape)
+    with FlopCounterMode(display=False) as counter:
+        model(inputs)
+    assert multiply_adds(model, lambda m: m(inputs).sum()) == counter.get_total_flops() // 2
 
 
-def test_there_is_at_least_one_core():
-    assert core_count() >= 1
+def test_a_recurrent_layer_uses_its_weights_at_every_time_step():
+    model = nn.LSTM(3, 5, batch_first=True)
+    work = multiply_adds(model, lambda m: m(torch.randn(2, 7, 3))[0].sum())
+    assert work == 2 * 7 * 4 * 5 * (3 + 5)
+
+
+def test_processes_that_share_a_machine_keep_to_the_threads_that_torchrun_grants(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert 1 <= core_count() <= (os.cpu_count() or 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert core_count() == 1
 
 
 @pytest.mark.parametrize("steps", [1, HOURS])
