@@ -149,7 +149,15 @@ def test_any_numbers_give_finite_features_however_they_are_cut_into_chunks(value
 
 words = st.text(max_size=6)
 column_strategy = st.one_of(
-    st.builds(NumberColumn, words, st.floats(-9, 9), st.floats(0.1, 9), st.floats(-9, 9), st.booleans()),
+    st.builds(
+        NumberColumn,
+        words,
+        st.floats(-9, 9),
+        st.floats(0.1, 9),
+        st.floats(-9, 9),
+        st.booleans(),
+        st.sampled_from(["", ","]),
+    ),
     st.builds(CategoryColumn, words, st.lists(words).map(tuple), st.booleans(), st.booleans()),
     st.builds(
         DateColumn,
@@ -192,6 +200,16 @@ def test_a_file_is_read_for_prediction_as_it_was_for_training(people_file, tmp_p
     again, names = preprocessing.read(tmp_path / "p.parquet")
     assert torch.equal(again, inputs)
     assert names[0] == "row 1"
+
+
+def test_decimal_commas_are_read_the_same_at_prediction(tmp_path):
+    path = tmp_path / "comma.csv"
+    path.write_text("x;y\n" + "".join(f"{i},25;{'ab'[i % 2]}\n" for i in range(20)))
+    dataset = table_file_dataset(path, DataConfig(target="y"), 0)
+    point = tmp_path / "point.csv"
+    point.write_text("x,y\n" + "".join(f"{i}.25,a\n" for i in range(20)))
+    preprocessing = TablePreprocessing.from_json(json.loads(json.dumps(dataset.preprocessing.to_json())))
+    assert torch.equal(preprocessing.read(path)[0], preprocessing.read(point)[0])
 
 
 def test_a_missing_column_and_a_wrong_cell_are_named_at_prediction(people_file, tmp_path):

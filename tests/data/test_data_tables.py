@@ -92,6 +92,15 @@ def test_gzip_and_old_line_ends_and_blank_lines_are_read(read):
     assert list(table.lines) == [2, 4]
 
 
+def test_a_first_column_without_a_name_is_row_numbers_and_left_out(read):
+    table = read('"",a\n1,x\n2,y\n')
+    assert table.frame.columns == ["a"]
+    assert column(table) == ["x", "y"]
+    assert any("taken for row numbers" in notice.text for notice in table.notices)
+    with pytest.raises(DataError, match="line 3: the row has 1 cell"):
+        read(",a\n1,x\n2\n")
+
+
 def test_one_column_alone_is_a_table(read):
     assert column(read("a\n1\n2\n")) == [1.0, 2.0]
 
@@ -119,6 +128,14 @@ def test_ambiguous_dates_are_said_to_be(read):
     table = read("a\n03/04/2020\n05/06/2020\n")
     assert column(table) == [datetime(2020, 3, 4), datetime(2020, 5, 6)]
     assert any("month/day" in notice.text for notice in table.notices)
+
+
+def test_decimal_commas_are_read_and_lone_thousands_are_refused(read):
+    table = read("a;b\n1,5;x\n-2;y\n1,234;z\nNA;z\n")
+    assert column(table) == [1.5, -2.0, 1.234, None]
+    assert any("decimal commas" in notice.text for notice in table.notices)
+    with pytest.raises(DataError, match=r"line 3: column 'a' holds '1,234', which could be thousands"):
+        read('a,b\n12,x\n"1,234",y\n')
 
 
 def test_repeated_words_among_numbers_are_categories(read):

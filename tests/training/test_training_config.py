@@ -43,7 +43,7 @@ from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConf
         (MachineConfig, {"device": "gpu"}, "--device must be auto, cpu, cuda, cuda:1 or mps, received 'gpu'"),
         (MachineConfig, {"device": "cpu:1"}, "--device must be"),
         (MachineConfig, {"device": "cuda:"}, "--device must be"),
-        (MachineConfig, {"precision": "float64"}, "--precision must be one of .* Did you mean 'float16'?"),
+        (MachineConfig, {"precision": "flaot32"}, "--precision must be one of .* Did you mean 'float32'?"),
         (MachineConfig, {"compile": "maybe"}, "--compile must be one of auto, yes, no"),
         (MachineConfig, {"threads": -1}, "--threads must be a whole number"),
     ],

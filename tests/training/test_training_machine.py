@@ -137,11 +137,6 @@ def test_what_was_asked_for_is_not_measured():
     assert (pace.precision, pace.compile, pace.channels_last, pace.threads) == ("bfloat16", False, False, 3)
 
 
-def test_float16_on_a_processor_is_refused():
-    with pytest.raises(UsageError, match="--precision float16 needs a CUDA device, this is cpu"):
-        choose_pace(picture_network(), loss_of_a_batch, 1, MachineConfig(precision="float16"))
-
-
 def test_a_pace_that_went_through_json_is_the_same():
     pace = Pace("bfloat16", compile=True, channels_last=True, threads=2, reasons=("one", "two"))
     assert Pace.from_json(json.loads(json.dumps(pace.to_json()))) == pace

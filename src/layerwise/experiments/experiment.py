@@ -5,9 +5,9 @@ No torch is needed to write or read one.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from layerwise.data.config import DataConfig
@@ -64,13 +64,29 @@ class Experiment:
             elif option in option_names(model):
                 model_options[option] = value
             else:
-                raise unknown_option(option, model)
+                raise unknown_option(option, model, option_names(model))
         sections = {name: kind(**chosen[name]) for name, kind in SECTIONS.items()}
         return Experiment(model=model, model_options=model_options, asked=dict(asked), **sections)
 
-    def with_options(self, section: str, **changes: Any) -> Experiment:
-        """Return the same experiment with some fields of one section changed."""
-        return replace(self, **{section: replace(getattr(self, section), **changes)})
+    @staticmethod
+    def of_module(module: object, asked: Mapping[str, Any]) -> Experiment:
+        """Describe the training of a module of the user's own, called by the name of its class."""
+        chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+        for option, value in asked.items():
+            section = section_of(option)
+            if section is None:
+                raise unknown_option(option, type(module).__name__, ())
+            chosen[section][option] = value
+        sections = {name: kind(**chosen[name]) for name, kind in SECTIONS.items()}
+        return Experiment(model=type(module).__name__.lower(), model_options={}, asked=dict(asked), **sections)
+
+    def command(self) -> str:
+        """Return the command line that repeats this training."""
+        words = ["layerwise", "train", self.model]
+        for option, value in self.asked.items():
+            text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+            words += ["--" + option.replace("_", "-"), shlex.quote(text)]
+        return " ".join(words)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
@@ -93,10 +109,11 @@ def catalogue_entry(model: str) -> Entry:
     return CATALOGUE[model]
 
 
-def unknown_option(option: str, model: str) -> UsageError:
+def unknown_option(option: str, model: str, own_options: Sequence[str]) -> UsageError:
     """Say that neither the training nor the model has such an option, and which is the nearest."""
-    known = [field.name for kind in SECTIONS.values() for field in fields(kind)] + list(option_names(model))
-    close = difflib.get_close_matches(option, known, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
-    own = ", ".join(option_names(model)) or "none"
-    return UsageError(f"'{option}' is no option of training {model}.{hint} Options of {model} itself: {own}.")
+    known = [field.name for kind in SECTIONS.values() for field in fields(kind)]
+    own = ", ".join(own_options) or "none"
+    return UsageError(
+        f"'{option}' is no option of training {model}.{nearest(option, [*known, *own_options])} "
+        f"Options of {model} itself: {own}."
+    )

@@ -6,7 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from layerwise.data.dataset import Dataset
 from layerwise.experiments.environment import environment
+from layerwise.experiments.experiment import SECTIONS
 from layerwise.experiments.run import Run, sizes_of
 from layerwise.experiments.setup import Setup, fingerprint
 from layerwise.models.summary import summarise
@@ -49,19 +51,60 @@ def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
     dataset = setup.dataset
     folder.save_weights(setup.model.state_dict())
     run = Run(folder, setup.model)
-    evaluation, outputs = run.evaluate_split(dataset, dataset.test)
+    evaluation, _ = run.evaluate_split(dataset, dataset.test)
     summary = summarise(run.model, dataset.input_shape)
-    parameter_count = sum(parameter.numel() for parameter in run.model.parameters())
     result: dict[str, Any] = {
         **folder.read_json("result.json"),
-        "test": evaluation.metrics,
-        "test_samples": len(dataset.test),
-        "parameters": parameter_count,
+        "test": headline(evaluation),
+        "parameters": sum(parameter.numel() for parameter in run.model.parameters()),
         "elapsed_s": round(elapsed_s, 2),
     }
     folder.write_json("result.json", result)
     folder.write_json("evaluation.json", evaluation.to_json())
-    write_report(run.report, report_facts(run, setup, evaluation, outputs, summary))
+    write_report(run.report, report_facts(run, dataset, evaluation, summary))
     folder.set_status("finished")
     Index(folder.path.parent).put(folder)
     return run
+
+
+def headline(evaluation: Evaluation) -> dict[str, float]:
+    """Return the figures of an evaluation that fit on a line."""
+    if isinstance(evaluation, ClassEvaluation):
+        names = ("count", "accuracy", "accuracy_low", "accuracy_high", "baseline", "loss")
+    else:
+        names = ("count", "r2", "mae", "rmse", "loss")
+    return {name: getattr(evaluation, name) for name in names}
+
+
+def report_facts(run: Run, dataset: Dataset, evaluation: Evaluation, summary: Summary) -> ReportFacts:
+    """Gather what the report shows."""
+    experiment = run.experiment
+    description = experiment.to_json()
+    return ReportFacts(
+        title=f"{experiment.model} on {dataset.name}",
+        run=run.name,
+        command=experiment.command(),
+        dataset=dataset,
+        model=run.model,
+        summary=summary,
+        experiment={name: description[name] for name in SECTIONS} | {"model": dict(experiment.model_options)},
+        asked=experiment.asked,
+        evaluation=evaluation,
+        records=run.metrics,
+        environment=run.folder.read_json("environment.json") | {"pace": "; ".join(run.pace.reasons)},
+        files=FILES,
+        reason=run.facts["why_this_model"],
+        elapsed_s=run.result["elapsed_s"],
+    )
+
+
+FILES = {
+    "report.html": "this page",
+    "model.safetensors": "the trained weights",
+    "experiment.json": "what was asked, every setting",
+    "preprocessing.json": "from a raw file to the network's input",
+    "metrics.jsonl": "every loss and figure of the training",
+    "evaluation.json": "the figures of the test split",
+    "environment.json": "versions and hardware",
+    "checkpoints/": "where the training can go on from",
+}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -21,14 +22,15 @@ from layerwise.experiments.recorder import Recorder
 from layerwise.experiments.run import Run
 from layerwise.experiments.setup import Setup, set_up
 from layerwise.reports.progress import Progress
-from layerwise.runs.checkpoints import CheckpointStore
-from layerwise.runs.folder import RunFolder, default_parent
+from layerwise.runs.folder import RunFolder, Status, default_parent
 from layerwise.runs.signals import interrupts
 from layerwise.training import loop
-from layerwise.training.events import Event
+from layerwise.training.events import Event, Stepped
 from layerwise.training.parallel import Ranks
 
 Watcher = Callable[[Event], object]
+
+ENDED_AS: dict[type[LayerwiseError], Status] = {StorageError: "paused", DivergedError: "diverged"}
 
 
 def train(
@@ -59,21 +61,26 @@ def train(
         DivergedError: the loss stopped being finite; the run keeps the last good weights.
         StoppedError: a signal came; the run is paused and `resume` goes on from its checkpoint.
     """
-    dataset = data if isinstance(data, Dataset) else None
-    asked = {**options, "data": dataset.name if dataset else str(data)}
+    own_data = data if isinstance(data, Dataset) else None
+    own_model = model if isinstance(model, nn.Module) else None
+    asked = {**options, "data": own_data.name if own_data else str(data)}
     reason = ""
     if model is None:
-        dataset = dataset or load_asked(asked)
-        model, reason = choose_model(dataset)
+        own_data = own_data or load_asked(asked)
+        model, reason = choose_model(own_data)
     if isinstance(model, nn.Module):
         experiment = Experiment.of_module(model, asked)
     else:
         experiment = Experiment.of(model, asked)
-    with Ranks.joined() as ranks:
-        setup = set_up(experiment, ranks, dataset=dataset, module=model if isinstance(model, nn.Module) else None)
-        parent = Path(runs) if runs else default_parent()
-        folder = begin(setup, parent, name, reason) if ranks.is_first else None
+    setup = set_up(experiment, dataset=own_data, module=own_model)
+    try:
+        path = ""
+        if setup.ranks.is_first:
+            path = str(begin(setup, Path(runs) if runs else default_parent(), name, reason).path)
+        folder = RunFolder(Path(setup.ranks.from_first(path)))
         return carry_on(setup, folder, quiet=quiet, watchers=watchers)
+    finally:
+        setup.ranks.leave()
 
 
 def resume(
@@ -85,7 +92,7 @@ def resume(
     quiet: bool = False,
     watchers: Sequence[Watcher] = (),
 ) -> Run:
-    """Go on with a run exactly where its newest whole checkpoint stands.
+    """Go on with a run exactly where its newest whole checkpoint stands; a finished run is left as it is.
 
     Args:
         reference: path, name, unique beginning of a name, or 'latest'.
@@ -95,13 +102,15 @@ def resume(
         BusyError: another process is training this run.
         DataError: the data is not what it was when the run started.
     """
-    run = Run.open(reference, runs=runs)
+    run = Run.open(reference, runs=runs, model=model)
     if run.status == "finished":
         return run
-    with Ranks.joined() as ranks:
-        setup = set_up(run.experiment, ranks, dataset=data, module=model)
+    setup = set_up(run.experiment, dataset=data, module=model, pace=run.pace)
+    try:
         run.check_same_data(setup.dataset)
         return carry_on(setup, run.folder, quiet=quiet, watchers=watchers)
+    finally:
+        setup.ranks.leave()
 
 
 def load_asked(asked: dict[str, Any]) -> Dataset:
@@ -111,42 +120,54 @@ def load_asked(asked: dict[str, Any]) -> Dataset:
 
 
 def carry_on(setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence[Watcher]) -> Run:
-    """Train from wherever the run's checkpoints stand to its end, as the run's one owner."""
-    experiment, machine = setup.experiment, setup.experiment.machine
-    with folder.own(), interrupts() as interruption, Progress(quiet=quiet) as progress:
+    """Train from wherever the run's checkpoints stand to its end.
+
+    Among several processes the first one owns the run, writes and speaks; the others only take their steps.
+    """
+    if not setup.ranks.is_first:
+        pass_on(event_stream(setup, folder), (), setup.ranks)
+        setup.ranks.barrier()
+        return Run(folder, setup.model)
+    with folder.own(), Progress(quiet=quiet) as progress:
         folder.set_status("running")
-        events = loop.train(
-            setup.model,
-            setup.task,
-            setup.train,
-            experiment.training,
-            penalty=experiment.penalty,
-            valid=setup.valid,
-            checkpoints=CheckpointStore(folder.checkpoints),
-            checkpoint_every_s=machine.checkpoint_every_s,
-            pace=setup.pace,
-            ranks=setup.ranks,
-        )
+        recorder = Recorder(folder)
         try:
-            with closing(events):
-                for event in events:
-                    for watcher in (Recorder(folder), progress, *watchers):
-                        watcher(event)
-                    if interruption.received:
-                        break
-        except StorageError:
-            folder.set_status("paused", reason="disk full")
-            raise
-        except DivergedError as error:
-            folder.set_status("diverged", reason=str(error))
-            raise
+            signal_number = pass_on(event_stream(setup, folder), (recorder, progress, *watchers), setup.ranks)
         except LayerwiseError as error:
-            folder.set_status("failed", reason=str(error))
+            folder.set_status(ENDED_AS.get(type(error), "failed"), reason=str(error))
             raise
-        if interruption.received:
-            folder.set_status("paused", reason=f"signal {interruption.received}")
-            raise StoppedError(
-                f"stopped after a whole step; go on with `layerwise resume {folder.name}`",
-                interruption.received,
-            )
-        return finish(setup, folder)
+        if signal_number:
+            folder.set_status("paused", reason=f"signal {signal_number}")
+            sentence = f"stopped after a whole step; go on with `layerwise resume {folder.name}`"
+            raise StoppedError(sentence, signal_number)
+        run = finish(setup, folder, recorder.elapsed_s)
+    setup.ranks.barrier()
+    return run
+
+
+def pass_on(events: Generator[Event], watchers: Sequence[Watcher], ranks: Ranks) -> int | None:
+    """Give every event to every watcher; return the signal that ended it early on any rank, None at the end."""
+    with closing(events), interrupts() as interruption:
+        for event in events:
+            for watcher in watchers:
+                watcher(event)
+            if isinstance(event, Stepped) and ranks.any(interruption.received is not None):
+                return interruption.received or signal.SIGTERM
+    return None
+
+
+def event_stream(setup: Setup, folder: RunFolder) -> Generator[Event]:
+    """The events of this training, from the newest checkpoint of `folder` on."""
+    experiment = setup.experiment
+    return loop.train(
+        setup.model,
+        setup.task,
+        setup.train,
+        experiment.training,
+        penalty=experiment.penalty,
+        valid=setup.valid,
+        checkpoints=folder.checkpoint_store(),
+        checkpoint_every_s=experiment.machine.checkpoint_every_s,
+        pace=setup.pace,
+        ranks=setup.ranks,
+    )

@@ -42,7 +42,6 @@ PRECISIONS: dict[str, str] = {
     "auto": "bfloat16 where the device is made for it and a measurement shows a gain, else float32",
     "float32": "32 bits throughout",
     "bfloat16": "16-bit products with the range of float32; weights stay float32",
-    "float16": "16-bit products with a small range, so the loss is scaled (CUDA only); weights stay float32",
 }
 
 DEVICES: dict[str, str] = {
@@ -190,7 +189,7 @@ class MachineConfig:
     """Where and how the arithmetic is done. 'auto' is decided by a rule that is said (see machine.py)."""
 
     device: str = field(default="auto", metadata=_help("auto, cpu, cuda, cuda:1 or mps"))
-    precision: str = field(default="auto", metadata=_help("auto, float32, bfloat16 or float16 (CUDA only)"))
+    precision: str = field(default="auto", metadata=_help("auto, float32 or bfloat16"))
     compile: str = field(default="auto", metadata=_help("use torch.compile: auto, yes or no"))
     memory_format: str = field(
         default="auto", metadata=_help("order of pictures in memory: auto, channels-last or contiguous")

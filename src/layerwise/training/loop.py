@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ def train(
     checkpoint_every_s: float = 30.0,
     pace: Pace | None = None,
     ranks: Ranks | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Train `model` and yield what happens; to stop is to leave the loop over the events.
 
     Args:
@@ -74,8 +74,7 @@ def train(
             epoch = progress.evaluated
             model.train()
             for batch in batches.epoch(epoch, start=progress.step - epoch * steps_per_epoch):
-                shape = rate_at(progress.step, steps, steps_per_epoch, training)
-                rate = training.learning_rate * shape * progress.plateau.multiplier
+                rate = progress.plateau.factor * rate_at(progress.step, steps, steps_per_epoch, training)
                 losses = stepper.take(batch, progress.step, rate)
                 state.gather(losses)
                 if progress.step % report_every == 0 or progress.step % steps_per_epoch == 0:

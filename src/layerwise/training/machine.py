@@ -41,7 +41,7 @@ TRIAL_S, TRIAL_ROUNDS = 4.0, 15  # a race ends after so many seconds or rounds, 
 class Pace:
     """How the steps of a run are computed. The default is plain float32, as the model is.
 
-    precision: 'float32', 'bfloat16' or 'float16' of the products; weights are always float32.
+    precision: 'float32' or 'bfloat16' of the products; weights are always float32.
     threads: of the processor; 0 leaves them as they are.
     reasons: a sentence for each choice, for people.
     """
@@ -63,10 +63,6 @@ class Pace:
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(device.type, getattr(torch, self.precision))
-
-    def scaler(self, device: torch.device) -> torch.amp.GradScaler:
-        """Return what scales the loss so that float16 gradients do not vanish; it does nothing otherwise."""
-        return torch.amp.GradScaler(device.type, enabled=self.precision == "float16")
 
     def set_threads(self) -> None:
         """Let torch use the chosen number of processor threads, in this whole process."""
@@ -282,10 +278,8 @@ def _compiled_if_worth_it(pace: Pace, trial: Trial) -> Pace:
 
 
 def _check_precision(precision: str, device: torch.device) -> None:
-    if precision == "float16" and device.type != "cuda":
-        raise UsageError(f"--precision float16 needs a CUDA device, this is {device.type}; use float32 or bfloat16.")
     if precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise UsageError("--precision bfloat16: this CUDA device does not know it; use float32 or float16.")
+        raise UsageError("--precision bfloat16: this CUDA device does not know it; use float32.")
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:

@@ -48,7 +48,7 @@ class Progress:
         fields = {
             **values,
             "best_score": tuple(values["best_score"]),
-            "plateau": PlateauState.from_json(values["plateau"]),
+            "plateau": PlateauState(**values["plateau"]),
         }
         return Progress(**fields)
 
@@ -92,7 +92,7 @@ class TrainingState:
             progress.best_metrics = dict(metrics)
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         if training.schedule == "plateau":
-            progress.plateau = progress.plateau.after(metrics.get("loss", -score[0]))
+            progress.plateau = progress.plateau.after(best)
         progress.evaluated += 1
         return best
 

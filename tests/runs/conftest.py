@@ -1,0 +1,17 @@
+"""Fixtures for folders: one in memory where that is to be had, for tests that synchronise thousands of times."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def fast_path() -> Iterator[Path]:
+    shared = "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else None) as folder:
+        yield Path(folder)

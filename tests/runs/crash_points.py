@@ -1,0 +1,147 @@
+"""Kill real processes at chosen instants: before each call that changes the disk, and at random."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+DISK_CALLS = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "ftruncate")
+SYSTEM_CALLS = "write,pwrite64,fsync,fdatasync,rename,mkdir,unlink,unlinkat,rmdir,ftruncate,fcntl,flock"
+Work = Callable[[], object]
+
+
+def fork(work: Work) -> int:
+    """Run `work` in a child that exits with 0, or with 1 after an exception; return its process number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the library's idle threads do not matter here
+        child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def ended(child: int) -> int:
+    """Wait for the end of a child: its exit code, negative the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def kill_before_call(number: int, work: Work, log: int = -1) -> bool:
+    """Run `work` and kill it right before its `number`-th call that changes the disk; return whether it finished.
+
+    A write is killed after half of its bytes.
+    """
+    code = ended(fork(lambda: _watched(number, work, log)))
+    assert code in (0, -signal.SIGKILL), f"the child ended with {code}"
+    return code == 0
+
+
+def crash_points(work_at: Callable[[int], bool], least: int) -> Iterator[int]:
+    """Yield 1, 2, 3, ... after `work_at(n)` was killed there, and once more when it finished; at least `least`."""
+    for number in range(1, 1000):
+        finished = work_at(number)
+        yield number
+        if finished:
+            assert number > least, f"only {number} crash points: the calls are not seen"
+            return
+    raise AssertionError("the work does not end")
+
+
+def _watched(number: int, work: Work, log: int) -> None:
+    count = 0
+    write = os.write
+
+    def watched(name: str, original: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            nonlocal count
+            count += 1
+            if count == number:
+                if name == "write":
+                    write(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = original(*arguments, **options)
+            if log >= 0:
+                write(log, _line(name, arguments, result).encode())
+            return result
+
+        return call
+
+    for name in DISK_CALLS:
+        setattr(os, name, watched(name, getattr(os, name)))
+    work()
+
+
+def _line(name: str, arguments: tuple[object, ...], result: object) -> str:
+    """Say of a call what decides whether its effect survives a power failure."""
+    if name in ("write", "fsync"):
+        return f"{name}\t{os.fstat(arguments[0]).st_ino}\n"
+    if name == "rename":
+        return f"{name}\t{arguments[0]}\t{arguments[1]}\n"
+    return f"{name}\t{arguments[0]}\n"
+
+
+def lose_power(folder: Path, log: str, *, keep_names: bool) -> None:
+    """Take from `folder` what was not synchronised: the content of files and, unless `keep_names`, their names."""
+    calls = [line.split("\t") for line in log.splitlines()]
+    inodes = {path.stat().st_ino: path for path in folder.rglob("*")} | {folder.stat().st_ino: folder}
+    for at, (name, *words) in enumerate(calls):
+        later = calls[at + 1 :]
+        if name == "write" and ["fsync", words[0]] not in later:
+            path = inodes.get(int(words[0]))
+            if path and path.is_file():
+                os.truncate(path, 0)
+    if keep_names:
+        return
+    for at, (name, *words) in reversed(list(enumerate(calls))):
+        if name == "rename" and Path(words[1]).exists():
+            parent = str(Path(words[1]).parent.stat().st_ino)
+            if ["fsync", parent] not in calls[at + 1 :]:
+                os.rename(words[1], words[0])
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    """Return a fresh copy of `folder` at `target`."""
+    shutil.rmtree(target, ignore_errors=True)
+    return Path(shutil.copytree(folder, target))
+
+
+def kill_at_system_call(number: int, work: Work) -> bool:
+    """Like `kill_before_call`, but at the system calls themselves, so that SQLite's are among them."""
+
+    def stopped() -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        work()
+
+    child = fork(stopped)
+    os.waitpid(child, os.WUNTRACED)
+    inject = f"inject={SYSTEM_CALLS}:signal=KILL:when={number}"
+    command = ["strace", "-p", str(child), "-o", "/dev/null", "-e", f"trace={SYSTEM_CALLS}", "-e", inject]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr
+        assert "attached" in tracer.stderr.readline()
+        os.kill(child, signal.SIGCONT)
+        code = ended(child)
+    assert code in (0, -signal.SIGKILL), f"the child ended with {code}"
+    return code == 0
+
+
+def can_trace() -> bool:
+    """Whether strace is installed and may attach to processes here."""
+    if not shutil.which("strace"):
+        return False
+    try:
+        return kill_at_system_call(1, lambda: None)
+    except AssertionError:
+        return False
