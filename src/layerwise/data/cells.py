@@ -1,8 +1,9 @@
 """What the cells of a column are: numbers, truth values, dates or text; and which of them are missing.
 
-A cell is missing if it is empty or blank, or one of MISSING. In a column whose other cells are numbers or
-dates the words of MISSING_AMONG_NUMBERS are missing too; in a column of text they stay text, so `NA` can
-be Namibia. Numbers with leading zeros (`00501`) are codes: their column is text.
+A cell is missing if it is empty or blank, or one of MISSING. In a column whose other cells are numbers or dates the
+words of MISSING_AMONG_NUMBERS are missing too; in a column of text they stay text, so `NA` can be Namibia. Numbers with
+leading zeros (`00501`) are codes: their column is text. `1,5` is a number where the whole column is written so; `1,234`
+alone could be either and is refused.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from layerwise.errors import DataError
 
 MISSING = ("", "NaN", "nan", "NULL", "null", "?", "N/A", "n/a", "#N/A", "<NA>")
 MISSING_AMONG_NUMBERS = ("NA", "na", "None", "none", "-", "--", ".", "missing", "unknown")
+DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+$"
 INFINITE = r"^[+-]?(?i:inf|infinity)$"
 LARGEST = 1e38  # beyond it a number and its deviation from the mean do not fit in float32
 MOSTLY = 0.8  # share of numbers from which another word is taken for a mistake
@@ -45,7 +50,7 @@ AMBIGUOUS = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%Y %H:%M": "%d/%m/%Y %H:%M"}
 
 @dataclass(frozen=True)
 class ColumnType:
-    """format: how the dates of a text file are written; empty where the file stores real dates."""
+    """format: how the dates of a text file are written, empty where it stores real ones; ',' for decimal commas."""
 
     kind: Literal["number", "boolean", "date", "text"]
     format: str = ""
@@ -56,7 +61,7 @@ class Place:
     """Names a cell in messages: 'sales.csv, line 17'. Rows of files are lines; rows of frames are rows."""
 
     source: str
-    lines: Sequence[int]
+    lines: Sequence[int] | NDArray[np.uint32]
     unit: str = "line"
 
     def __call__(self, row: int) -> str:
@@ -77,7 +82,7 @@ def convert(cells: pl.Series, column_type: ColumnType, place: Place) -> pl.Serie
     """
     name = cells.name
     if column_type.kind == "number":
-        values = _numbers(cells)
+        values = _numbers(cells, column_type.format)
         _refuse_large(name, values, cells, place)
         typed = values.set(values.is_nan() | values.is_infinite(), None)
     elif column_type.kind == "boolean":
@@ -104,9 +109,11 @@ def write_number(value: float | None) -> str | None:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else str(value)
 
 
-def _numbers(cells: pl.Series) -> pl.Series:
+def _numbers(cells: pl.Series, decimal: str) -> pl.Series:
     if cells.dtype == pl.String:
         cells = cells.str.strip_chars()
+        if decimal:
+            cells = cells.str.replace(decimal, ".", literal=True)
     elif cells.dtype.is_temporal():
         return pl.Series(cells.name, [None] * len(cells), dtype=pl.Float64)
     return cells.cast(pl.Float64, strict=False)
@@ -127,9 +134,7 @@ def _dates(cells: pl.Series, date_format: str) -> pl.Series:
     formats = (date_format,) if date_format else DATE_FORMATS
     parsed = stripped.str.to_datetime(formats[0], strict=False, time_unit="us")
     for other in formats[1:]:
-        parsed = parsed.zip_with(
-            parsed.is_not_null(), stripped.str.to_datetime(other, strict=False, time_unit="us")
-        )
+        parsed = parsed.zip_with(parsed.is_not_null(), stripped.str.to_datetime(other, strict=False, time_unit="us"))
     return parsed
 
 
@@ -161,10 +166,8 @@ def _refuse_other(cells: pl.Series, typed: pl.Series, column_type: ColumnType, p
 
 
 def _wrong_cell(where: str, name: str, value: str, column_type: ColumnType) -> str:
-    wanted = {"number": "a number", "boolean": "true or false", "date": "a date", "text": "text"}[
-        column_type.kind
-    ]
-    if column_type.format:
+    wanted = {"number": "a number", "boolean": "true or false", "date": "a date", "text": "text"}[column_type.kind]
+    if column_type.kind == "date" and column_type.format:
         wanted += f" written {column_type.format}"
     return (
         f"{where}: column '{name}' holds '{value[:80]}' where {wanted} was expected; correct the cell, or "
@@ -185,6 +188,8 @@ class ColumnSurvey:
     numbers: int = 0
     booleans: int = 0
     missing_among_numbers: int = 0
+    decimal_commas: int = 0
+    thousands: int = 0
     padded: bool = False
     odd: tuple[str, str] | None = None
     values: set[str] = field(default_factory=set)
@@ -219,6 +224,9 @@ class ColumnSurvey:
             return
         among = words.is_in(MISSING_AMONG_NUMBERS).fill_null(False)
         self.missing_among_numbers += int(among.sum())
+        grouped = words.str.contains(THOUSANDS)
+        self.thousands += int(grouped.sum())
+        self.decimal_commas += int((words.str.contains(DECIMAL_COMMA) & ~grouped).sum())
         odd = (words.is_not_null() & numbers.is_null() & ~among).arg_true()
         if self.odd is None and len(odd):
             self.odd = (place(int(odd[0])), words[int(odd[0])])
@@ -255,6 +263,8 @@ class ColumnSurvey:
             return ColumnType("text")
         if self.numbers == wanted:
             return ColumnType("number")
+        if self.numbers + self.decimal_commas + self.thousands == wanted:
+            return self._decide_commas(notice)
         if self.booleans == wanted:
             return ColumnType("boolean")
         date_format = max(self.dates, key=lambda item: self.dates[item], default=None)
@@ -264,10 +274,18 @@ class ColumnSurvey:
             where, value = self.odd or ("", "")
             raise DataError(_wrong_cell(where, self.name, value, ColumnType("number")))
         if self.numbers:
-            notice(
-                f"Column '{self.name}' mixes {self.numbers} numbers with other words, so it is read as text."
-            )
+            notice(f"Column '{self.name}' mixes {self.numbers} numbers with other words, so it is read as text.")
         return ColumnType("text")
+
+    def _decide_commas(self, notice: Callable[[str], None]) -> ColumnType:
+        if self.decimal_commas:
+            notice(f"Column '{self.name}' is written with decimal commas: 1,5 is read as 1.5.")
+            return ColumnType("number", ",")
+        where, value = self.odd or ("", "")
+        raise DataError(
+            f"{where}: column '{self.name}' holds '{value}', which could be thousands or a decimal comma; write "
+            "numbers without separators of thousands, and with a decimal point."
+        )
 
     def _decide_date(self, date_format: str, wanted: int, notice: Callable[[str], None]) -> ColumnType:
         if self.dates[date_format] < wanted:

@@ -42,6 +42,7 @@ class NumberColumn:
     """Standardised by mean and deviation of the training rows; a missing cell takes the median.
 
     indicator: add a feature that is 1 where the cell was missing, because training rows lacked it too.
+    format: ',' where text files write decimal commas.
     """
 
     kind: ClassVar[str] = "number"
@@ -50,10 +51,11 @@ class NumberColumn:
     deviation: float
     median: float
     indicator: bool = False
+    format: str = ""
 
     @property
     def type(self) -> ColumnType:
-        return ColumnType("number")
+        return ColumnType("number", self.format)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -247,6 +249,7 @@ class NumberFit:
     """Gathers mean, deviation and median of a number column."""
 
     name: str
+    format: str = ""
     missing: int = 0
     moments: Moments = field(default_factory=Moments)
     sample: Sample = field(default_factory=Sample)
@@ -264,7 +267,7 @@ class NumberFit:
         if not deviation and not self.missing:
             return Dropped(self.name, "it has one value alone")
         return NumberColumn(
-            self.name, self.moments.mean, deviation or 1.0, self.sample.median, self.missing > 0
+            self.name, self.moments.mean, deviation or 1.0, self.sample.median, self.missing > 0, self.format
         )
 
 
@@ -290,9 +293,7 @@ class CategoryFit:
         if len(self.counts) == 1 and not self.missing:
             return Dropped(self.name, "it has one value alone")
         if len(self.counts) > COUNTED_LIMIT or len(self.counts) > max(10, self.present / 2):
-            return Dropped(
-                self.name, "nearly every row has a value of its own, as a name or a number of a thing has"
-            )
+            return Dropped(self.name, "nearly every row has a value of its own, as a name or a number of a thing has")
         frequent = sorted(self.counts, key=lambda word: (-self.counts[word], word))[:CATEGORY_LIMIT]
         kept = tuple(sorted(word for word in frequent if self.counts[word] >= RARE))
         return CategoryColumn(self.name, kept, len(kept) < len(self.counts), self.missing > 0)
@@ -311,9 +312,7 @@ class BooleanFit:
     def finish(self) -> BooleanColumn | Dropped:
         if self.seen <= {None}:
             return Dropped(self.name, "it is empty")
-        return (
-            BooleanColumn(self.name) if len(self.seen) > 1 else Dropped(self.name, "it has one value alone")
-        )
+        return BooleanColumn(self.name) if len(self.seen) > 1 else Dropped(self.name, "it has one value alone")
 
 
 @dataclass
@@ -352,7 +351,7 @@ ColumnFit = NumberFit | CategoryFit | BooleanFit | DateFit
 def start_fit(name: str, column_type: ColumnType) -> ColumnFit:
     """Return what fits an encoder to a column of this type."""
     if column_type.kind == "number":
-        return NumberFit(name)
+        return NumberFit(name, column_type.format)
     if column_type.kind == "boolean":
         return BooleanFit(name)
     if column_type.kind == "date":

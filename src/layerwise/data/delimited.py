@@ -68,13 +68,18 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Delimited:
-    """A delimited text file whose shape is known."""
+    """A delimited text file whose shape is known. header: every column's name, an empty one where it has none."""
 
     path: Path
     encoding: Encoding
     delimiter: str
-    names: tuple[str, ...]
+    header: tuple[str, ...]
     block_bytes: int = BLOCK_BYTES
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns to read. A first column without a name is the row numbers that pandas and R write."""
+        return tuple(name for name in self.header if name)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows below the header, every cell a string or null.
@@ -93,22 +98,22 @@ class Delimited:
     def _split(self, block: bytes, line: int) -> Chunk:
         records = _find_records(block, ord(self.delimiter))
         lines = range(line, line + len(records.cells)) if records.breaks is None else line + records.breaks
-        ragged = np.flatnonzero((records.cells != len(self.names)) & ~records.blank)
+        ragged = np.flatnonzero((records.cells != len(self.header)) & ~records.blank)
         if len(ragged):
             first = int(ragged[0])
             raise DataError(
                 f"{self.path}, line {lines[first]}: the row has {_count(records.cells[first])} where the "
                 "header has "
-                f"{_count(len(self.names))}; correct the line, or quote cells that hold a "
+                f"{_count(len(self.header))}; correct the line, or quote cells that hold a "
                 f"{DELIMITERS[self.delimiter]}."
             )
         try:
             frame = pl.read_csv(
                 io.BytesIO(block),
                 has_header=False,
-                schema=dict.fromkeys(self.names, pl.String),
+                schema=dict.fromkeys(self.header, pl.String),
                 separator=self.delimiter,
-            )
+            ).select(self.names)
         except pl.exceptions.ComputeError:
             frame = pl.DataFrame()
         if len(frame) != len(records.cells):
@@ -191,16 +196,14 @@ def _count(cells: int) -> str:
 
 def _check_header(path: Path, header: list[str]) -> None:
     for position, name in enumerate(header, 1):
-        if not name:
+        if not name and (position > 1 or len(header) == 1):
             raise DataError(
                 f"{path}, line 1: column {position} of {len(header)} has no name; name every column, or "
                 "save the "
                 "table without its row numbers (index=False in pandas)."
             )
         if name in header[: position - 1]:
-            raise DataError(
-                f"{path}, line 1: the column name '{name}' appears twice; give each its own name."
-            )
+            raise DataError(f"{path}, line 1: the column name '{name}' appears twice; give each its own name.")
     if all(_is_fraction(name) for name in header):
         raise DataError(f"{path}, line 1 holds numbers, no column names; put a line of names at the top.")
 
@@ -237,9 +240,7 @@ def _is_utf8(path: Path) -> bool:
     for block in read_blocks(path):
         if b"\0" in block:
             line += block[: block.index(b"\0")].count(b"\n")
-            raise DataError(
-                f"{path}, line {line}: the line holds a NUL byte; the file is damaged, save it again."
-            )
+            raise DataError(f"{path}, line {line}: the line holds a NUL byte; the file is damaged, save it again.")
         line += block.count(b"\n")
         if is_utf8 and not (block.isascii() and decoder.getstate()[0] == b""):
             try:

@@ -74,9 +74,7 @@ class TablePreprocessing:
         """Read a file that has the target column too, to evaluate on it."""
         rows = self.read_rows(source)
         if rows.targets is None:
-            raise DataError(
-                f"{source} has no column '{self.target.name}' to compare the predictions with; add it."
-            )
+            raise DataError(f"{source} has no column '{self.target.name}' to compare the predictions with; add it.")
         return Split(rows.inputs, self.target.encode(rows.targets, rows.place), rows.ids)
 
     def read_rows(self, source: Path) -> TableRows:
@@ -137,11 +135,7 @@ class TablePreprocessing:
         ignored = [name for name in rows.names if name not in used]
         if not ignored:
             return ()
-        return (
-            Notice(
-                "info", f"{source.name}: columns the model does not use are ignored: {', '.join(ignored)}."
-            ),
-        )
+        return (Notice("info", f"{source.name}: columns the model does not use are ignored: {', '.join(ignored)}."),)
 
 
 def fit_columns(
@@ -168,6 +162,4 @@ def fit_columns(
 
 
 def _typed(chunk: Chunk, types: Mapping[str, ColumnType], place: Place) -> pl.DataFrame:
-    return pl.DataFrame(
-        [convert(chunk.frame[name], column_type, place) for name, column_type in types.items()]
-    )
+    return pl.DataFrame([convert(chunk.frame[name], column_type, place) for name, column_type in types.items()])

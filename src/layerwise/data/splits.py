@@ -94,6 +94,7 @@ def _generator(seed: int) -> torch.Generator:
 
 def _split_by_chance(labels: Tensor, test: float, valid: float, seed: int) -> Indices:
     generator = _generator(seed)
+    labels = labels.to(torch.int32)  # tables have millions of rows
     in_test = _draw(labels, _share(len(labels), test), generator, spare=2)
     rest = (~in_test).nonzero().flatten()
     in_valid = _draw(labels[rest], _share(len(rest), valid), generator, spare=1)

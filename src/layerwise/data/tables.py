@@ -81,9 +81,7 @@ class TableFile:
         """Yield consecutive rows of the named columns as Float64, Boolean, Datetime or String."""
         for chunk in self.rows.chunks():
             place = _place(self.rows, chunk.lines)
-            columns = [
-                convert(chunk.frame[name], self.types[name], place) for name in names or self.rows.names
-            ]
+            columns = [convert(chunk.frame[name], self.types[name], place) for name in names or self.rows.names]
             yield Chunk(pl.DataFrame(columns), chunk.lines)
 
     def read(self) -> Table:
@@ -153,8 +151,7 @@ def open_rows(path: Path) -> Delimited | ParquetFile:
         return _open_parquet(path)
     if not path.name.lower().endswith(TEXT_SUFFIXES):
         raise DataError(
-            f"{path} does not end in {', '.join(TABLE_SUFFIXES)}; save the table as CSV or Parquet under "
-            "such a name."
+            f"{path} does not end in {', '.join(TABLE_SUFFIXES)}; save the table as CSV or Parquet under such a name."
         )
     return open_delimited(path)
 
@@ -189,14 +186,11 @@ def survey(rows: Delimited | ParquetFile | FrameRows) -> TableFile:
         raise DataError(f"{rows.path} has a header and no rows below it; a table needs rows to learn from.")
     notices: list[Notice] = []
     if isinstance(rows, Delimited):
-        words = (
-            f"{rows.path.name}: {rows.encoding.label} text, cells divided by a {DELIMITERS[rows.delimiter]}."
-        )
+        words = f"{rows.path.name}: {rows.encoding.label} text, cells divided by a {DELIMITERS[rows.delimiter]}."
         notices.append(Notice("info", words))
-    types = {
-        name: survey.decide(lambda text: notices.append(Notice("info", text)))
-        for name, survey in surveys.items()
-    }
+        if "" in rows.header:
+            notices.append(Notice("info", "The first column has no name; it is taken for row numbers and left out."))
+    types = {name: survey.decide(lambda text: notices.append(Notice("info", text))) for name, survey in surveys.items()}
     notices.extend(_missing_notices(surveys, types, row_count))
     return TableFile(rows, types, row_count, tuple(notices))
 
@@ -224,9 +218,7 @@ def write_table(frame: pl.DataFrame, path: Path | None = None) -> str:
     sign.
     """
     guarded = frame.with_columns(
-        pl.when(
-            pl.col(name).str.contains(r"^[=+\-@\t\r]") & pl.col(name).cast(pl.Float64, strict=False).is_null()
-        )
+        pl.when(pl.col(name).str.contains(r"^[=+\-@\t\r]") & pl.col(name).cast(pl.Float64, strict=False).is_null())
         .then("'" + pl.col(name))
         .otherwise(pl.col(name))
         .alias(name)

@@ -7,11 +7,13 @@ be trained on.
 
 from __future__ import annotations
 
-import mmap
+import os
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import polars as pl
@@ -49,23 +51,40 @@ class RowNames(Sequence[str]):
         return f"{self.unit} {self.lines[index]}"
 
 
-class FileRows(Rows):
-    """Encoded rows in an unnamed temporary file, which goes away with this object.
+class _RowFile:
+    """An unnamed temporary file, closed when nothing reads it any more."""
 
-    matrix: (all rows, features) float32, mapped from the file; rows: (n,) which of them these are.
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile(prefix="layerwise-")  # noqa: SIM115 - lives as long as this object
+        weakref.finalize(self, self.file.close)
+
+
+class FileRows(Rows):
+    """Encoded rows in a temporary file, for as long as anything reads them.
+
+    The rows are read, not mapped: the pages of a mapped file count as memory, and each touched row brings in sixteen.
+
+    file: (all rows, width) float32, row after row; rows: (n,) int64, which of them these are.
     """
 
-    def __init__(self, matrix: NDArray[np.float32], mapped: mmap.mmap, rows: Tensor) -> None:
-        self._matrix, self._mapped, self._rows = matrix, mapped, rows
+    def __init__(self, file: _RowFile, width: int, rows: Tensor) -> None:
+        self._file, self._width, self._rows = file, width, rows
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        encoded = torch.from_numpy(self._matrix[self._rows[indices].numpy()])
-        if hasattr(mmap, "MADV_DONTNEED"):  # give the pages back, or in time the whole file counts as memory
-            self._mapped.madvise(mmap.MADV_DONTNEED)
-        return encoded
+        size = 4 * self._width
+        data = b"".join(self._read(row * size, size) for row in self._rows[indices].tolist())
+        return torch.frombuffer(bytearray(data), dtype=torch.float32).view(len(indices), self._width)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._file.file.fileno(), size, offset)
+        with self._lock:  # systems without pread share the position in the file
+            self._file.file.seek(offset)
+            return self._file.file.read(size)
 
 
 def table_file_dataset(path: Path, config: DataConfig, seed: int) -> Dataset:
@@ -106,7 +125,7 @@ def _table_dataset(
     inputs: Sequence[Tensor | FileRows] = _encode(table, preprocessing, rows.kept, indices)
     targets = target.encode(rows.target, rows.place) if labels is None else labels
     parts = [
-        Split(part, targets[positions], RowNames(rows.lines[positions.numpy()], table.unit))
+        Split(part, targets[positions], RowNames(np.asarray(rows.place.lines)[positions.numpy()], table.unit))
         for part, positions in zip(inputs, indices, strict=True)
     ]
     dataset = Dataset(
@@ -156,7 +175,6 @@ class _KeyColumns:
     kept: NDArray[np.bool_]
     target: pl.Series
     split_values: Tensor | None
-    lines: NDArray[np.uint32]
     place: Place
     numbering: tuple[str, ...]
     notices: tuple[Notice, ...]
@@ -166,30 +184,27 @@ def _read_key_columns(table: TableFile, config: DataConfig) -> _KeyColumns:
     """Read the target, the split column and the line of each row, and find columns that number the rows."""
     name = config.target or ""
     numbering = {column for column, kind in table.types.items() if kind.kind == "number"} - {name}
-    targets, keys, lines, offset = [], [], [], 0
     split_name = config.split_column if config.split_by != "random" else None
     wanted = list(dict.fromkeys([name, *([split_name] if split_name else []), *sorted(numbering)]))
+    targets, keys, lines, kept, offset = [], [], [], [], 0
     for chunk in table.chunks(wanted):
-        targets.append(chunk.frame[name])
+        has_target = chunk.frame[name].is_not_null()
+        kept.append(has_target.to_numpy())
+        lines.append(np.asarray(chunk.lines, np.uint32)[kept[-1]])
+        targets.append(chunk.frame[name].drop_nulls())
         if split_name:
-            keys.append(chunk.frame[split_name])
-        lines.append(np.asarray(chunk.lines, np.uint32))
+            keys.append(chunk.frame[split_name].filter(has_target))
         numbering = {column for column in numbering if _numbers_rows(chunk.frame[column], offset)}
         offset += len(chunk.lines)
     target = pl.concat(targets)
-    kept = target.is_not_null()
-    notices = missing_target_notice(name, target.null_count(), len(target), table.source)
-    kept_lines = np.concatenate(lines)[kept.to_numpy()]
-    place = Place(table.source, kept_lines, table.unit)
-    split_values = _split_values(pl.concat(keys).filter(kept), config.split_by, place) if keys else None
+    place = Place(table.source, np.concatenate(lines), table.unit)
     return _KeyColumns(
-        kept=kept.to_numpy(),
-        target=target.filter(kept),
-        split_values=split_values,
-        lines=kept_lines,
+        kept=np.concatenate(kept),
+        target=target,
+        split_values=_split_values(pl.concat(keys), config.split_by, place) if keys else None,
         place=place,
         numbering=tuple(sorted(numbering)),
-        notices=tuple(notices),
+        notices=tuple(missing_target_notice(name, offset - len(target), offset, table.source)),
     )
 
 
@@ -271,10 +286,8 @@ def _encode(
         for part, positions in encoded:
             matrix[positions] = part
         return [matrix[positions] for positions in indices]
-    with tempfile.TemporaryFile(prefix="layerwise-") as file:
-        for part, _ in encoded:
-            file.write(part.numpy().tobytes())
-        file.flush()
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    array = np.frombuffer(mapped, np.float32).reshape(shape)
-    return [FileRows(array, mapped, positions) for positions in indices]
+    rows = _RowFile()
+    for part, _ in encoded:
+        rows.file.write(part.numpy().tobytes())
+    rows.file.flush()
+    return [FileRows(rows, shape[1], positions) for positions in indices]

@@ -58,7 +58,7 @@ class TargetColumn:
                 "training "
                 f"data ({known}); correct the cell or take the row out."
             )
-        return torch.tensor(codes.to_numpy())
+        return torch.from_numpy(codes.to_numpy(writable=True))
 
     def fit(self, cells: pl.Series) -> TargetColumn:
         """Return this target with mean and deviation of the training cells; classes have none."""

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Kind, Split
+from layerwise.data.delimited import Delimited
 from layerwise.data.splits import limit_indices, split_indices
 from layerwise.data.tables import TABLE_SUFFIXES, open_rows
 from layerwise.errors import DataError, NotFoundError, UsageError, nearest
@@ -219,9 +220,10 @@ def _read_column(source: Path, column: str) -> tuple[list[str], list[str]]:
     rows = open_rows(source)
     if column not in rows.names:
         raise DataError(f"{source} has no column '{column}' with the texts; name it so.{nearest(column, rows.names)}")
+    unit = "line" if isinstance(rows, Delimited) else "row"
     texts: list[str] = []
     ids: list[str] = []
     for chunk in rows.chunks():
         texts.extend(chunk.frame[column].cast(pl.String).fill_null(""))
-        ids.extend(f"row {line}" for line in chunk.lines)
+        ids.extend(f"{unit} {line}" for line in chunk.lines)
     return texts, ids
