@@ -154,6 +154,8 @@ def test_repeated_words_among_numbers_are_categories(read):
         ("a,b\n1,2\n-1e39,2\n", ["line 3", "'a'", "-1e39"]),
         ("a,b\n1,2\n3,\x004\n", ["line 3", "NUL"]),
         ("a,b\n1,2\n2,2\n3,2\n4,2\nfive,2\n", ["line 6", "'a'", "'five'", "a number was expected", "leave it empty"]),
+        ('a\n1\n2\n3\n4\n"two\nlines"\n', ["line 6", "'two lines'"]),
+        ('a,b\n1,2\n3," x"y" z,",4\n', ["table.csv, line"]),
         ("a\n2020-01-01\n2020-01-02\n2020-01-03\n2020-01-04\nsoon\n", ["line 6", "'soon'", "a date"]),
         ("a,b,a\n1,2,3\n", ["line 1", "'a' appears twice"]),
         ("a,,c\n1,2,3\n", ["line 1", "column 2 of 3 has no name"]),

@@ -170,7 +170,7 @@ def _wrong_cell(where: str, name: str, value: str, column_type: ColumnType) -> s
     if column_type.kind == "date" and column_type.format:
         wanted += f" written {column_type.format}"
     return (
-        f"{where}: column '{name}' holds '{value[:80]}' where {wanted} was expected; correct the cell, or "
+        f"{where}: column '{name}' holds '{' '.join(value.split())[:80]}' where {wanted} was expected; correct the cell, or "
         "leave it "
         "empty if it is missing."
     )

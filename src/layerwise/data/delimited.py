@@ -114,7 +114,7 @@ class Delimited:
                 schema=dict.fromkeys(self.header, pl.String),
                 separator=self.delimiter,
             ).select(self.names)
-        except pl.exceptions.ComputeError:
+        except pl.exceptions.PolarsError:
             frame = pl.DataFrame()
         if len(frame) != len(records.cells):
             raise DataError(
@@ -139,7 +139,7 @@ def open_delimited(path: Path, block_bytes: int = BLOCK_BYTES) -> Delimited:
         raise DataError(f"{path} is empty; a table begins with a line of column names.")
     delimiter = find_delimiter(text)
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = [name.strip() for name in next(row for row in records if row)]
+    header = [" ".join(name.split()) for name in next(row for row in records if row)]
     _check_header(path, header)
     return Delimited(path, encoding, delimiter, tuple(header), block_bytes)
 
