@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DISK_CALLS = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "ftruncate")
-SYSTEM_CALLS = "write,pwrite64,fsync,fdatasync,rename,mkdir,unlink,unlinkat,rmdir,ftruncate,fcntl,flock"
+SYSTEM_CALLS = ("openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "mkdir", "unlink", "unlinkat")
+SYSTEM_CALLS += ("rmdir", "ftruncate", "fcntl", "flock", "close")
 Work = Callable[[], object]
 
 
@@ -23,6 +25,7 @@ def fork(work: Work) -> int:
         child = os.fork()
     if child:
         return child
+    signal.alarm(60)  # a child that hangs is killed by it, and its test fails
     code = 1
     try:
         work()
@@ -57,6 +60,16 @@ def crash_points(work_at: Callable[[int], bool], least: int) -> Iterator[int]:
             assert number > least, f"only {number} crash points: the calls are not seen"
             return
     raise AssertionError("the work does not end")
+
+
+def system_crash_points(work_at: Callable[[str, int], bool], least: int) -> None:
+    """Kill `work_at(call, n)` at every n-th call of every kind, at `least` times in all."""
+    points = [(call, number) for call in SYSTEM_CALLS for number in _until(lambda n, call=call: work_at(call, n))]
+    assert len(points) >= least, f"only {len(points)} crash points: the calls are not seen"
+
+
+def _until(finishes: Callable[[int], bool]) -> Iterator[int]:
+    return itertools.takewhile(lambda number: not finishes(number), itertools.count(1))
 
 
 def _watched(number: int, work: Work, log: int) -> None:
@@ -117,8 +130,8 @@ def copy_of(folder: Path, target: Path) -> Path:
     return Path(shutil.copytree(folder, target))
 
 
-def kill_at_system_call(number: int, work: Work) -> bool:
-    """Like `kill_before_call`, but at the system calls themselves, so that SQLite's are among them."""
+def kill_at_system_call(name: str, number: int, work: Work) -> bool:
+    """Run `work` and kill it at its `number`-th system call `name`, SQLite's included; return whether it finished."""
 
     def stopped() -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -126,8 +139,8 @@ def kill_at_system_call(number: int, work: Work) -> bool:
 
     child = fork(stopped)
     os.waitpid(child, os.WUNTRACED)
-    inject = f"inject={SYSTEM_CALLS}:signal=KILL:when={number}"
-    command = ["strace", "-p", str(child), "-o", "/dev/null", "-e", f"trace={SYSTEM_CALLS}", "-e", inject]
+    inject = f"inject={name}:signal=KILL:when={number}"
+    command = ["strace", "-p", str(child), "-o", "/dev/null", "-e", f"trace={name}", "-e", inject]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr
         assert "attached" in tracer.stderr.readline()
@@ -142,6 +155,6 @@ def can_trace() -> bool:
     if not shutil.which("strace"):
         return False
     try:
-        return kill_at_system_call(1, lambda: None)
+        return kill_at_system_call("fsync", 1, lambda: None)
     except AssertionError:
         return False

@@ -23,6 +23,7 @@ from crash_points import (
     kill_at_system_call,
     kill_before_call,
     lose_power,
+    system_crash_points,
 )
 
 from layerwise.errors import StorageError
@@ -204,7 +205,7 @@ def test_the_index_killed_at_any_system_call_keeps_every_acknowledged_row(fast_p
     Index(parent).put(first)
     old = copy_of(parent, fast_path / "old")
 
-    def killed_at(number: int) -> bool:
+    def killed_at(call: str, number: int) -> bool:
         copy_of(old, parent)
 
         def work() -> None:
@@ -212,7 +213,7 @@ def test_the_index_killed_at_any_system_call_keeps_every_acknowledged_row(fast_p
             folder.set_status("finished")
             Index(parent).put(folder)
 
-        finished = kill_at_system_call(number, work)
+        finished = kill_at_system_call(call, number, work)
         index = Index(parent)
         names = {row.name: row.status for row in index.runs()}
         assert index.notices == []
@@ -220,7 +221,7 @@ def test_the_index_killed_at_any_system_call_keeps_every_acknowledged_row(fast_p
         assert names.get("second") in (("finished",) if finished else (None, "created", "finished"))
         return finished
 
-    list(crash_points(killed_at, least=20))
+    system_crash_points(killed_at, least=50)
 
 
 @pytest.mark.skipif(not can_trace(), reason="strace is not installed or may not attach to processes here")
@@ -230,13 +231,13 @@ def test_a_save_killed_at_any_system_call_leaves_the_old_or_the_new_checkpoint(f
     save_step(old, 2)
     store = CheckpointStore(fast_path / "run")
 
-    def killed_at(number: int) -> bool:
+    def killed_at(call: str, number: int) -> bool:
         copy_of(old.folder, store.folder)
-        finished = kill_at_system_call(number, lambda: save_step(store, 3))
+        finished = kill_at_system_call(call, number, lambda: save_step(store, 3))
         assert_whole(store.newest(), {3} if finished else {2, 3})
         return finished
 
-    list(crash_points(killed_at, least=12))
+    system_crash_points(killed_at, least=30)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The index of runs: one SQLite row a run, for listing. The folders are the truth; the index may be lost at any time."""
+"""The index of runs: one SQLite row a run, for listing. The folders are the truth; the index may be lost."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Index:
             _refresh(connection, self.parent)
             query = f"SELECT {', '.join(COLUMNS[:-1])} FROM runs ORDER BY created DESC, name"
             rows = connection.execute(query).fetchall()
-            return [RunRow(row[0], self.parent / row[0], *row[1:7], json.loads(row[7])) for row in rows]
+            return [_row(self.parent, dict(zip(COLUMNS, values, strict=False))) for values in rows]
 
         return self._transact(read)
 
@@ -132,11 +132,9 @@ class Index:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._is_sound():
                 return
-            target = temporary_sibling(self.path).with_suffix("").name.lstrip(".")
-            for companion in COMPANIONS:  # first, for a journal must never meet the new file
+            for companion in (*COMPANIONS, ""):  # an old journal must never meet the new file, so it goes first
                 with suppress(FileNotFoundError):
-                    os.rename(f"{self.path}{companion}", self.parent / f"damaged-{target}{companion}")
-            os.rename(self.path, self.parent / f"damaged-{target}")
+                    os.replace(f"{self.path}{companion}", f"{self.parent / 'damaged'}-{FILE}{companion}")
             sync_folder(self.parent)
         self.notices.append(f"{self.path} is damaged ({reason}), set aside; rebuilt from the run folders")
 
@@ -167,6 +165,11 @@ def journal_mode(version: tuple[int, ...]) -> str:
 def _code(error: sqlite3.Error) -> int:
     """Return the primary result code of SQLite, without its extension."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _row(parent: Path, values: dict[str, str]) -> RunRow:
+    metrics = json.loads(values.pop("metrics"))
+    return RunRow(path=parent / values["name"], metrics=metrics, **values)
 
 
 def _refresh(connection: sqlite3.Connection, parent: Path) -> None:

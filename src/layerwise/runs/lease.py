@@ -91,10 +91,14 @@ def _refusal(path: Path, name: str) -> BusyError:
     owner = holder(path)
     if owner is None:
         return BusyError(f"run '{name}' is being used by another process; try again when that has ended")
-    who = "this process" if owner.process.pid == os.getpid() else f"process {owner.process.pid}"
+    pid = owner.process.pid
+    if pid == os.getpid():
+        return BusyError(
+            f"run '{name}' is owned by this process ({pid}) since {owner.since}; leave that use of it first"
+        )
     return BusyError(
-        f"run '{name}' is owned by {who} since {owner.since}; "
-        f"wait for it, or stop it with `kill {owner.process.pid}` and try again"
+        f"run '{name}' is owned by process {pid} since {owner.since}; "
+        f"wait for it, or stop it with `kill {pid}` and try again"
     )
 
 
