@@ -169,10 +169,10 @@ def _wrong_cell(where: str, name: str, value: str, column_type: ColumnType) -> s
     wanted = {"number": "a number", "boolean": "true or false", "date": "a date", "text": "text"}[column_type.kind]
     if column_type.kind == "date" and column_type.format:
         wanted += f" written {column_type.format}"
+    shown = " ".join(value.split())[:80]
     return (
-        f"{where}: column '{name}' holds '{' '.join(value.split())[:80]}' where {wanted} was expected; correct the cell, or "
-        "leave it "
-        "empty if it is missing."
+        f"{where}: column '{name}' holds '{shown}' where {wanted} was expected; correct the cell, or leave it empty "
+        "if it is missing."
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,8 @@ CLASS_LIMIT = 20  # whole numbers with at most so many different values, each wi
 ROWS_A_CLASS = 3  # one for each split
 SMALLEST_TABLE = 10
 MISSING_SHARE_LIMIT = 0.5
+MOST_CLASSES = 10_000
+SLICE_ROWS = 2**20  # to count or replace values takes several times the memory of a column
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,7 @@ class TargetColumn:
         if self.goal == "regression":
             standardised = (cells.to_numpy() - self.mean) / self.deviation
             return torch.from_numpy(standardised.astype(np.float32))[:, None]
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        values = cells.unique()
-        codes_of_values = [numbers.get(name) for name in class_names(values)]
-        codes = cells.replace_strict(values, pl.Series(codes_of_values, dtype=pl.Int64), return_dtype=pl.Int64)
+        codes = pl.concat([self._codes(part) for part in _slices(cells)])
         if codes.null_count():
             row = int(codes.is_null().arg_true()[0])
             known = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
@@ -59,6 +59,13 @@ class TargetColumn:
                 f"data ({known}); correct the cell or take the row out."
             )
         return torch.from_numpy(codes.to_numpy(writable=True))
+
+    def _codes(self, cells: pl.Series) -> pl.Series:
+        """Return the class numbers of some cells, null for an unknown class."""
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        values = cells.unique()
+        codes = pl.Series([numbers.get(name) for name in class_names(values)], dtype=pl.Int64)
+        return cells.replace_strict(values, codes, return_dtype=pl.Int64)
 
     def fit(self, cells: pl.Series) -> TargetColumn:
         """Return this target with mean and deviation of the training cells; classes have none."""
@@ -135,32 +142,47 @@ def missing_target_notice(name: str, missing: int, rows: int, source: str) -> li
 def _looks_like_classes(cells: pl.Series) -> bool:
     if cells.dtype != pl.Float64:
         return True
-    if not bool((cells == cells.floor()).all()):
+    counts = _count_values(cells, CLASS_LIMIT)
+    if len(counts) > CLASS_LIMIT or not all(value.is_integer() for value in counts):
         return False
-    distinct = cells.n_unique()
-    return distinct <= 2 or (distinct <= CLASS_LIMIT and len(cells) >= 5 * distinct)
+    return len(counts) <= 2 or len(cells) >= 5 * len(counts)
 
 
 def _classes(cells: pl.Series, source: str) -> tuple[str, ...]:
-    counts = cells.value_counts(name="count").sort(cells.name)
-    name, distinct = cells.name, len(counts)
-    if distinct < 2:
-        only = class_names(counts[name])[0]
-        raise DataError(f"{source}: column '{name}' has one class alone, '{only}'; at least two are needed to learn.")
-    if distinct > max(CLASS_LIMIT, len(cells) / 2):
+    name, limit = cells.name, max(CLASS_LIMIT, min(len(cells) // 2, MOST_CLASSES))
+    counts = _count_values(cells, limit)
+    values = sorted(counts)
+    classes = tuple(class_names(pl.Series(values, dtype=cells.dtype)))
+    if len(classes) < 2:
         raise DataError(
-            f"{source}: column '{name}' has {distinct} different values in {len(cells)} rows, so it names "
-            "rows, not "
-            "classes; choose another target."
+            f"{source}: column '{name}' has one class alone, '{classes[0]}'; at least two are needed to learn."
         )
-    rare = counts.filter(pl.col("count") < ROWS_A_CLASS)
-    if len(rare):
+    if len(classes) > limit:
         raise DataError(
-            f"{source}: column '{name}' has the class '{class_names(rare[name])[0]}' in {rare['count'][0]} "
-            "rows; each "
-            f"class needs at least {ROWS_A_CLASS}, one a split, so add rows or take the class out."
+            f"{source}: column '{name}' has more than {limit} different values in {len(cells)} rows, so it names rows, "
+            "not classes; choose another target."
         )
-    return tuple(class_names(counts[name]))
+    for value, label in zip(values, classes, strict=True):
+        if counts[value] < ROWS_A_CLASS:
+            raise DataError(
+                f"{source}: column '{name}' has the class '{label}' in {counts[value]} rows; each class needs at "
+                f"least {ROWS_A_CLASS}, one a split, so add rows or take the class out."
+            )
+    return classes
+
+
+def _count_values(cells: pl.Series, limit: int) -> Counter[Any]:
+    """Count how often each value occurs, stopping once there are more than `limit`."""
+    counts: Counter[Any] = Counter()
+    for part in _slices(cells):
+        counts.update(dict(part.value_counts(name="count").iter_rows()))
+        if len(counts) > limit:
+            break
+    return counts
+
+
+def _slices(cells: pl.Series) -> Iterator[pl.Series]:
+    return (cells[start : start + SLICE_ROWS] for start in range(0, len(cells), SLICE_ROWS))
 
 
 def _words(column_type: ColumnType) -> str:
