@@ -132,20 +132,24 @@ class _Names:
         for depth in range(1, len(parts) + is_folder):
             self._check("/".join(parts[:depth]), self._folders, self._files)
         if not is_folder:
-            clean = "/".join(parts)
-            if clean in self._files.values():
-                raise self._refusal(clean, "is there twice")
-            self._check(clean, self._files, self._folders)
+            if _key("/".join(parts)) in self._files:
+                raise self._refusal(name, "is there twice, or another one differs in case or form alone")
+            self._check("/".join(parts), self._files, self._folders)
         return "/".join(parts)
 
     def _check(self, name: str, own: dict[str, str], others: dict[str, str]) -> None:
-        key = unicodedata.normalize("NFC", name).casefold()
+        """Refuse a name that another one of the archive could overwrite on some file system."""
+        key = _key(name)
         other = others.get(key) or own.setdefault(key, name)
         if key in others or other != name:
-            raise self._refusal(name, f"clashes with '{other}'")
+            raise self._refusal(name, f"clashes with {other!r}")
 
     def _refusal(self, name: str, reason: str) -> DataError:
         return refusal(self._archive, name, reason)
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def refusal(archive: Path, name: str, reason: str) -> DataError:

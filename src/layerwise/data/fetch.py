@@ -19,11 +19,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from layerwise.data.archives import extract, inflate
-from layerwise.data.materials import Progress
 from layerwise.data.packages import Client, NotFetchedError, archive_pattern, command_text, download, open_package
 from layerwise.errors import DataError, StorageError, UnavailableError
+
+if TYPE_CHECKING:
+    from layerwise.data.materials import Progress
 
 CACHE_VARIABLE = "LAYERWISE_CACHE"
 MIRROR_VARIABLE = "LAYERWISE_MIRROR"
