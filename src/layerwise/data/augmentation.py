@@ -48,9 +48,7 @@ KINDS = {
     "shear": Kind(2, 0.2, 2, "of the side", "sheared by up to {} of its side across and along"),
     "scale": Kind(1, 0.1, 0.9, "of the size", "zoomed by up to {} of its size, in or out"),
     "translate": Kind(2, 0.1, 1, "of the side", "moved by up to {} of its side across and along"),
-    "colour": Kind(
-        3, 0.2, 1, "of the strength", "changed by up to {} in brightness, contrast and saturation"
-    ),
+    "colour": Kind(3, 0.2, 1, "of the strength", "changed by up to {} in brightness, contrast and saturation"),
     "cutout": Kind(2, 8, 1024, "pixels", "covered by a black square of {} pixels a side, anywhere"),
 }
 COPIED = {"shift", "crop", "flip", "vflip"}
@@ -201,8 +199,8 @@ def _copy(part: Part, pictures: Tensor, draws: Tensor) -> Tensor:
     if part.name in ("flip", "vflip"):
         return ops.flip_some(pictures, draws[0] < 0.5, -1 if part.name == "flip" else -2)
     margin = int(part.amount)
-    down, right = (draws * (2 * margin + 1)).long()
-    return ops.cut_windows(pictures, down, right, margin, "reflect" if part.name == "crop" else "constant")
+    left, top = 2 * margin - (draws * (2 * margin + 1)).long()
+    return ops.cut_windows(pictures, top, left, margin, "reflect" if part.name == "crop" else "constant")
 
 
 def _map(part: Part, draws: Tensor, height: int, width: int) -> ops.Affine:
@@ -248,9 +246,7 @@ def _parse_part(text: str) -> Part | Policy:
         return POLICIES[name]
     if name not in KINDS:
         known = [*KINDS, *POLICIES, "policy"]
-        raise UsageError(
-            f"The augmentation '{text}' is not known.{nearest(name, known)} Known: {', '.join(known)}."
-        )
+        raise UsageError(f"The augmentation '{text}' is not known.{nearest(name, known)} Known: {', '.join(known)}.")
     return Part(name, _amount(text, name, amount))
 
 

@@ -95,13 +95,13 @@ def _polynomial(x: Tensor, *coefficients: float) -> Tensor:
 def sample_affine(pictures: Tensor, source: Affine, fill: float = 0.0) -> Tensor:
     """Move every picture by its map, with bilinear interpolation; what comes from outside is `fill`."""
     b, _, h, w = pictures.shape
-    zero = torch.zeros(b, device=pictures.device)
-    a, b_, c, d, e, f = ((zero + entry)[:, None, None] for entry in source)
     x = torch.arange(w, device=pictures.device) - (w - 1) / 2  # pixel centres, from the picture's centre
-    y = (torch.arange(h, device=pictures.device) - (h - 1) / 2)[:, None]
-    across = a * (2 / w) * x + (b_ * (2 / w) * y + c * (2 / w))  # (b, h, w), -1 and 1 are the outer edges
-    along = d * (2 / h) * x + (e * (2 / h) * y + f * (2 / h))
-    grid = torch.stack([across, along], dim=-1)  # (b, h, w, 2)
+    y = torch.arange(h, device=pictures.device) - (h - 1) / 2
+    zero = torch.zeros(b, device=pictures.device)
+    a, b_, c, d, e, f = ((zero + entry)[:, None] for entry in source)  # (b, 1)
+    by_column = torch.stack([(a * x + c) * (2 / w), (d * x + f) * (2 / h)], dim=-1)  # (b, w, 2)
+    by_row = torch.stack([(b_ * y) * (2 / w), (e * y) * (2 / h)], dim=-1)  # (b, h, 2)
+    grid = by_column[:, None] + by_row[:, :, None]  # (b, h, w, 2); -1 and 1 are the outer edges
     if fill:
         return F.grid_sample(pictures - fill, grid, "bilinear", "zeros", align_corners=False) + fill
     return F.grid_sample(pictures, grid, "bilinear", "zeros", align_corners=False)
@@ -116,11 +116,11 @@ def cut_out(pictures: Tensor, x: Tensor, y: Tensor, side: Tensor | int, fill: fl
     side = torch.as_tensor(side, device=pictures.device).expand(len(x))[:, None]
     from_left = torch.arange(w, device=pictures.device) - (x[:, None] - side // 2)  # (b, w)
     from_top = torch.arange(h, device=pictures.device) - (y[:, None] - side // 2)  # (b, h)
-    in_columns = (from_left >= 0) & (from_left < side)
-    in_rows = (from_top >= 0) & (from_top < side)
-    covered = (in_rows[:, None, :, None] & in_columns[:, None, None, :]).to(pictures.dtype)  # (b, 1, h, w)
+    in_columns = ((from_left >= 0) & (from_left < side)).to(pictures.dtype)
+    in_rows = ((from_top >= 0) & (from_top < side)).to(pictures.dtype)
+    covered = in_rows[:, None, :, None] * in_columns[:, None, None, :]  # (b, 1, h, w)
     kept = pictures * (1.0 - covered)
-    return kept + covered * fill if fill else kept
+    return kept.add_(covered * fill) if fill else kept
 
 
 # Colour: blends with a poorer picture, as in Pillow's ImageEnhance
@@ -180,7 +180,7 @@ def solarize(pictures: Tensor, thresholds: Tensor) -> Tensor:
 
 
 def posterize(pictures: Tensor, bits: Tensor) -> Tensor:
-    """Keep the highest bits of each level, bits (b,) int64 in [0, 8]."""
+    """Keep the highest bits of each level, bits (b,) int64 in [1, 8]."""
     step = _per_picture(1 << (8 - bits))
     return _levels(pictures).div_(step).floor_().mul_(step).div_(255.0)
 
@@ -196,7 +196,7 @@ def auto_contrast(pictures: Tensor) -> Tensor:
 def equalize(pictures: Tensor) -> Tensor:
     """Map the levels of each channel so that all become about equally frequent."""
     b, c, h, w = pictures.shape
-    levels = _levels(pictures).long().view(b * c, h * w)
+    levels = _levels(pictures).long().reshape(b * c, h * w)
     counts = torch.zeros(b * c, 256, dtype=torch.int64, device=pictures.device)
     counts.scatter_add_(1, levels, torch.ones_like(levels))
     lightest = levels.amax(dim=1, keepdim=True)
