@@ -109,43 +109,34 @@ class _Counted:
 
 
 class _Names:
-    """The names met so far in an archive, each as it was spelled, by what it is without case and form."""
+    """The names met so far in an archive; no two of them may be one on any file system."""
 
     def __init__(self, archive: Path) -> None:
         self._archive = archive
-        self._files: dict[str, str] = {}
-        self._folders: dict[str, str] = {}
+        self._met: dict[str, tuple[str, bool]] = {}  # by its key: a name and whether it is a folder's
 
     def add(self, name: str, is_folder: bool) -> str:
         """Check a name and return it without needless parts; raises DataError."""
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.startswith("/") or ".." in parts or "\\" in name or ":" in name.partition("/")[0]:
-            raise self._refusal(name, "leads out of the folder that it is unpacked into")
+            raise refusal(self._archive, name, "leads out of the folder that it is unpacked into")
         if any(len(part.encode("utf-8", "surrogateescape")) > LONGEST_PART for part in parts):
-            raise self._refusal(f"{name[:40]}...", f"has a part longer than {LONGEST_PART} bytes")
-        if not name.isprintable():
-            raise self._refusal(name, "has characters that cannot be shown")
-        if not parts and not is_folder:
-            raise self._refusal(name, "is empty")
-        if len(self._files) + len(self._folders) > ENTRY_LIMIT:
+            raise refusal(self._archive, f"{name[:40]}...", f"has a part longer than {LONGEST_PART} bytes")
+        if not name.isprintable() or not (parts or is_folder):
+            raise refusal(self._archive, name, "is empty or has characters that cannot be shown")
+        if len(self._met) > ENTRY_LIMIT:
             raise DataError(f"{self._archive} has more than {ENTRY_LIMIT:,} entries, so it is not unpacked.")
         for depth in range(1, len(parts) + is_folder):
-            self._check("/".join(parts[:depth]), self._folders, self._files)
+            folder = "/".join(parts[:depth])
+            met = self._met.setdefault(_key(folder), (folder, True))
+            if met != (folder, True):
+                raise refusal(self._archive, name, f"clashes with {met[0]!r}")
+        clean = "/".join(parts)
         if not is_folder:
-            if _key("/".join(parts)) in self._files:
-                raise self._refusal(name, "is there twice, or another one differs in case or form alone")
-            self._check("/".join(parts), self._files, self._folders)
-        return "/".join(parts)
-
-    def _check(self, name: str, own: dict[str, str], others: dict[str, str]) -> None:
-        """Refuse a name that another one of the archive could overwrite on some file system."""
-        key = _key(name)
-        other = others.get(key) or own.setdefault(key, name)
-        if key in others or other != name:
-            raise self._refusal(name, f"clashes with {other!r}")
-
-    def _refusal(self, name: str, reason: str) -> DataError:
-        return refusal(self._archive, name, reason)
+            if _key(clean) in self._met:
+                raise refusal(self._archive, name, f"clashes with {self._met[_key(clean)][0]!r}")
+            self._met[_key(clean)] = (clean, False)
+        return clean
 
 
 def _key(name: str) -> str:

@@ -150,7 +150,7 @@ def is_here(name: str) -> bool:
     return any(path.is_file() and path.suffix != ".refused" for path in files)
 
 
-def load_source(name: str, progress: Progress | None = None) -> Material:
+def load_material(name: str, progress: Progress | None = None) -> Material:
     """Return the raw samples of a named data set, fetching them where they are not on this machine.
 
     progress: is told in one line what is being fetched.
