@@ -84,9 +84,10 @@ def _watched(number: int, work: Work, log: int) -> None:
                 if name == "write":
                     write(arguments[0], arguments[1][: len(arguments[1]) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
+            creates = name == "open" and arguments[1] & os.O_CREAT and not os.path.exists(arguments[0])
             result = original(*arguments, **options)
             if log >= 0:
-                write(log, _line(name, arguments, result).encode())
+                write(log, _line("create" if creates else name, arguments, result).encode())
             return result
 
         return call
@@ -102,6 +103,8 @@ def _line(name: str, arguments: tuple[object, ...], result: object) -> str:
         return f"{name}\t{os.fstat(arguments[0]).st_ino}\n"
     if name == "rename":
         return f"{name}\t{arguments[0]}\t{arguments[1]}\n"
+    if name == "create":
+        return f"create\t{os.fstat(result).st_ino}\t{os.stat(os.path.dirname(arguments[0])).st_ino}\n"
     return f"{name}\t{arguments[0]}\n"
 
 
@@ -118,6 +121,8 @@ def lose_power(folder: Path, log: str, *, keep_names: bool) -> None:
     if keep_names:
         return
     for at, (name, *words) in reversed(list(enumerate(calls))):
+        if name == "create" and ["fsync", words[1]] not in calls[at + 1 :] and int(words[0]) in inodes:
+            inodes[int(words[0])].unlink()
         if name == "rename" and Path(words[1]).exists():
             parent = str(Path(words[1]).parent.stat().st_ino)
             if ["fsync", parent] not in calls[at + 1 :]:

@@ -30,6 +30,7 @@ from layerwise.errors import StorageError
 from layerwise.runs.checkpoints import Checkpoint, CheckpointStore
 from layerwise.runs.folder import RunFolder
 from layerwise.runs.index import Index
+from layerwise.runs.metrics import append_records
 
 KILLS = int(os.environ.get("LAYERWISE_KILLS", "25"))
 
@@ -104,14 +105,12 @@ def test_a_power_failure_at_any_call_of_a_save_leaves_the_old_or_the_new_checkpo
     store = CheckpointStore(folder, records=metrics)
 
     def work() -> None:
-        descriptor = os.open(metrics, os.O_WRONLY | os.O_CREAT)
-        os.write(descriptor, b"{}\n")
-        os.close(descriptor)
+        append_records(metrics, [{}])
         save_step(store, 3)
 
     def failed_at(number: int) -> bool:
         copy_of(old.folder, folder)
-        metrics.unlink(missing_ok=True)
+        metrics.write_bytes(b"")
         reader, writer = os.pipe()
         finished = kill_before_call(number, work, log=writer)
         os.close(writer)

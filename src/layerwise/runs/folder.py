@@ -75,6 +75,7 @@ class RunFolder:
             os.mkdir(path / "checkpoints")
             sync_folder(parent)
         folder = RunFolder(path)
+        folder.replace_metrics([])  # its name is on the disk before the first record is
         folder.set_status("created")
         return folder
 
