@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerwise.data.config import DataConfig as DataConfig
+    from layerwise.data.dataset import Dataset as Dataset
+    from layerwise.data.dataset import Split as Split
+    from layerwise.data.loading import load as load
+    from layerwise.errors import LayerwiseError as LayerwiseError
+    from layerwise.experiments.evaluation import evaluate as evaluate
+    from layerwise.experiments.run import Run as Run
+    from layerwise.experiments.training import resume as resume
+    from layerwise.experiments.training import train as train
+    from layerwise.models import build as build
+    from layerwise.models.summary import summarise as summarise
 
 __version__ = "0.1.0"
 
-_HOMES: dict[str, str] = {}
+_HOMES = {
+    "DataConfig": "layerwise.data.config",
+    "Dataset": "layerwise.data.dataset",
+    "LayerwiseError": "layerwise.errors",
+    "Run": "layerwise.experiments.run",
+    "Split": "layerwise.data.dataset",
+    "build": "layerwise.models",
+    "evaluate": "layerwise.experiments.evaluation",
+    "load": "layerwise.data.loading",
+    "resume": "layerwise.experiments.training",
+    "summarise": "layerwise.models.summary",
+    "train": "layerwise.experiments.training",
+}
 
-__all__ = ["__version__", *_HOMES]  # pyright: ignore
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -49,7 +49,10 @@ class Split:
 class Preprocessing(Protocol):
     """From a raw file to the numbers that a network takes; fitted on the training split alone, saved with the run."""
 
-    kind: Kind
+    @property
+    def kind(self) -> Kind:
+        """Which kind of data this prepares; saved, to find the class again."""
+        ...
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError, nearest
-from layerwise.models import CATALOGUE, Entry, option_names
+from layerwise.models import entry_of, option_names
 from layerwise.tasks.config import TaskConfig
 from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
 
@@ -54,7 +54,7 @@ class Experiment:
         Raises:
             UsageError: a name is unknown (the nearest one is suggested) or a value cannot work.
         """
-        entry = catalogue_entry(model)
+        entry = entry_of(model)
         chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
         model_options: dict[str, Any] = {}
         for option, value in {**entry.training, **asked}.items():
@@ -98,15 +98,6 @@ class Experiment:
         sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in values["model_options"].items()}
         return Experiment(model=values["model"], model_options=options, asked=values["asked"], **sections)
-
-
-def catalogue_entry(model: str) -> Entry:
-    """Return the entry of a model's name; UsageError with the nearest name where there is none."""
-    if model not in CATALOGUE:
-        raise UsageError(
-            f"model '{model}' is not in the catalogue.{nearest(model, CATALOGUE)} `layerwise models` lists them."
-        )
-    return CATALOGUE[model]
 
 
 def unknown_option(option: str, model: str, own_options: Sequence[str]) -> UsageError:

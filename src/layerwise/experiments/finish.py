@@ -12,6 +12,8 @@ from layerwise.experiments.experiment import SECTIONS
 from layerwise.experiments.run import Run, sizes_of
 from layerwise.experiments.setup import Setup, fingerprint
 from layerwise.models.summary import summarise
+from layerwise.reports.evaluation import ClassEvaluation, Evaluation
+from layerwise.reports.facts import ReportFacts, Summary
 from layerwise.reports.page import write_report
 from layerwise.runs.folder import RunFolder
 from layerwise.runs.index import Index
@@ -51,7 +53,7 @@ def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
     dataset = setup.dataset
     folder.save_weights(setup.model.state_dict())
     run = Run(folder, setup.model)
-    evaluation, _ = run.evaluate_split(dataset, dataset.test)
+    evaluation, _ = run.evaluate_split(dataset.test)
     summary = summarise(run.model, dataset.input_shape)
     result: dict[str, Any] = {
         **folder.read_json("result.json"),

@@ -145,7 +145,7 @@ class Run:
         self.check_same_data(dataset)
         return dataset
 
-    def evaluate_split(self, dataset: Dataset, split: Split) -> tuple[Evaluation, Tensor]:
+    def evaluate_split(self, split: Split) -> tuple[Evaluation, Tensor]:
         """Measure the network on a split; return the figures and the raw outputs."""
         batches = Batches(split, self.preprocessing, EVALUATION_BATCH)
         outputs, targets = collect_outputs(self.model, batches.epoch(0))

@@ -1,0 +1,71 @@
+"""List the data sets there are, or look into one: samples, class balance, statistics, warnings.
+
+  layerwise data
+  layerwise data mnist
+  layerwise data mnist --augment shift:2,rotate:10
+  layerwise data table.csv --target price
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from layerwise.cli.arguments import Parser, add_config
+from layerwise.data.config import DataConfig
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("data", nargs="?", help="a data set's name, a folder of class folders, or a table")
+    add_config(parser, DataConfig, leave_out=("data",))
+    parser.add_argument("--seed", type=int, default=0, help="decides the splits and the augmentation")
+    parser.add_argument("--out", metavar="FOLDER", default="data-pages", help="where the pages go [data-pages]")
+    parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.data is None:
+        list_sources(as_json=args.json)
+        return
+    from layerwise.cli.printing import console, say, say_files
+    from layerwise.experiments.inspection import inspect
+
+    own = {"out", "json", "model_options", "seed"}
+    config = DataConfig(**{name: value for name, value in vars(args).items() if name not in own})
+    facts, files = inspect(config, args.seed, args.out)
+    if args.json:
+        print(json.dumps({**facts, "files": [str(file) for file in files]}, ensure_ascii=False, indent=1))
+        return
+    say(f"{facts['name']}: {facts['source']}")
+    say(f"  {facts['kind']}, {facts['goal']}, a prepared sample has the shape {facts['input_shape']}")
+    sizes = facts["sizes"]
+    say(f"  {sizes['train']:,} training, {sizes['valid']:,} validation and {sizes['test']:,} test samples")
+    print_classes(facts["class_counts"])
+    for notice in facts["notices"]:
+        mark = "[yellow]warning[/yellow]" if notice["severity"] == "warning" else "note"
+        console().print(f"  {mark} ", end="")
+        say(notice["text"])
+    say_files(files)
+
+
+def print_classes(counts: dict[str, list[int]]) -> None:
+    """Print how many samples of each class every split has."""
+    if counts:
+        from layerwise.cli.printing import print_table
+
+        columns = ["class", "training", "validation", "test"]
+        print_table(columns, [[name, *numbers] for name, numbers in counts.items()], numbers=columns[1:])
+
+
+def list_sources(*, as_json: bool) -> None:
+    """Print a row a data set that can be had by its name."""
+    from layerwise.cli.printing import print_table, say
+    from layerwise.experiments.inspection import source_rows
+
+    rows = source_rows()
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    cells = [[row["name"], row["kind"], row["goal"], row["summary"], row["licence"], row["fetched"]] for row in rows]
+    print_table(["data", "kind", "goal", "what it is", "licence", "fetched"], cells)
+    say("\nAlso: a folder with one folder of pictures a class, or a CSV or Parquet table with --target COLUMN.")

@@ -1,0 +1,171 @@
+"""From the name of some data to a data set that is split, prepared and looked over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from layerwise.data.catalogue import SOURCES, load_material
+from layerwise.data.checks import check_splits
+from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Dataset, Preprocessing, Rows, Split
+from layerwise.data.encoding import TablePreprocessing
+from layerwise.data.materials import PictureMaterial, Progress, TableMaterial
+from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.splits import hold_out, limit_indices, split_indices
+from layerwise.data.tables import TABLE_SUFFIXES
+from layerwise.data.tabular import frame_dataset, table_file_dataset
+from layerwise.data.text import TextPreprocessing, text_dataset
+from layerwise.errors import DataError, NotFoundError, UsageError, nearest
+
+PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
+    "pictures": PicturePreprocessing.from_json,
+    "table": TablePreprocessing.from_json,
+    "text": TextPreprocessing.from_json,
+}
+
+
+def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Dataset:
+    """Load, split and prepare the data that `config` names.
+
+    Args:
+        config: a data set's name, a folder of class folders, or a CSV or Parquet file, and how to divide it.
+        seed: decides the splits.
+        progress: is told in a sentence what is being fetched.
+
+    Raises:
+        NotFoundError: nothing is called so; the nearest name is suggested.
+        UnavailableError: the data set is not on this machine and cannot be fetched.
+        DataError: the data cannot be used; the sentence names the file, row or column.
+        UsageError: a flag does not suit the data.
+    """
+    path = Path(config.data)
+    if config.data in SOURCES:
+        dataset = _of_source(config, seed, progress)
+    elif path.is_dir():
+        from layerwise.data.folders import scan_folder
+
+        folder = scan_folder(path, image_size=config.image_size)
+        dataset = picture_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
+    elif path.name.lower().endswith(TABLE_SUFFIXES):
+        dataset = table_file_dataset(path, config, seed)
+    elif path.exists():
+        raise DataError(
+            f"{path} is neither a folder of class folders nor a table; "
+            f"a table's name ends in one of {', '.join(TABLE_SUFFIXES)}."
+        )
+    else:
+        raise NotFoundError(
+            f"there is no data '{config.data}': no data set has this name and no file or folder is there."
+            f"{nearest(config.data, SOURCES)} `layerwise data` lists the data sets."
+        )
+    _check_flags(config, dataset)
+    return dataset
+
+
+def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
+    """Rebuild a preprocessing from what its `to_json` gave."""
+    return PREPROCESSINGS[values["kind"]](values)
+
+
+def picture_dataset(material: PictureMaterial, name: str, config: DataConfig, seed: int) -> Dataset:
+    """Divide pictures, keeping the parts that they bring along, and fit their preprocessing to the training split."""
+    if config.image_size:
+        material = _resized(material, config.image_size)
+    train, valid, test = _divide(material, config, seed)
+    labels = train.targets
+    chosen = limit_indices(torch.arange(len(train)), config.limit, seed, labels)
+    train = _select(train, chosen) if len(chosen) < len(train) else train
+    preprocessing = PicturePreprocessing.fit(train.inputs)
+    dataset = Dataset(
+        name=name,
+        kind="pictures",
+        goal="classification",
+        train=train,
+        valid=valid,
+        test=test,
+        preprocessing=preprocessing,
+        classes=material.classes,
+        source=material.source,
+        notices=material.notices,
+    )
+    return replace(dataset, notices=(*material.notices, *check_splits(dataset)))
+
+
+def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
+    material = load_material(config.data, progress)
+    if isinstance(material, PictureMaterial):
+        return picture_dataset(material, config.data, config, seed)
+    if isinstance(material, TableMaterial):
+        return frame_dataset(
+            material.frame, material.target, material.goal, config.data, config, seed, material.source
+        )
+    return text_dataset(material.texts, material.labels, material.ids, config.data, config, seed, material.source)
+
+
+def _divide(material: PictureMaterial, config: DataConfig, seed: int) -> tuple[Split, Split, Split]:
+    """Hold out what the material does not bring along; its own parts are kept as they are."""
+    whole, labels = material.train, material.train.targets
+    if material.test and material.valid:
+        return whole, material.valid, material.test
+    if material.test:
+        kept, held_out = hold_out(len(whole), valid=config.valid, seed=seed, classes=labels)
+        return _select(whole, kept), _select(whole, held_out), material.test
+    if material.valid:
+        kept, held_out = hold_out(len(whole), valid=config.test, seed=seed, classes=labels)
+        return _select(whole, kept), material.valid, _select(whole, held_out)
+    parts = split_indices(len(whole), test=config.test, valid=config.valid, seed=seed, classes=labels)
+    train, valid, test = (_select(whole, part) for part in parts)
+    return train, valid, test
+
+
+class _SomeRows(Rows):
+    """A choice of rows that are read when they are asked for."""
+
+    def __init__(self, rows: Rows, positions: Tensor) -> None:
+        self._rows, self._positions = rows, positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return self._rows[self._positions[indices]]
+
+
+def _select(split: Split, positions: Tensor) -> Split:
+    inputs = split.inputs[positions] if isinstance(split.inputs, Tensor) else _SomeRows(split.inputs, positions)
+    return Split(inputs, split.targets[positions], [split.ids[position] for position in positions.tolist()])
+
+
+def _resized(material: PictureMaterial, side_px: int) -> PictureMaterial:
+    parts = {"train": material.train, "valid": material.valid, "test": material.test}
+    return replace(material, **{name: _resize(part, side_px) for name, part in parts.items() if part})
+
+
+def _resize(split: Split, side_px: int) -> Split:
+    """Resize pictures in memory as Pillow does, bicubic with antialiasing."""
+    if not isinstance(split.inputs, Tensor) or tuple(split.inputs.shape[-2:]) == (side_px, side_px):
+        return split
+    parts = [
+        F.interpolate(part, size=(side_px, side_px), mode="bicubic", antialias=True)
+        for part in split.inputs.split(4096)
+    ]
+    return replace(split, inputs=torch.cat(parts))
+
+
+def _check_flags(config: DataConfig, dataset: Dataset) -> None:
+    """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
+    if config.image_size and dataset.kind != "pictures":
+        raise UsageError(f"--image-size is for pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
+    if dataset.kind != "table":
+        for flag, value in (("--target", config.target), ("--split-column", config.split_column)):
+            if value:
+                raise UsageError(f"{flag} names a column, and {dataset.name} is no table; leave it out.")
+        if config.split_by != "random":
+            raise UsageError(f"--split-by {config.split_by} needs a table, and {dataset.name} is none; leave it out.")

@@ -1,0 +1,116 @@
+"""Measure a finished run on its own test split or on other data, and draw where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from layerwise.data.dataset import Split
+from layerwise.data.encoding import TablePreprocessing
+from layerwise.data.loading import load
+from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.tables import TABLE_SUFFIXES
+from layerwise.errors import DataError, NotFoundError
+from layerwise.experiments.run import Run
+from layerwise.reports import charts, pictures
+from layerwise.reports.evaluation import ClassEvaluation, Evaluation
+from layerwise.reports.figures import save
+from layerwise.runs.atomic import write_json
+from layerwise.tasks import Classification
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MISTAKES_SHOWN = 24
+
+
+def evaluate(run: Run, data: str | None = None, out: str | Path | None = None) -> tuple[Evaluation, list[Path]]:
+    """Measure `run`; return the figures and the files that were written.
+
+    Args:
+        data: the name of a data set (its test part), a folder of class folders, or a table with the target column;
+            the run's own test split where it is left out.
+        out: a folder for the figures and pictures; 'evaluation' in the run's folder where it is left out.
+
+    Raises:
+        DataError: the data has other classes, columns or no samples.
+    """
+    split = split_of(run, data)
+    evaluation, _ = run.evaluate_split(split)
+    folder = Path(out) if out else run.path / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "evaluation.json"]
+    write_json(files[0], evaluation.to_json())
+    for name, figure in drawings(run, split, evaluation):
+        files.append(folder / f"{name}.png")
+        save(figure, files[-1])
+    return evaluation, files
+
+
+def split_of(run: Run, data: str | None) -> Split:
+    """Return the samples to measure on, prepared by the run's own preprocessing."""
+    if data is None or data == run.experiment.data.data:
+        return run.dataset().test
+    path, preprocessing = Path(data), run.preprocessing
+    if path.is_dir() and isinstance(preprocessing, PicturePreprocessing):
+        return folder_split(run, path, preprocessing)
+    if isinstance(preprocessing, TablePreprocessing):
+        if not path.name.lower().endswith(TABLE_SUFFIXES):
+            raise DataError(f"{data} is no table, and run {run.name} was trained on one; give a CSV or Parquet file.")
+        if not path.exists():
+            raise NotFoundError(f"there is no file {data}; give the path of a table with the target column.")
+        return preprocessing.read_split(path)
+    side = preprocessing.input_shape[-1] if isinstance(preprocessing, PicturePreprocessing) else None
+    other = load(replace(run.experiment.data, data=data, image_size=side))
+    if other.kind != preprocessing.kind or other.input_shape != run.preprocessing.input_shape:
+        raise DataError(
+            f"{data} gives samples of shape {other.input_shape}, and run {run.name} takes "
+            f"{preprocessing.input_shape}; give data of the kind that it was trained on."
+        )
+    return with_classes_of(run, other.test, other.classes, data)
+
+
+def folder_split(run: Run, folder: Path, preprocessing: PicturePreprocessing) -> Split:
+    """Read a folder of class folders in the colours and size that the run takes."""
+    material = scan_folder(folder)
+    inputs, ids = preprocessing.read(folder)
+    labels = dict(zip(material.train.ids, material.train.targets.tolist(), strict=True))
+    targets = torch.tensor([labels[name] for name in ids])
+    return with_classes_of(run, Split(inputs, targets, ids), material.classes, str(folder))
+
+
+def with_classes_of(run: Run, split: Split, classes: tuple[str, ...], data: str) -> Split:
+    """Number the classes of other data as the run does.
+
+    Raises:
+        DataError: a class was not in the training data.
+    """
+    task = run.task
+    assert isinstance(task, Classification)
+    unknown = sorted(set(classes) - set(task.classes))
+    if unknown:
+        raise DataError(
+            f"{data} has the class '{unknown[0]}', which run {run.name} was not trained on; "
+            f"its classes are {', '.join(task.classes[:10])}{', ...' if len(task.classes) > 10 else ''}."
+        )
+    numbers = torch.tensor([task.classes.index(name) for name in classes])
+    return replace(split, targets=numbers[split.targets])
+
+
+def drawings(run: Run, split: Split, evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
+    """Yield the name and the figure of each picture of an evaluation."""
+    if not isinstance(evaluation, ClassEvaluation):
+        for score in evaluation.targets:
+            yield f"residuals-{score.name}", charts.residual_chart(score)
+        return
+    yield "confusion", charts.confusion_chart(evaluation)
+    yield "calibration", charts.calibration_chart(evaluation)
+    if isinstance(run.preprocessing, PicturePreprocessing) and evaluation.worst:
+        mistakes = evaluation.worst[:MISTAKES_SHOWN]
+        shown, _ = split.take(torch.tensor([mistake.position for mistake in mistakes]))
+        captions = [f"{mistake.given} {mistake.probability:.0%}\ntruth {mistake.truth}" for mistake in mistakes]
+        yield "mistakes", pictures.picture_page(pictures.to_pixels(shown), captions, title="The surest mistakes")
