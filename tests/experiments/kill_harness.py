@@ -108,8 +108,9 @@ def main(folder: Path, kills: int, seed: int) -> None:
         number = trainings % len(SETTINGS)
         runs = folder / f"killed{trainings}"
         used = kill_until_done(SETTINGS[number], runs, durations[number], chance, left)
-        if outcome(runs / "killed") != expected[number]:
-            sys.exit(f"training {trainings} ({SETTINGS[number]['model']}) differs after {used} kills")
+        found = outcome(runs / "killed")
+        if different := [key for key, value in expected[number].items() if found[key] != value]:
+            sys.exit(f"training {trainings} in {runs} differs after {used} kills: {', '.join(different)}")
         left -= used
         trainings += 1
         print(json.dumps({"training": trainings, "kills": used, "left": left}), flush=True)

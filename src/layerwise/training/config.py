@@ -195,7 +195,7 @@ class MachineConfig:
         default="auto", metadata=_help("order of pictures in memory: auto, channels-last or contiguous")
     )
     threads: int = field(default=0, metadata=_help("processor threads, 0 to choose by the size of the work"))
-    checkpoint_every_s: float = field(default=30.0, metadata=_help("seconds between checkpoints"))
+    checkpoint_every_s: float = field(default=30.0, metadata=_help("seconds between checkpoints, 0 for every step"))
 
     def __post_init__(self) -> None:
         kind, _, index = self.device.partition(":") if isinstance(self.device, str) else ("", "", "")

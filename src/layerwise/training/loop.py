@@ -49,7 +49,7 @@ def train(
         valid: batches to measure the model on after each epoch; without them the last weights are kept.
         checkpoints: where to save. If it holds a checkpoint, the training goes on from there, with the same bits
             as if it had never stopped. Leaving early saves one, too.
-        checkpoint_every_s: least seconds between two saves; stretched where saving is slow.
+        checkpoint_every_s: least seconds between two saves, stretched where saving is slow; 0 saves at every step.
         pace: precision, compilation and memory format.
         ranks: this process among several that share every batch.
 
@@ -129,5 +129,5 @@ class Saver:
         path = self.checkpoints.save(self.state.progress.step, *self.state.capture())
         self.last = time.monotonic()
         cost_s = self.last - started
-        self.wait_s = max(self.every_s, cost_s / SAVES_AT_MOST)
+        self.wait_s = max(self.every_s, cost_s / SAVES_AT_MOST) if self.every_s else 0.0
         return Saved(self.state.progress.step, path, cost_s)
