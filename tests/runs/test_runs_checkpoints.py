@@ -283,3 +283,41 @@ def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_stays(
         (tmp_path / f".step-00000009.{process.tag}-0123abcd.tmp").mkdir()
     save_step(CheckpointStore(tmp_path), 10)
     assert [p.name for p in tmp_path.glob(".*")] == [f".step-00000009.{me.tag}-0123abcd.tmp"]
+
+
+def test_a_disk_that_gives_back_something_else_is_noticed_before_anything_older_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CheckpointStore(tmp_path, keep=1)
+    save_step(store, 1)
+
+    def forget_a_bit(path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+        if path.suffix == ".safetensors":
+            flip(path, -1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("layerwise.runs.checkpoints.write_new", forget_a_bit)
+        with pytest.raises(StorageError, match=r"reads back differently .*model.safetensors: SHA-256 differs"):
+            save_step(store, 2)
+    assert newest(store).step == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_a_checkpoint_that_its_owner_prunes_while_it_is_read_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CheckpointStore(tmp_path, keep=1)
+    save_step(store, 1)
+    read = Path.read_bytes
+
+    def read_after_the_next_save(path: Path) -> bytes:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", read)
+            save_step(store, 2)
+            return path.read_bytes()
+
+    monkeypatch.setattr(Path, "read_bytes", read_after_the_next_save)
+    checkpoint = newest(store)
+    assert (checkpoint.step, checkpoint.notices) == (2, ())
+    assert list(tmp_path.glob("damaged-*")) == []
