@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -118,3 +118,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def add_runs_folder(parser: argparse.ArgumentParser) -> None:
     """Add the flag that says where runs are kept."""
     parser.add_argument("--runs", metavar="FOLDER", help="where runs are kept [./runs, or LAYERWISE_RUNS]")
+
+
+def read_model_options(model: str, words: Mapping[str, str]) -> dict[str, Any]:
+    """Read flags that only the model knows by the types of its config; unknown ones stay text and are refused later."""
+    from layerwise.models import option_hints
+
+    hints = option_hints(model)
+    return {name: read_value(text, hints[name], name) if name in hints else text for name, text in words.items()}

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
-from layerwise.cli.arguments import Parser, read_value
+from layerwise.cli.arguments import Parser, read_model_options, read_value
+
+if TYPE_CHECKING:
+    from layerwise.models.summary import Summary
 
 
 def add_arguments(parser: Parser) -> None:
@@ -23,20 +26,41 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from layerwise.experiments.experiment import catalogue_entry, read_model_options
-    from layerwise.models import build
+    from layerwise.models import build, entry_of
     from layerwise.models.summary import summarise
 
-    entry = catalogue_entry(args.model)
+    entry = entry_of(args.model)
     shape = tuple(read_value(args.input, tuple[int, ...], "input")) if args.input else entry.usual_input
     outputs = args.outputs or entry.usual_outputs
     model = build(args.model, shape, outputs, **read_model_options(args.model, args.model_options))
     summary = summarise(model, shape)
     if args.json:
         print(json.dumps(summary.to_json(), indent=1))
-    else:
-        print_summary(args.model, entry.summary, entry.paper, shape, summary)
+        return
+    from layerwise.cli.printing import say
+    from layerwise.models import option_help
+
+    say(f"{args.model}: {entry.summary} ({entry.paper})\n")
+    print_layers(summary, shape)
+    say("\noptions:")
+    for option, sentence in option_help(args.model).items():
+        say(f"  --{option.replace('_', '-'):<16} {sentence}")
 
 
-def print_summary(name: str, sentence: str, paper: str, shape: tuple[int, ...], summary: Any) -> None:
-    """Print the layers as a table with totals."""
+def print_layers(summary: Summary, shape: tuple[int, ...]) -> None:
+    """Print the layers as a table, and the totals."""
+    from layerwise.cli.printing import print_table, say
+    from layerwise.reports import wording
+
+    columns = ["layer", "kind", "output", "parameters", "multiply-adds", "sees"]
+    rows = [["input", "", " x ".join(map(str, shape)), "", "", ""]]
+    for row in summary.rows:
+        sees = f"{row.receptive_field} px" if row.receptive_field else "everything"
+        parameters = wording.count(row.parameters) if row.parameters else ""
+        products = wording.count(row.multiply_adds) if row.multiply_adds else ""
+        rows.append([row.name, row.kind, " x ".join(map(str, row.output_shape)), parameters, products, sees])
+    print_table(columns, rows, numbers=columns[2:])
+    say(
+        f"\n{wording.count(summary.parameters)} parameters, "
+        f"{wording.compact(summary.multiply_adds)} multiply-adds for one sample"
+    )

@@ -12,13 +12,17 @@ Without a model's name the program picks one for the data and says why. A model'
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import fields
 
-from layerwise.cli.arguments import Parser, add_config
+from layerwise.cli.arguments import Parser, add_config, add_runs_folder, read_model_options
 from layerwise.data.config import DataConfig
+from layerwise.errors import UsageError, nearest
 from layerwise.tasks.config import TaskConfig
 from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
 
 CONFIGS = (DataConfig, TaskConfig, TrainingConfig, PenaltyConfig, MachineConfig)
+OWN = {"model", "recipe", "name", "runs", "open", "quiet", "model_options"}
 
 
 def add_arguments(parser: Parser) -> None:
@@ -28,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
     for kind in CONFIGS:
         add_config(parser, kind)
     parser.add_argument("--name", help="the run's name [MODEL-DATA]")
-    parser.add_argument("--runs", metavar="FOLDER", help="where runs are kept [./runs, or LAYERWISE_RUNS]")
+    add_runs_folder(parser)
     parser.add_argument("--open", action="store_true", help="open the report in the browser at the end")
     parser.add_argument("--quiet", action="store_true", help="print the result only")
 
@@ -38,10 +42,21 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.experiments.training import train
     from layerwise.recipes import options_of
 
-    own = {"model", "recipe", "name", "runs", "open", "quiet", "model_options"}
-    asked = {name: value for name, value in vars(args).items() if name not in own}
+    asked = {name: value for name, value in vars(args).items() if name not in OWN}
     recipe = options_of(args.recipe) if args.recipe else {}
-    asked = {**recipe, **asked, **args.model_options}
+    asked = {**recipe, **asked}
     model = args.model or asked.pop("model", None)
+    asked.pop("model", None)
+    if args.model_options:
+        if model is None:
+            raise unknown_flag(args.model_options)
+        asked |= read_model_options(model, args.model_options)
     finished = train(model, name=args.name, runs=args.runs, quiet=args.quiet, **asked)
     say_result(finished, open_report=args.open)
+
+
+def unknown_flag(options: Mapping[str, str]) -> UsageError:
+    """Say that a flag is nobody's, since without a model's name there is no model whose flag it could be."""
+    flag = "--" + next(iter(options)).replace("_", "-")
+    known = ["--" + field.name.replace("_", "-") for kind in CONFIGS for field in fields(kind)]
+    return UsageError(f"{flag} is no flag of training; a model's own options need its name.{nearest(flag, known)}")

@@ -16,6 +16,7 @@ from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Preprocessing, Rows, Split
 from layerwise.data.encoding import TablePreprocessing
+from layerwise.data.folders import scan_folder
 from layerwise.data.materials import PictureMaterial, Progress, TableMaterial
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.splits import hold_out, limit_indices, split_indices
@@ -49,8 +50,6 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     if config.data in SOURCES:
         dataset = _of_source(config, seed, progress)
     elif path.is_dir():
-        from layerwise.data.folders import scan_folder
-
         folder = scan_folder(path, image_size=config.image_size)
         dataset = picture_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
     elif path.name.lower().endswith(TABLE_SUFFIXES):
@@ -144,8 +143,12 @@ def _select(split: Split, positions: Tensor) -> Split:
 
 
 def _resized(material: PictureMaterial, side_px: int) -> PictureMaterial:
-    parts = {"train": material.train, "valid": material.valid, "test": material.test}
-    return replace(material, **{name: _resize(part, side_px) for name, part in parts.items() if part})
+    return replace(
+        material,
+        train=_resize(material.train, side_px),
+        valid=_resize(material.valid, side_px) if material.valid else None,
+        test=_resize(material.test, side_px) if material.test else None,
+    )
 
 
 def _resize(split: Split, side_px: int) -> Split:

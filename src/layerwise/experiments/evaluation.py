@@ -11,6 +11,7 @@ import torch
 
 from layerwise.data.dataset import Split
 from layerwise.data.encoding import TablePreprocessing
+from layerwise.data.folders import scan_folder
 from layerwise.data.loading import load
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.tables import TABLE_SUFFIXES
@@ -75,12 +76,9 @@ def split_of(run: Run, data: str | None) -> Split:
 
 
 def folder_split(run: Run, folder: Path, preprocessing: PicturePreprocessing) -> Split:
-    """Read a folder of class folders in the colours and size that the run takes."""
-    material = scan_folder(folder)
-    inputs, ids = preprocessing.read(folder)
-    labels = dict(zip(material.train.ids, material.train.targets.tolist(), strict=True))
-    targets = torch.tensor([labels[name] for name in ids])
-    return with_classes_of(run, Split(inputs, targets, ids), material.classes, str(folder))
+    """Read a folder of class folders, or its test part, in the colours and size that the run takes."""
+    material = scan_folder(folder, shape=(preprocessing.channels, preprocessing.height, preprocessing.width))
+    return with_classes_of(run, material.test or material.train, material.classes, str(folder))
 
 
 def with_classes_of(run: Run, split: Split, classes: tuple[str, ...], data: str) -> Split:

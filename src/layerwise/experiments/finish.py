@@ -71,10 +71,9 @@ def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
 
 def headline(evaluation: Evaluation) -> dict[str, float]:
     """Return the figures of an evaluation that fit on a line."""
+    names: tuple[str, ...] = ("count", "r2", "mae", "rmse", "loss")
     if isinstance(evaluation, ClassEvaluation):
         names = ("count", "accuracy", "accuracy_low", "accuracy_high", "baseline", "loss")
-    else:
-        names = ("count", "r2", "mae", "rmse", "loss")
     return {name: getattr(evaluation, name) for name in names}
 
 

@@ -81,8 +81,8 @@ def train(
                     stepper.guard.look()
                     yield Reported(progress.step, epoch, ranks.mean(state.mean_losses()), rate)
                 yield Stepped(progress.step, epoch, len(batch) * ranks.world)
-                if saver.is_due():
-                    yield saver.save()
+                if saver.is_due() and (saved := saver.save()):
+                    yield saved
             ranks.average_statistics(model)
             with state.chosen_weights():
                 metrics = measure(model, task, valid) if valid else {}
