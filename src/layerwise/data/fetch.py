@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import tempfile
 import time
 import urllib.error
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,7 +172,7 @@ def _from_home(addresses: tuple[str, ...], work: Path) -> Path:
                 (work / address.rpartition("/")[2]).open("xb") as file,
             ):
                 shutil.copyfileobj(answer, file, CHUNK)
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        except (urllib.error.URLError, HTTPException, ssl.SSLError, TimeoutError, ConnectionError) as error:
             raise NotFetchedError(f"no answer ({getattr(error, 'reason', error)})") from error
     return work
 

@@ -148,9 +148,8 @@ def _open(path: Path) -> Iterator[Image.Image]:
     except PermissionError:
         raise DataError(f"{path} may not be read by this user; change its permissions or take it out.") from None
     except Exception as error:  # each of Pillow's decoders has its own errors
-        raise DataError(
-            f"{path} is truncated or damaged ({str(error) or type(error).__name__}); replace it or take it out."
-        ) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} is truncated or damaged ({reason}); replace it or take it out.") from error
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
