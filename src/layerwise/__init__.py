@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from layerwise.version import __version__
+
 if TYPE_CHECKING:
     from layerwise.data.config import DataConfig as DataConfig
     from layerwise.data.dataset import Dataset as Dataset
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from layerwise.experiments.training import train as train
     from layerwise.models import build as build
     from layerwise.models.summary import summarise as summarise
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "DataConfig": "layerwise.data.config",
@@ -34,7 +34,7 @@ _HOMES = {
     "train": "layerwise.experiments.training",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

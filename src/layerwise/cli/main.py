@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from layerwise import __version__
 from layerwise.cli.arguments import Parser
 from layerwise.errors import LayerwiseError, UsageError, nearest
+from layerwise.version import __version__
 
 COMMANDS: dict[str, str] = {
     "demo": "train a network on the embedded digits and open its report",

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from layerwise import __version__
+from layerwise.version import __version__
 
 LIBRARIES = ("torch", "numpy", "scikit-learn", "polars", "pillow", "safetensors")
 

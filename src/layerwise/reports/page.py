@@ -7,10 +7,10 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from layerwise import __version__
 from layerwise.reports import markup, sections
 from layerwise.reports.facts import ReportFacts
 from layerwise.reports.headline import headline, key_figures
+from layerwise.version import __version__
 
 __all__ = ["ReportFacts", "render_report", "write_report"]
 
