@@ -232,7 +232,7 @@ def _read_headers(listing: _Listing, workers: int) -> list[Header]:
             listing.unreadable[sample.id] = str(header)
             continue
         headers.append(header)
-        if header.frame_count > 1:
+        if header.is_animated:
             listing.animated.append(sample.id)
     _check_unreadable(listing)
     return headers

@@ -50,7 +50,7 @@ class Header:
     height: int
     width: int
     is_grey: bool
-    frame_count: int
+    is_animated: bool
 
 
 def is_picture_name(path: Path) -> bool:
@@ -89,10 +89,11 @@ def read_header(path: Path) -> Header:
     """Read size, colour and frames of a picture without decoding it. Raises as `read_picture` does."""
     with _open(path) as image:
         width, height = image.size
-        if image.getexif().get(ORIENTATION_TAG, 1) >= 5:
+        is_cheap = image.format != "PNG" or "exif" in image.info  # else Pillow decodes the whole PNG for it
+        if is_cheap and image.getexif().get(ORIENTATION_TAG, 1) >= 5:
             height, width = width, height
-        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-        return Header(height, width, image.mode in GREY_MODES, frames)
+        is_animated = image.format != "MPO" and getattr(image, "is_animated", False)
+        return Header(height, width, image.mode in GREY_MODES, is_animated)
 
 
 def decode_picture(path: Path, channels: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -105,7 +106,7 @@ def decode_picture(path: Path, channels: int, size: tuple[int, int] | None = Non
         plain = _to_8_bits(upright).convert("L" if channels == 1 else "RGB")
         if size and plain.size != size[::-1]:
             plain = ImageOps.fit(plain, size[::-1], Image.Resampling.BICUBIC)
-        values = np.asarray(plain, np.uint8).reshape(plain.height, plain.width, channels)
+        values = np.array(plain, np.uint8).reshape(plain.height, plain.width, channels)
         return np.ascontiguousarray(values.transpose(2, 0, 1))  # (channels, height, width)
 
 
