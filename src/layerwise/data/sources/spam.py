@@ -9,6 +9,7 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from email.errors import HeaderParseError
 from email.header import Header, decode_header
 from email.message import Message
 from pathlib import Path
@@ -65,7 +66,7 @@ def _header_text(value: str | Header) -> str:
     """Decode '=?charset?...?=' words and bare bytes; a header that is broken stays as it is."""
     try:
         pieces = decode_header(value)
-    except ValueError:
+    except HeaderParseError:
         return str(value)
     decoded = (text if isinstance(text, str) else _decode(text, charset) for text, charset in pieces)
     return re.sub(r"\s+", " ", "".join(decoded)).strip()

