@@ -26,10 +26,12 @@ PINS = tuple(Pin(name, len(data), hashlib.sha256(data).hexdigest()) for name, da
 SLOW_S = 0.05
 
 FETCH_IN_ANOTHER_PROCESS = """
-import sys
+import resource, sys
 from layerwise.data.fetch import Package, Pin, fetch
 pins = tuple(Pin(name, int(size), digest) for name, size, digest in (word.split(":") for word in sys.argv[2:]))
 print("started", flush=True)
+if sys.argv[1].endswith("/full"):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # writing fails beyond, as on a full disk
 fetch(Package("set", pins, homes=tuple(f"{sys.argv[1]}/{pin.name}" for pin in pins)))
 """
 
@@ -82,7 +84,10 @@ def at_home(address: str, suffix: str = "") -> Package:
 def start_fetching(address: str) -> subprocess.Popen[str]:
     words = [f"{pin.name}:{pin.size}:{pin.sha256}" for pin in PINS]
     process = subprocess.Popen(
-        [sys.executable, "-c", FETCH_IN_ANOTHER_PROCESS, address, *words], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", FETCH_IN_ANOTHER_PROCESS, address, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout
     assert process.stdout.readline() == "started\n"
@@ -239,3 +244,12 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path / "file"))
     with pytest.raises(StorageError, match="LAYERWISE_CACHE"):
         fetch(at_home(home))
+
+
+def test_a_full_disk_is_a_storage_error_and_leaves_the_cache_empty(home: str):
+    process = start_fetching(f"{home}/full")
+    _, complaint = process.communicate(timeout=60)
+    last = complaint.strip().splitlines()[-1]
+    assert last.startswith("layerwise.errors.StorageError")
+    assert "free some space" in last
+    assert list((cache_folder() / "set").iterdir()) == []

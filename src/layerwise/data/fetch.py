@@ -99,13 +99,15 @@ def fetch(package: Package, progress: Progress | None = None) -> Path:
 
 
 def _is_cached(folder: Path, pin: Pin, say: Progress) -> bool:
+    """Tell whether the right file is there; a wrong one is set aside."""
     path = folder / pin.name
-    if not path.is_file():
+    try:
+        fault = _fault(path, pin)
+        if fault:
+            os.replace(path, _refused(path))
+            say(f"{path} {fault}; it is set aside as {_refused(path).name} and fetched again")
+    except FileNotFoundError:  # never there, or another process has just set it aside
         return False
-    fault = _fault(path, pin)
-    if fault:
-        os.replace(path, _refused(path))
-        say(f"{path} {fault}; it is set aside as {_refused(path).name} and fetched again")
     return not fault
 
 
