@@ -1,1 +1,1 @@
-
+"""Building blocks that three or more networks use identically."""

@@ -1,29 +1,28 @@
-"""The catalogue of networks: a literal table, and building by name. Listing needs no torch."""
+"""The networks there are: one architecture a file, with its paper, its options and its named variants.
+
+Importing this costs nothing; a network's file, and with it torch, is imported when the network is built.
+"""
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from layerwise.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from torch import nn
 
-SGD = {"optimizer": "nesterov", "learning_rate": 0.1, "weight_decay": 5e-4, "schedule": "cosine", "warmup": 1.0}
-
 
 @dataclass(frozen=True)
 class Entry:
-    """A network by name.
+    """A network that has a name.
 
-    file, model: where it is in this folder. variant: which of the file's VARIANTS it is.
-    takes: 'pictures', or 'any' samples. usual_input, usual_outputs: what the paper's network sees and says.
-    training: options that train it well where the user says nothing.
+    file: the module of this folder that holds it. model: its class there. variant: its options there.
+    takes: the samples it is made for. usual_input, usual_outputs: the sizes it was published with.
+    training: good values for fields of the training's settings, by their names.
     """
 
     file: str
@@ -31,135 +30,196 @@ class Entry:
     variant: str
     summary: str
     paper: str
-    takes: str = "pictures"
-    usual_input: tuple[int, ...] = (3, 224, 224)
-    usual_outputs: int = 1000
+    takes: Literal["pictures", "features", "any"]
+    usual_input: tuple[int, ...]
+    usual_outputs: int
     training: Mapping[str, Any] = field(default_factory=dict)
 
+
+RESNET_PAPER = "He et al. 2015, https://arxiv.org/abs/1512.03385"
+LENET_PAPER = "LeCun et al. 1998, https://doi.org/10.1109/5.726791"
+
+SGD: Mapping[str, Any] = {
+    "optimizer": "nesterov",
+    "learning_rate": 0.1,
+    "weight_decay": 5e-4,
+    "schedule": "cosine",
+    "warmup": 1.0,
+}
+SMALL_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 10, "warmup": 2.0}
+CIFAR_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 160, "weight_decay": 1e-4}
+LARGE_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 90, "batch_size": 256, "weight_decay": 1e-4, "warmup": 5.0}
+LINES: Mapping[str, Any] = {"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"}
 
 CATALOGUE: dict[str, Entry] = {
     "linear": Entry(
         file="linear",
-        model="Linear",
+        model="LinearNeurons",
         variant="linear",
-        summary="one linear neuron an output: linear regression",
-        paper="Gauss 1809; Widrow and Hoff 1960",
+        summary="linear neurons, one an output: linear regression",
+        paper="Legendre 1805",
         takes="any",
         usual_input=(10,),
         usual_outputs=1,
-        training={"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"},
+        training=LINES,
     ),
     "logistic": Entry(
         file="linear",
-        model="Linear",
-        variant="linear",
-        summary="one linear neuron a class under softmax: logistic regression",
-        paper="Cox 1958",
+        model="LinearNeurons",
+        variant="logistic",
+        summary="linear neurons whose outputs are scores of classes: logistic regression",
+        paper="Cox 1958, https://doi.org/10.1111/j.2517-6161.1958.tb00292.x",
         takes="any",
-        usual_input=(10,),
+        usual_input=(30,),
         usual_outputs=2,
-        training={"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"},
+        training=LINES,
     ),
     "mlp": Entry(
         file="mlp",
         model="MLP",
         variant="mlp",
-        summary="dense layers, 64 and 64 hidden neurons",
-        paper="Rumelhart, Hinton and Williams 1986",
+        summary="dense layers with an activation between them; good for tables",
+        paper="Rumelhart et al. 1986, https://doi.org/10.1038/323533a0",
         takes="any",
-        usual_input=(1, 28, 28),
-        usual_outputs=10,
+        usual_input=(30,),
+        usual_outputs=2,
         training={"epochs": 40, "batch_size": 32, "optimizer": "adamw", "learning_rate": 2e-3, "schedule": "one-cycle"},
     ),
     "lenet5": Entry(
         file="lenet",
         model="LeNet5",
         variant="lenet5",
-        summary="two convolutions and three dense layers; the modern reading",
-        paper="LeCun, Bottou, Bengio and Haffner 1998",
+        summary="the classic small convolutional network as it is built today",
+        paper=LENET_PAPER,
+        takes="pictures",
         usual_input=(1, 28, 28),
         usual_outputs=10,
-        training={**SGD, "weight_decay": 1e-4, "epochs": 10, "warmup": 2.0},
+        training={**SMALL_PICTURES, "weight_decay": 1e-4},
+    ),
+    "lenet5-paper": Entry(
+        file="lenet",
+        model="PaperLeNet5",
+        variant="lenet5-paper",
+        summary="LeNet-5 as published: trainable subsampling, partial connections, distances to bitmaps",
+        paper=LENET_PAPER,
+        takes="pictures",
+        usual_input=(1, 28, 28),
+        usual_outputs=10,
+        training={**SMALL_PICTURES, "learning_rate": 0.01, "weight_decay": 0.0},
     ),
     "resnet-small": Entry(
         file="resnet",
         model="ResNet",
         variant="resnet-small",
-        summary="three residual blocks for pictures of 8 to 64 pixels",
-        paper="He, Zhang, Ren and Sun 2015",
+        summary="three residual blocks for small pictures, from 6x6 on",
+        paper=RESNET_PAPER,
+        takes="pictures",
         usual_input=(1, 28, 28),
         usual_outputs=10,
-        training={**SGD, "epochs": 10, "warmup": 2.0},
+        training=SMALL_PICTURES,
     ),
     "resnet-tiny": Entry(
         file="resnet",
         model="ResNet",
         variant="resnet-tiny",
-        summary="as resnet-small, with a stride in place of the first pooling: a quarter faster",
-        paper="He, Zhang, Ren and Sun 2015",
+        summary="as resnet-small, with a stride in place of the pooling: a quarter faster",
+        paper=RESNET_PAPER,
+        takes="pictures",
         usual_input=(1, 28, 28),
         usual_outputs=10,
-        training={**SGD, "epochs": 10, "warmup": 2.0},
+        training=SMALL_PICTURES,
+    ),
+    "resnet20": Entry(
+        file="resnet",
+        model="ResNet",
+        variant="resnet20",
+        summary="20 layers for pictures of 32x32 (CIFAR)",
+        paper=RESNET_PAPER,
+        takes="pictures",
+        usual_input=(3, 32, 32),
+        usual_outputs=10,
+        training=CIFAR_PICTURES,
+    ),
+    "resnet56": Entry(
+        file="resnet",
+        model="ResNet",
+        variant="resnet56",
+        summary="56 layers for pictures of 32x32 (CIFAR)",
+        paper=RESNET_PAPER,
+        takes="pictures",
+        usual_input=(3, 32, 32),
+        usual_outputs=10,
+        training=CIFAR_PICTURES,
     ),
     "resnet18": Entry(
         file="resnet",
         model="ResNet",
         variant="resnet18",
-        summary="18 layers in residual blocks of two",
-        paper="He, Zhang, Ren and Sun 2015",
-        training={**SGD, "epochs": 30},
+        summary="18 layers for large pictures",
+        paper=RESNET_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training=LARGE_PICTURES,
+    ),
+    "resnet34": Entry(
+        file="resnet",
+        model="ResNet",
+        variant="resnet34",
+        summary="34 layers for large pictures",
+        paper=RESNET_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training=LARGE_PICTURES,
+    ),
+    "resnet50": Entry(
+        file="resnet",
+        model="ResNet",
+        variant="resnet50",
+        summary="50 layers in bottlenecks for large pictures",
+        paper=RESNET_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training=LARGE_PICTURES,
+    ),
+    "resnet101": Entry(
+        file="resnet",
+        model="ResNet",
+        variant="resnet101",
+        summary="101 layers in bottlenecks for large pictures",
+        paper=RESNET_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training=LARGE_PICTURES,
     ),
 }
 
 
 def build(name: str, input_shape: tuple[int, ...], output_count: int, **options: Any) -> nn.Module:
-    """Build the network `name` for samples of `input_shape` (without the batch) and so many raw outputs.
+    """Return the network `name`, freshly initialised, for samples of `input_shape` (without the batch).
+
+    options: fields of its config that differ from the named variant.
 
     Raises:
-        UsageError: the name or an option is unknown, or the network cannot take such samples.
+        UsageError: the name or an option is unknown, a value cannot work, or the samples do not fit the network.
     """
-    entry = entry_of(name)
-    network: nn.Module = getattr(_module(entry), entry.model)(input_shape, output_count, config_of(name, **options))
-    return network
-
-
-def config_of(name: str, **options: Any) -> Any:
-    """Return the config of the variant `name`, a frozen dataclass, with some fields changed.
-
-    Raises:
-        UsageError: there is no such field, or no such value for it.
-    """
-    hints = option_hints(name)
-    for option, value in options.items():
-        if option not in hints:
-            known = ", ".join(hints) or "none"
-            raise UsageError(f"'{option}' is no option of {name}.{nearest(option, hints)} Its options: {known}.")
-        choices = typing.get_args(hints[option]) if typing.get_origin(hints[option]) is typing.Literal else (value,)
-        if value not in choices:
-            raise UsageError(
-                f"--{option.replace('_', '-')} of {name} must be one of {', '.join(map(str, choices))}, "
-                f"received '{value}'.{nearest(str(value), map(str, choices))}"
-            )
-    return replace(_variant(name), **options)
-
-
-def option_names(name: str) -> tuple[str, ...]:
-    """Return the fields of the network's config."""
-    return tuple(option.name for option in fields(_variant(name)))
-
-
-def option_hints(name: str) -> dict[str, Any]:
-    """Return the type of each option, for reading it from text."""
-    return typing.get_type_hints(type(_variant(name)))
-
-
-def option_help(name: str) -> dict[str, str]:
-    """Return a sentence for each option."""
-    return {option.name: option.metadata.get("help", "") for option in fields(_variant(name))}
+    config = config_of(name, **options)
+    if output_count < 1:
+        raise UsageError(f"{name} needs at least one output, received {output_count}.")
+    entry = CATALOGUE[name]
+    model: nn.Module = getattr(_file(entry), entry.model)(tuple(input_shape), output_count, config)
+    return model
 
 
 def entry_of(name: str) -> Entry:
-    """Return the entry of a name. Raises UsageError with the nearest name where there is none."""
+    """Return the entry of the network `name`.
+
+    Raises:
+        UsageError: there is no such name (the nearest one is suggested).
+    """
     if name not in CATALOGUE:
         raise UsageError(
             f"model '{name}' is not in the catalogue.{nearest(name, CATALOGUE)} `layerwise models` lists them."
@@ -167,10 +227,39 @@ def entry_of(name: str) -> Entry:
     return CATALOGUE[name]
 
 
-def _module(entry: Entry) -> ModuleType:
-    return import_module(f"layerwise.models.{entry.file}")
+def config_of(name: str, **options: Any) -> Any:
+    """Return the options of the network `name`, a frozen dataclass, with `options` in place of the variant's.
+
+    Raises:
+        UsageError: the name or an option is unknown (the nearest one is suggested), or a value cannot work.
+    """
+    config = _variant(name)
+    known = [option.name for option in fields(config)]
+    for option in options:
+        if option not in known:
+            raise UsageError(f"'{option}' is no option of {name}.{nearest(option, known)} It has: {', '.join(known)}.")
+    return replace(config, **options)
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the names of the options of the network `name`."""
+    return tuple(option.name for option in fields(_variant(name)))
+
+
+def option_hints(name: str) -> dict[str, Any]:
+    """Return the type of each option of the network `name`, as written in its config."""
+    return get_type_hints(type(_variant(name)))
+
+
+def option_help(name: str) -> dict[str, str]:
+    """Return what each option of the network `name` means."""
+    return {option.name: option.metadata["help"] for option in fields(_variant(name))}
 
 
 def _variant(name: str) -> Any:
     entry = entry_of(name)
-    return _module(entry).VARIANTS[entry.variant]
+    return _file(entry).VARIANTS[entry.variant]
+
+
+def _file(entry: Entry) -> Any:
+    return import_module(f"layerwise.models.{entry.file}")

@@ -1,37 +1,43 @@
-"""The smallest networks: one layer of linear neurons, y = W x + b.
+"""The smallest networks: one layer of linear neurons.
 
-With squared error it is linear regression. With softmax and cross-entropy it is (multinomial) logistic regression
-(Cox 1958, 'The regression analysis of binary sequences'): the raw outputs are the logits.
+With a squared error it is linear regression (Legendre 1805), with the cross-entropy logistic regression
+(Cox 1958, "The regression analysis of binary sequences"). The network is the same; the task brings the loss.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from layerwise.layers.sizes import feature_count
+
 
 @dataclass(frozen=True)
 class LinearConfig:
-    """One layer has little to choose."""
+    """Options of a layer of linear neurons."""
 
-    bias: bool = field(default=True, metadata={"help": "whether each neuron has a threshold of its own"})
-
-
-VARIANTS = {"linear": LinearConfig()}
+    bias: bool = field(default=True, metadata={"help": "give every neuron a threshold"})
 
 
-class Linear(nn.Module):
-    """Samples of any shape in, flattened; one raw output a class or value. It starts at zero: the loss is convex."""
+class LinearNeurons(nn.Module):
+    """One linear neuron an output, each reading all features.
 
-    def __init__(
-        self, input_shape: tuple[int, ...], output_count: int, config: LinearConfig = LinearConfig()
-    ) -> None:
+    Raises UsageError for samples without features. Takes (batch, *input_shape), returns (batch, output_count).
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], output_count: int, config: LinearConfig = LinearConfig()) -> None:
         super().__init__()
-        self.neurons = nn.Linear(math.prod(input_shape), output_count, bias=config.bias)
-        for parameter in self.parameters():
-            nn.init.zeros_(parameter)
+        features = feature_count("a linear network", input_shape)
+        self.neurons = nn.Linear(features, output_count, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.neurons(x.flatten(1))  # (batch, outputs)
+        outputs: Tensor = self.neurons(x.flatten(1))  # (batch, features) -> (batch, outputs)
+        return outputs
+
+
+VARIANTS: Mapping[str, LinearConfig] = {
+    "linear": LinearConfig(),
+    "logistic": LinearConfig(),
+}

@@ -1,59 +1,67 @@
-"""The multilayer perceptron: layers of neurons, each fed by all of the layer before (Rumelhart, Hinton and Williams
-1986, 'Learning representations by back-propagating errors')."""
+"""The multi-layer perceptron: dense layers with an activation between them.
+
+Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors",
+https://doi.org/10.1038/323533a0; here with rectified units (Glorot et al. 2011), dropout (Srivastava et al. 2014)
+and batch normalisation (Ioffe and Szegedy 2015).
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
 
 from torch import Tensor, nn
+
+from layerwise.layers.activations import ACTIVATIONS, activation
+from layerwise.layers.options import require_choice, require_dropout, require_sizes
+from layerwise.layers.sizes import feature_count
 
 
 @dataclass(frozen=True)
 class MLPConfig:
-    """The hidden layers and what is between them."""
+    """Options of a multi-layer perceptron. Raises UsageError for a value that cannot work."""
 
-    hidden: tuple[int, ...] = field(default=(64, 64), metadata={"help": "neurons of each hidden layer"})
-    activation: Literal["relu", "leaky-relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "identity"] = field(
-        default="relu", metadata={"help": "what each hidden neuron makes of its sum"}
-    )
-    dropout: float = field(default=0.0, metadata={"help": "share of hidden neurons silenced in each training step"})
-    batch_norm: bool = field(default=False, metadata={"help": "whether sums are normalised over the batch"})
+    hidden: tuple[int, ...] = field(default=(64, 64), metadata={"help": "neurons of each hidden layer, such as 64,64"})
+    activation: str = field(default="relu", metadata={"help": f"one of {', '.join(ACTIVATIONS)}"})
+    dropout: float = field(default=0.0, metadata={"help": "share of hidden neurons silenced at each step"})
+    batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch before each activation"})
 
-
-VARIANTS = {"mlp": MLPConfig()}
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky-relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "identity": nn.Identity,
-}
+    def __post_init__(self) -> None:
+        require_sizes("hidden", self.hidden)
+        require_choice("activation", self.activation, ACTIVATIONS)
+        require_dropout(self.dropout)
 
 
 class MLP(nn.Module):
-    """Samples of any shape in, flattened; one raw output a class or value."""
+    """Dense layers on the flattened sample.
+
+    Raises UsageError for samples without features. Takes (batch, *input_shape), returns (batch, output_count).
+    """
 
     def __init__(self, input_shape: tuple[int, ...], output_count: int, config: MLPConfig = MLPConfig()) -> None:
         super().__init__()
-        sizes = (math.prod(input_shape), *config.hidden)
-        layers: list[nn.Module] = [nn.Flatten()]
-        for inputs, neurons in pairwise(sizes):
-            layers.append(nn.Linear(inputs, neurons))
-            if config.batch_norm:
-                layers.append(nn.BatchNorm1d(neurons))
-            layers.append(ACTIVATIONS[config.activation]())
-            if config.dropout:
-                layers.append(nn.Dropout(config.dropout))
-        layers.append(nn.Linear(sizes[-1], output_count))
-        self.layers = nn.Sequential(*layers)
+        widths = (feature_count("mlp", input_shape), *config.hidden)
+        self.hidden = nn.Sequential(*(hidden_layer(before, after, config) for before, after in pairwise(widths)))
+        self.output = nn.Linear(widths[-1], output_count)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)  # (batch, outputs)
+        hidden = self.hidden(x.flatten(1))  # (batch, features) -> (batch, hidden[-1])
+        outputs: Tensor = self.output(hidden)  # (batch, outputs)
+        return outputs
+
+
+def hidden_layer(inputs: int, neurons: int, config: MLPConfig) -> nn.Sequential:
+    """One dense layer with what stands between it and the next."""
+    layer = nn.Sequential(nn.Linear(inputs, neurons))
+    if config.batch_norm:
+        layer.append(nn.BatchNorm1d(neurons))
+    layer.append(activation(config.activation))
+    if config.dropout:
+        layer.append(nn.Dropout(config.dropout))
+    return layer
+
+
+VARIANTS: Mapping[str, MLPConfig] = {
+    "mlp": MLPConfig(),
+}

@@ -1,157 +1,166 @@
-"""Residual networks (He, Zhang, Ren and Sun 2015, 'Deep residual learning for image recognition').
+"""Residual networks: every block learns what to add to its input.
 
-Two or three convolutions learn what to add to their input: y = relu(F(x) + x). The identity carries the gradient
-through any depth, so that a deeper network is never harder to train than a shallower one.
+He, Zhang, Ren and Sun 2015, "Deep residual learning for image recognition", https://arxiv.org/abs/1512.03385.
+
+Deviations: a bottleneck halves the picture in its 3x3 convolution instead of its first 1x1 (Gross and Wilber 2016; the
+parameters are as many); the last normalisation of a block starts at zero, so that a new network is shallow (Goyal et
+al. 2017). The 20- and 56-layer networks keep the paper's shortcuts without parameters (option A).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.models.checks import check_picture
-
-# Shapes: (batch, channels, height, width)
+from layerwise.layers.initial import he_normal
+from layerwise.layers.options import require, require_choice, require_dropout, require_sizes
+from layerwise.layers.sizes import Window, map_shape, picture_shape
 
 
 @dataclass(frozen=True)
 class ResNetConfig:
-    """The stem, and stages of residual blocks; every stage but the first halves the picture."""
+    """Options of a residual network. Raises UsageError for a value that cannot work."""
 
     widths: tuple[int, ...] = field(default=(64, 128, 256, 512), metadata={"help": "channels of each stage"})
-    blocks: tuple[int, ...] = field(default=(2, 2, 2, 2), metadata={"help": "blocks in each stage"})
-    bottleneck: bool = field(
-        default=False, metadata={"help": "blocks of 1x1, 3x3, 1x1 convolutions with 4 times the channels at the end"}
-    )
+    blocks: tuple[int, ...] = field(default=(2, 2, 2, 2), metadata={"help": "residual blocks of each stage"})
+    bottleneck: bool = field(default=False, metadata={"help": "blocks of 1x1, 3x3, 1x1 with 4 times the channels"})
     stem: Literal["7x7-pool", "3x3", "3x3-stride", "3x3-pool"] = field(
-        default="7x7-pool", metadata={"help": "the first convolution, and what halves the picture behind it"}
+        default="7x7-pool", metadata={"help": "first layers: 7x7-pool for large pictures, those with 3x3 for small"}
     )
-    shortcut: Literal["projection", "padding"] = field(
-        default="projection", metadata={"help": "where a stage changes shape: a 1x1 convolution, or strides and zeros"}
+    shortcut: Literal["projection", "zeros"] = field(
+        default="projection", metadata={"help": "where the shape changes: a 1x1 convolution, or zeros for new channels"}
     )
+    zero_start: bool = field(default=True, metadata={"help": "let every block begin as its shortcut alone"})
+    dropout: float = field(default=0.0, metadata={"help": "share of features silenced before the output layer"})
+
+    def __post_init__(self) -> None:
+        require_sizes("widths", self.widths)
+        require_sizes("blocks", self.blocks, len(self.widths))
+        require(len(self.widths) > 0, "widths", "at least one number of channels", self.widths)
+        require_choice("stem", self.stem, ("7x7-pool", "3x3", "3x3-stride", "3x3-pool"))
+        require_choice("shortcut", self.shortcut, ("projection", "zeros"))
+        require_dropout(self.dropout)
 
 
-VARIANTS = {
-    "resnet18": ResNetConfig(),
-    "resnet34": ResNetConfig(blocks=(3, 4, 6, 3)),
-    "resnet50": ResNetConfig(blocks=(3, 4, 6, 3), bottleneck=True),
-    "resnet101": ResNetConfig(blocks=(3, 4, 23, 3), bottleneck=True),
-    "resnet20": ResNetConfig(widths=(16, 32, 64), blocks=(3, 3, 3), stem="3x3", shortcut="padding"),
-    "resnet56": ResNetConfig(widths=(16, 32, 64), blocks=(9, 9, 9), stem="3x3", shortcut="padding"),
-    "resnet-small": ResNetConfig(widths=(32, 64, 128), blocks=(1, 1, 1), stem="3x3-pool"),
-    "resnet-tiny": ResNetConfig(widths=(32, 64, 128), blocks=(1, 1, 1), stem="3x3-stride"),
-}
-EXPANSION = 4  # of the channels, at the end of a bottleneck
+def make_stem(kind: str, channels: int, width: int) -> nn.Sequential:
+    """The layers before the first residual block."""
+    kernel, stride = {"7x7-pool": (7, 2), "3x3": (3, 1), "3x3-stride": (3, 2), "3x3-pool": (3, 1)}[kind]
+    layers = nn.Sequential(
+        nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    )
+    if kind == "7x7-pool":
+        layers.append(nn.MaxPool2d(3, stride=2, padding=1))
+    elif kind == "3x3-pool":
+        layers.append(nn.MaxPool2d(2))
+    return layers
 
 
-class Block(nn.Module):
-    """Two 3x3 convolutions beside the shortcut (figure 2 and figure 5, left)."""
+class ZeroShortcut(nn.Module):
+    """Every `stride`-th pixel, with channels of zeros behind the old ones (option A of the paper)."""
 
-    def __init__(self, inputs: int, width: int, stride: int, shortcut: str) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, width, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width)
-        self.shortcut = make_shortcut(inputs, width, stride, shortcut)
+        self.stride, self.new_channels = stride, outputs - inputs
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = F.relu(self.norm1(self.conv1(x)))
-        residual = self.norm2(self.conv2(residual))
-        return F.relu(residual + self.shortcut(x))
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
 
 
-class Bottleneck(nn.Module):
-    """1x1 down, 3x3, 1x1 up (figure 5, right). The stride is at the 3x3, as in torchvision; the paper has it before."""
+class ResidualBlock(nn.Module):
+    """relu(shortcut(x) + convolutions(x)), equation 2 of the paper."""
 
-    def __init__(self, inputs: int, width: int, stride: int, shortcut: str) -> None:
+    def __init__(self, inputs: int, width: int, stride: int, config: ResNetConfig) -> None:
         super().__init__()
-        outputs = EXPANSION * width
-        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
-        self.norm3 = nn.BatchNorm2d(outputs)
-        self.shortcut = make_shortcut(inputs, outputs, stride, shortcut)
+        self.outputs = width * 4 if config.bottleneck else width
+        self.window = Window(3, stride, 1)
+        if config.bottleneck:
+            self.convolutions = nn.Sequential(
+                nn.Conv2d(inputs, width, 1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, self.outputs, 1, bias=False),
+            )
+        else:
+            self.convolutions = nn.Sequential(
+                nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 3, padding=1, bias=False),
+            )
+        self.last_norm = nn.BatchNorm2d(self.outputs)
+        self.shortcut = make_shortcut(inputs, self.outputs, stride, config.shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = F.relu(self.norm1(self.conv1(x)))
-        residual = F.relu(self.norm2(self.conv2(residual)))
-        residual = self.norm3(self.conv3(residual))
-        return F.relu(residual + self.shortcut(x))
-
-
-class PaddedShortcut(nn.Module):
-    """Every other row and column, and zeros for the new channels: no parameters (section 3.3, option A)."""
-
-    def __init__(self, new_channels: int, stride: int) -> None:
-        super().__init__()
-        self.new_channels = new_channels
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.pad(x[..., :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
+        return F.relu(self.shortcut(x) + self.last_norm(self.convolutions(x)))
 
 
 def make_shortcut(inputs: int, outputs: int, stride: int, kind: str) -> nn.Module:
-    """Return the identity where the shape stays the same, else what brings x to the shape of F(x)."""
-    if inputs == outputs and stride == 1:
+    """The identity, unless the block changes the shape."""
+    if stride == 1 and inputs == outputs:
         return nn.Identity()
-    if kind == "padding":
-        return PaddedShortcut(outputs - inputs, stride)
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    if kind == "zeros" and outputs >= inputs:
+        return ZeroShortcut(inputs, outputs, stride)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 class ResNet(nn.Module):
-    """Pictures in, one raw output a class out. input_shape: (channels, height, width), 2 pixels a side or more."""
+    """A stem, stages of residual blocks that halve the picture and widen it, the mean over it, one dense layer.
 
-    def __init__(
-        self, input_shape: tuple[int, ...], output_count: int, config: ResNetConfig = ResNetConfig()
-    ) -> None:
+    Raises UsageError for samples that are no pictures, or too small ones.
+    Takes (batch, channels, height, width), returns (batch, output_count).
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], output_count: int, config: ResNetConfig = ResNetConfig()) -> None:
         super().__init__()
-        check_picture("resnet", input_shape, least_px=2)
-        self.stem = make_stem(input_shape[0], config.widths[0], config.stem)
-        block = Bottleneck if config.bottleneck else Block
-        stages: list[nn.Module] = []
-        channels = config.widths[0]
-        for number, (width, count) in enumerate(zip(config.widths, config.blocks, strict=True)):
-            stage: list[nn.Module] = []
-            for place in range(count):
-                stride = 2 if number and not place else 1
-                stage.append(block(channels, width, stride, config.shortcut))
-                channels = EXPANSION * width if config.bottleneck else width
-            stages.append(nn.Sequential(*stage))
-        self.stages = nn.Sequential(*stages)
-        self.head = nn.Linear(channels, output_count)
-        self.initialise()
-
-    def initialise(self) -> None:
-        """Scale the filters so that the forward signal keeps its variance (He et al. 2015, 'Delving deep')."""
-        for part in self.modules():
-            if isinstance(part, nn.Conv2d):
-                nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+        channels, height, width = picture_shape("ResNet", input_shape)
+        self.stem = make_stem(config.stem, channels, config.widths[0])
+        self.stages = nn.Sequential()
+        inputs = config.widths[0]
+        for stage, (stage_width, block_count) in enumerate(zip(config.widths, config.blocks, strict=True)):
+            blocks = nn.Sequential()
+            for block in range(block_count):
+                stride = 2 if stage > 0 and block == 0 else 1
+                blocks.append(ResidualBlock(inputs, stage_width, stride, config))
+                inputs = stage_width * 4 if config.bottleneck else stage_width
+            self.stages.append(blocks)
+        map_shape("ResNet", (height, width), (self.stem, self.stages), "" if config.stem == "3x3" else "resnet-small")
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(inputs, output_count)
+        self.start(config.zero_start)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        x = self.stages(x)
-        x = x.mean((2, 3))  # (batch, channels)
-        return self.head(x)
+        maps = self.stages(self.stem(x))  # (batch, channels, height, width)
+        features = maps.mean((2, 3))  # (batch, channels)
+        outputs: Tensor = self.output(self.dropout(features))  # (batch, outputs)
+        return outputs
+
+    def start(self, zero_start: bool) -> None:
+        """Draw the first weights; with `zero_start` every block adds nothing yet."""
+        he_normal(self.stem)
+        he_normal(self.stages)
+        for block in self.modules():
+            if zero_start and isinstance(block, ResidualBlock):
+                nn.init.zeros_(block.last_norm.weight)
 
 
-def make_stem(channels: int, width: int, kind: str) -> nn.Sequential:
-    """Return the first layers: 7x7-pool quarters a picture, 3x3-stride and 3x3-pool halve it, 3x3 keeps its size."""
-    size, stride = (7, 2) if kind == "7x7-pool" else (3, 2) if kind == "3x3-stride" else (3, 1)
-    layers = [
-        nn.Conv2d(channels, width, size, stride, padding=size // 2, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-    ]
-    if kind == "7x7-pool":
-        layers.append(nn.MaxPool2d(3, 2, padding=1))
-    elif kind == "3x3-pool":
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
+CIFAR_WIDTHS = (16, 32, 64)
+
+VARIANTS: Mapping[str, ResNetConfig] = {
+    "resnet18": ResNetConfig(blocks=(2, 2, 2, 2)),
+    "resnet34": ResNetConfig(blocks=(3, 4, 6, 3)),
+    "resnet50": ResNetConfig(blocks=(3, 4, 6, 3), bottleneck=True),
+    "resnet101": ResNetConfig(blocks=(3, 4, 23, 3), bottleneck=True),
+    "resnet20": ResNetConfig(CIFAR_WIDTHS, (3, 3, 3), stem="3x3", shortcut="zeros"),
+    "resnet56": ResNetConfig(CIFAR_WIDTHS, (9, 9, 9), stem="3x3", shortcut="zeros"),
+    "resnet-small": ResNetConfig((32, 64, 128), (1, 1, 1), stem="3x3-pool"),
+    "resnet-tiny": ResNetConfig((32, 64, 128), (1, 1, 1), stem="3x3-stride"),
+}

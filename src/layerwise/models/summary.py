@@ -1,25 +1,27 @@
-"""A network layer by layer: output shapes, parameters, multiply-adds, receptive field. Works on any module."""
+"""What a network is made of: layer by layer its output, parameters, multiply-adds and receptive field."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-POOLINGS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+from layerwise.layers.sizes import window_of
 
 
 @dataclass(frozen=True)
 class Row:
     """One layer.
 
-    output_shape: of one sample. multiply_adds: of products with its weights, a sample.
-    receptive_field: pixels a side of the input that one output value sees, along the path with the largest; None
-    once an output sees everything (dense layers), or where the input has no sides.
+    name: its path in the network. kind: its class. output_shape: without the batch.
+    parameters: its own, counted at its first use. multiply_adds: of convolutions and dense layers, for one sample.
+    receptive_field: pixels a side of the input that an output can see, None where outputs have no place in the picture.
+    stride: pixels of the input between neighbouring outputs, None likewise.
     """
 
     name: str
@@ -28,102 +30,136 @@ class Row:
     parameters: int
     multiply_adds: int
     receptive_field: int | None
+    stride: int | None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers in the order in which they compute."""
+    """The layers of a network in the order in which they compute, for samples of `input_shape`."""
 
+    input_shape: tuple[int, ...]
     rows: tuple[Row, ...]
-    parameters: int
+
+    @property
+    def parameters(self) -> int:
+        """All parameters, shared ones once."""
+        return sum(row.parameters for row in self.rows)
 
     @property
     def multiply_adds(self) -> int:
-        """Of one sample, over all layers."""
+        """Multiplications with an addition, for one sample."""
         return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def receptive_field(self) -> int | None:
+        """The widest receptive field, in pixels a side; None for a network that does not see pictures."""
+        return max((row.receptive_field for row in self.rows if row.receptive_field is not None), default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
-        return {
-            "parameters": self.parameters,
-            "multiply_adds": self.multiply_adds,
-            "layers": [asdict(row) for row in self.rows],
-        }
-
-
-@dataclass(frozen=True)
-class Field:
-    """What a value sees of the input: `size` pixels a side, neighbours `stride` pixels apart. None: everything."""
-
-    size: int | None
-    stride: int = 1
-
-    def through(self, layer: nn.Module) -> Field:
-        """Return the field behind `layer` (Araujo, Norris and Sim 2019, 'Computing receptive fields', equation 1)."""
-        if isinstance(layer, nn.Linear | nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
-            return Field(None)
-        if self.size is None or not isinstance(layer, (*CONVOLUTIONS, *POOLINGS)):
-            return self
-        kernel, stride, dilation = (
-            _side(getattr(layer, name, 1)) for name in ("kernel_size", "stride", "dilation")
-        )
-        return Field(self.size + (kernel - 1) * dilation * self.stride, self.stride * stride)
+        totals = {name: getattr(self, name) for name in ("parameters", "multiply_adds", "receptive_field")}
+        return {**asdict(self), **totals}
 
 
 def summarise(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
-    """Run a sample of zeros through a copy of `model` and return what each layer made of it."""
-    rows: list[Row] = []
-    fields: dict[int, Field] = {}
-    twin = copy.deepcopy(model).cpu().eval()
-    names = {part: name for name, part in twin.named_modules()}
-    kept: list[Tensor] = []  # so that no address is used twice
+    """Describe `model`, which is left as it is, for samples of `input_shape` (without the batch).
 
-    def look(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if not isinstance(output, Tensor):
-            return
-        kept.append(output)
-        before = _largest([fields.get(id(value)) for value in inputs if isinstance(value, Tensor)])
-        before = before or (rows_field[-1] if rows_field else start)
-        after = before.through(layer)
-        fields[id(output)] = after
-        rows_field.append(after)
-        rows.append(
-            Row(
-                name=names[layer],
-                kind=type(layer).__name__,
-                output_shape=tuple(output.shape[1:]),
-                parameters=sum(parameter.numel() for parameter in layer.parameters()),
-                multiply_adds=multiply_adds_of(layer, output),
-                receptive_field=after.size if len(input_shape) > 1 else None,
-            )
-        )
-
-    start = Field(1 if len(input_shape) > 1 else None)
-    rows_field: list[Field] = []
-    leaves = [part for part in twin.modules() if not list(part.children())]
-    handles = [leaf.register_forward_hook(look) for leaf in leaves]
+    A copy without numbers (on the meta device) computes two samples in evaluation mode.
+    """
+    trace = _Trace()
     try:
-        with torch.no_grad():
-            twin(torch.zeros(1, *input_shape))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return Summary(tuple(rows), sum(parameter.numel() for parameter in model.parameters()))
+        trace.run(_copy_without_numbers(model), torch.zeros(2, *input_shape, device="meta"))
+    except (NotImplementedError, RuntimeError):  # the model looks at its numbers: let it have some
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        trace = _Trace()
+        trace.run(copy.deepcopy(model), torch.zeros(2, *input_shape, device=device))
+    return Summary(tuple(input_shape), tuple(trace.rows))
 
 
-def multiply_adds_of(layer: nn.Module, output: Tensor) -> int:
-    """Return the multiply-adds that a layer's weights take part in for one sample."""
-    if isinstance(layer, CONVOLUTIONS):
-        return output[0].numel() * layer.weight[0].numel()
-    if isinstance(layer, nn.Linear):
-        return output[0].numel() * layer.in_features
-    return 0
+class _Field(NamedTuple):
+    """What one element of a map sees of the input: `size` pixels a side, `stride` pixels from its neighbour's."""
+
+    size: int
+    stride: int
 
 
-def _largest(candidates: list[Field | None]) -> Field | None:
-    found = [field for field in candidates if field]
-    return max(found, key=lambda field: (field.size is None, field.size or 0)) if found else None
+class _Trace(TorchFunctionMode):
+    """Follows the operations of one forward pass.
+
+    A tensor sees what the widest of the tensors sees from which it was computed; a layer with a window widens that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[Row] = []
+        self._fields: dict[int, tuple[Tensor, _Field]] = {}  # holds the tensors, so that their ids stay theirs
+        self._work: list[int] = []  # multiply-adds of the layers that are computing, the innermost last
+        self._counted: set[int] = set()  # ids of parameters that a row has counted
+
+    def run(self, model: nn.Module, samples: Tensor) -> None:
+        """Compute `samples` and fill `rows`."""
+        if samples.ndim == 4:
+            self._fields[id(samples)] = samples, _Field(1, 1)
+        for name, layer in model.named_modules():
+            is_leaf = next(layer.children(), None) is None
+            if (is_leaf or layer._parameters) and not isinstance(layer, nn.Identity):
+                layer.register_forward_pre_hook(lambda *_: self._work.append(0))
+                layer.register_forward_hook(self._add_row(name))
+        with torch.no_grad(), self:
+            model.eval()(samples)
+
+    def _add_row(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def add(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            work, batch = self._work.pop(), 2
+            if not isinstance(output, Tensor):
+                return
+            window, seen = window_of(layer), self._widest(inputs)
+            if window and seen:
+                seen = _Field(seen.size + (window.kernel - 1) * seen.stride, seen.stride * window.stride)
+                self._fields[id(output)] = output, seen
+            field = self._widest([output])
+            parameters = self._new_parameters(layer)
+            kind, shape = type(layer).__name__, tuple(output.shape[1:])
+            size, stride = field or (None, None)
+            self.rows.append(Row(name or kind, kind, shape, parameters, work // batch, size, stride))
+
+        return add
+
+    def __torch_function__(
+        self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            seen = self._widest(_tensors(args))
+            if result.ndim == 4 and seen and "adaptive" not in func.__name__:
+                self._fields.setdefault(id(result), (result, seen))
+            if func.__name__ in ("conv1d", "conv2d", "conv3d", "linear") and self._work:
+                weight = args[1]  # (outputs, inputs) or (outputs, inputs / groups, kernel height, kernel width)
+                self._work[-1] += result.numel() * weight[0].numel()
+        return result
+
+    def _widest(self, tensors: Iterable[Any]) -> _Field | None:
+        return max((self._fields[id(t)][1] for t in tensors if id(t) in self._fields), default=None)
+
+    def _new_parameters(self, layer: nn.Module) -> int:
+        new = [p for p in layer.parameters(recurse=False) if id(p) not in self._counted]
+        self._counted.update(map(id, new))
+        return sum(p.numel() for p in new)
 
 
-def _side(value: Any) -> int:
-    return int(value[0]) if isinstance(value, tuple) else int(value)
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from _tensors(value)
+
+
+def _copy_without_numbers(model: nn.Module) -> nn.Module:
+    """Return a copy whose parameters and buffers have shapes only; nothing of their size is allocated."""
+    stand_ins: dict[int, Any] = {}
+    for parameter in model.parameters():
+        stand_ins[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+    for buffer in model.buffers():
+        stand_ins[id(buffer)] = buffer.detach().to("meta")
+    return copy.deepcopy(model, stand_ins)

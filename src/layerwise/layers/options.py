@@ -1,0 +1,34 @@
+"""Checks of the options of networks, said in the words of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from layerwise.errors import UsageError, nearest
+
+
+def require(holds: bool, option: str, expected: str, received: object) -> None:
+    """Raise UsageError, naming the flag of `option`, unless `holds`."""
+    if not holds:
+        raise UsageError(f"--{option.replace('_', '-')} must be {expected}, received {received!r}.")
+
+
+def require_choice(option: str, received: str, known: Iterable[str]) -> None:
+    """Raise UsageError, with the nearest known name, unless `received` is a known one."""
+    names = list(known)
+    if received not in names:
+        flag = "--" + option.replace("_", "-")
+        hint = nearest(str(received), names)
+        raise UsageError(f"{flag} must be one of {', '.join(names)}, received {received!r}.{hint}")
+
+
+def require_sizes(option: str, received: Sequence[int], length: int | None = None) -> None:
+    """Raise UsageError unless `received` holds whole numbers of at least 1, `length` of them if given."""
+    whole = all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in received)
+    expected = f"{length or ''} whole numbers of at least 1".strip()
+    require(whole and (length is None or len(received) == length), option, expected, received)
+
+
+def require_dropout(received: float) -> None:
+    """Raise UsageError unless `received` is a share of units from 0 to below 1."""
+    require(0 <= received < 1, "dropout", "a number from 0 to below 1", received)
