@@ -25,12 +25,12 @@ class Window(NamedTuple):
         A step of two or more pixels over a single one is counted as not fitting: it would learn from padding alone.
         """
         room = size + 2 * self.padding - self.kernel
-        if room < 0 or (self.stride > 1 and size < 2):
+        if (self.stride > 1 and size < 2) or (room < 0 and not self.ceil):
             return 0
         if not self.ceil:
             return room // self.stride + 1
         windows = -(-room // self.stride) + 1
-        return windows - (1 if (windows - 1) * self.stride >= size + self.padding else 0)
+        return max(0, windows - (1 if (windows - 1) * self.stride >= size + self.padding else 0))
 
 
 def window_of(layer: nn.Module) -> Window | None:

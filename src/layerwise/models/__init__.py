@@ -37,6 +37,9 @@ class Entry:
 
 
 RESNET_PAPER = "He et al. 2015, https://arxiv.org/abs/1512.03385"
+VGG_PAPER = "Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556"
+GOOGLENET_PAPER = "Szegedy et al. 2014, https://arxiv.org/abs/1409.4842"
+DENSENET_PAPER = "Huang et al. 2016, https://arxiv.org/abs/1608.06993"
 LENET_PAPER = "LeCun et al. 1998, https://doi.org/10.1109/5.726791"
 
 SGD: Mapping[str, Any] = {
@@ -47,6 +50,7 @@ SGD: Mapping[str, Any] = {
     "warmup": 1.0,
 }
 SMALL_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 10, "warmup": 2.0}
+SMALL_PLAIN: Mapping[str, Any] = {**SMALL_PICTURES, "learning_rate": 0.05}
 CIFAR_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 160, "weight_decay": 1e-4}
 LARGE_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 90, "batch_size": 256, "weight_decay": 1e-4, "warmup": 5.0}
 LINES: Mapping[str, Any] = {"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"}
@@ -194,6 +198,149 @@ CATALOGUE: dict[str, Entry] = {
         usual_input=(3, 224, 224),
         usual_outputs=1000,
         training=LARGE_PICTURES,
+    ),
+    "alexnet": Entry(
+        file="alexnet",
+        model="AlexNet",
+        variant="alexnet",
+        summary="the network of 2012: two towers that can stand on two devices",
+        paper="Krizhevsky et al. 2012, https://papers.nips.cc/paper/4824",
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={**LARGE_PICTURES, "learning_rate": 0.01, "weight_decay": 5e-4},
+    ),
+    "alexnet-one-tower": Entry(
+        file="alexnet",
+        model="OneTowerAlexNet",
+        variant="alexnet-one-tower",
+        summary="AlexNet in one tower",
+        paper="Krizhevsky 2014, https://arxiv.org/abs/1404.5997",
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={**LARGE_PICTURES, "learning_rate": 0.01, "weight_decay": 5e-4},
+    ),
+    "alexnet-small": Entry(
+        file="alexnet",
+        model="OneTowerAlexNet",
+        variant="alexnet-small",
+        summary="AlexNet in one tower for small pictures, from 15x15 on",
+        paper="Krizhevsky 2014, https://arxiv.org/abs/1404.5997",
+        takes="pictures",
+        usual_input=(3, 32, 32),
+        usual_outputs=10,
+        training=SMALL_PLAIN,
+    ),
+    "vgg11": Entry(
+        file="vgg",
+        model="VGG",
+        variant="vgg11",
+        summary="11 layers of 3x3 convolutions and dense ones (configuration A)",
+        paper=VGG_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={**LARGE_PICTURES, "learning_rate": 0.01, "weight_decay": 5e-4},
+    ),
+    "vgg13": Entry(
+        file="vgg",
+        model="VGG",
+        variant="vgg13",
+        summary="13 layers of 3x3 convolutions and dense ones (configuration B)",
+        paper=VGG_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={**LARGE_PICTURES, "learning_rate": 0.01, "weight_decay": 5e-4},
+    ),
+    "vgg16": Entry(
+        file="vgg",
+        model="VGG",
+        variant="vgg16",
+        summary="16 layers of 3x3 convolutions and dense ones (configuration D)",
+        paper=VGG_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={**LARGE_PICTURES, "learning_rate": 0.01, "weight_decay": 5e-4},
+    ),
+    "vgg19": Entry(
+        file="vgg",
+        model="VGG",
+        variant="vgg19",
+        summary="19 layers of 3x3 convolutions and dense ones (configuration E)",
+        paper=VGG_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={**LARGE_PICTURES, "learning_rate": 0.01, "weight_decay": 5e-4},
+    ),
+    "vgg-small": Entry(
+        file="vgg",
+        model="VGG",
+        variant="vgg-small",
+        summary="seven layers and normalisation for small pictures, from 8x8 on",
+        paper=VGG_PAPER,
+        takes="pictures",
+        usual_input=(3, 32, 32),
+        usual_outputs=10,
+        training=SMALL_PLAIN,
+    ),
+    "googlenet": Entry(
+        file="googlenet",
+        model="GoogLeNet",
+        variant="googlenet",
+        summary="22 layers of modules with windows of several sizes",
+        paper=GOOGLENET_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={**LARGE_PICTURES, "learning_rate": 0.01, "weight_decay": 5e-4},
+    ),
+    "googlenet-small": Entry(
+        file="googlenet",
+        model="GoogLeNet",
+        variant="googlenet-small",
+        summary="five such modules for small pictures, from 4x4 on",
+        paper=GOOGLENET_PAPER,
+        takes="pictures",
+        usual_input=(3, 32, 32),
+        usual_outputs=10,
+        training=SMALL_PLAIN,
+    ),
+    "densenet121": Entry(
+        file="densenet",
+        model="DenseNet",
+        variant="densenet121",
+        summary="121 layers, each reading all before it in its block",
+        paper=DENSENET_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training=LARGE_PICTURES,
+    ),
+    "densenet169": Entry(
+        file="densenet",
+        model="DenseNet",
+        variant="densenet169",
+        summary="169 layers, each reading all before it in its block",
+        paper=DENSENET_PAPER,
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training=LARGE_PICTURES,
+    ),
+    "densenet-small": Entry(
+        file="densenet",
+        model="DenseNet",
+        variant="densenet-small",
+        summary="40 layers with 12 new maps each for small pictures, from 4x4 on",
+        paper=DENSENET_PAPER,
+        takes="pictures",
+        usual_input=(3, 32, 32),
+        usual_outputs=10,
+        training=SMALL_PLAIN,
     ),
 }
 

@@ -132,7 +132,9 @@ class ResNet(nn.Module):
                 blocks.append(ResidualBlock(inputs, stage_width, stride, config))
                 inputs = stage_width * 4 if config.bottleneck else stage_width
             self.stages.append(blocks)
-        map_shape("ResNet", (height, width), (self.stem, self.stages), "" if config.stem == "3x3" else "resnet-small")
+        map_shape(
+            "ResNet", (height, width), (self.stem, self.stages), "resnet-small" if config.stem == "7x7-pool" else ""
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(inputs, output_count)
         self.start(config.zero_start)
