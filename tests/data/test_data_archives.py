@@ -124,6 +124,20 @@ def test_links_and_devices_of_a_zip_are_refused(kind: int, tmp_path: Path):
     assert_refused(tmp_path / "a.zip", "is a link or a device")
 
 
+def test_an_entry_without_a_name_is_refused(tmp_path: Path):
+    data = bytearray(write_zip(tmp_path / "a.zip", [("name", b"1")]).read_bytes())
+    data[data.index(b"PK\x01\x02") + 46] = 0  # the name's first byte in the central directory
+    (tmp_path / "a.zip").write_bytes(data)
+    assert_refused(tmp_path / "a.zip", "characters that cannot be shown")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_unusual_compression_is_refused(method: int, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a", bytes(1000))
+    assert_refused(tmp_path / "a.zip", "compressed in an unusual way")
+
+
 def test_an_encrypted_entry_is_refused(tmp_path: Path):
     data = bytearray(write_zip(tmp_path / "a.zip", [("secret", b"1")]).read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory

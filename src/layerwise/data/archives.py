@@ -7,10 +7,12 @@ differ only in case or in the Unicode form of their letters.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import unicodedata
@@ -27,7 +29,17 @@ SIZE_LIMIT = 4 * 2**30
 ENTRY_LIMIT = 100_000
 CHUNK = 2**20
 LONGEST_PART = 255
-DAMAGES = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
+DAMAGES = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 Wanted = Callable[[str], bool]
 
@@ -157,8 +169,8 @@ def _typed_errors(archive: Path) -> Iterator[None]:
             raise NotFoundError(f"{archive} does not exist; name an archive.") from None
         raise
     except DAMAGES as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # the disk's trouble, not the archive's
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's trouble, not that of an archive with impossible offsets
         raise DataError(f"{archive} is damaged or no archive ({error}); get it anew.") from error
 
 
@@ -172,13 +184,15 @@ def _open_zip_files(archive: Path, wanted: Wanted, budget: _Budget, names: _Name
     with zipfile.ZipFile(archive) as file:
         chosen = []
         for entry in file.infolist():
-            kind = stat.S_IFMT(entry.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise refusal(archive, entry.orig_filename, "is a link or a device")
+            written, is_folder = entry.orig_filename, entry.orig_filename.endswith("/")
+            if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise refusal(archive, written, "is a link or a device")
             if entry.flag_bits & 0x1:
-                raise refusal(archive, entry.orig_filename, "is encrypted")
-            name = names.add(entry.orig_filename, entry.is_dir())
-            if not entry.is_dir() and wanted(name):
+                raise refusal(archive, written, "is encrypted")
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise refusal(archive, written, "is compressed in an unusual way")
+            name = names.add(written, is_folder)
+            if not is_folder and wanted(name):
                 chosen.append((name, entry))
         for name, entry in chosen:
             with file.open(entry) as stream:
