@@ -29,6 +29,12 @@ def require_sizes(option: str, received: Sequence[int], length: int | None = Non
     require(whole and (length is None or len(received) == length), option, expected, received)
 
 
+def require_count(option: str, received: int) -> None:
+    """Raise UsageError unless `received` is a whole number of at least 1."""
+    is_count = isinstance(received, int) and not isinstance(received, bool) and received >= 1
+    require(is_count, option, "a whole number of at least 1", received)
+
+
 def require_dropout(received: float) -> None:
     """Raise UsageError unless `received` is a share of units from 0 to below 1."""
     require(0 <= received < 1, "dropout", "a number from 0 to below 1", received)

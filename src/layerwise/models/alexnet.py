@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.layers.initial import he_normal
-from layerwise.layers.options import require, require_dropout, require_sizes
+from layerwise.layers.options import require, require_count, require_dropout, require_sizes
 from layerwise.layers.sizes import map_shape, picture_shape
 
 
@@ -147,7 +147,7 @@ class OneTowerConfig:
 
     def __post_init__(self) -> None:
         require_sizes("widths", self.widths, 5)
-        require_sizes("dense", (self.dense,))
+        require_count("dense", self.dense)
         require_dropout(self.dropout)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.layers.initial import he_normal
-from layerwise.layers.options import require, require_choice, require_dropout, require_sizes
+from layerwise.layers.options import require, require_choice, require_count, require_dropout, require_sizes
 from layerwise.layers.sizes import map_shape, picture_shape
 
 
@@ -33,10 +33,10 @@ class DenseNetConfig:
     dropout: float = field(default=0.0, metadata={"help": "share of values silenced after each convolution of a layer"})
 
     def __post_init__(self) -> None:
-        require_sizes("growth", (self.growth,))
+        require_count("growth", self.growth)
         require_sizes("layers", self.layers)
         require(len(self.layers) > 0, "layers", "at least one block", self.layers)
-        require_sizes("bottleneck", (self.bottleneck,))
+        require_count("bottleneck", self.bottleneck)
         require(0 < self.compression <= 1, "compression", "a share above 0, at most 1", self.compression)
         require_choice("stem", self.stem, ("7x7-pool", "3x3"))
         require_dropout(self.dropout)
@@ -101,7 +101,7 @@ class DenseNet(nn.Module):
             for _ in range(layers):
                 self.blocks.append(DenseLayer(maps, config))
                 maps += config.growth
-        smaller = "resnet-small" if config.stem == "3x3" else "densenet-small"
+        smaller = "densenet-small" if config.stem == "7x7-pool" else ""
         map_shape("DenseNet", (height, width), (self.stem, self.blocks), smaller)
         he_normal(self)
         self.norm = nn.BatchNorm2d(maps)

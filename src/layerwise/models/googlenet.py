@@ -147,7 +147,7 @@ class GoogLeNet(nn.Module):
             module = Inception(maps, TABLE_1[name].times(config.width), config.batch_norm)
             self.trunk.append(module)
             maps = module.outputs
-        smaller = "resnet-small" if config.small else "googlenet-small"
+        smaller = "" if config.small else "googlenet-small"
         map_shape("GoogLeNet", (height, width), (self.stem, self.trunk), smaller)
         he_normal(self)
         self.dropout = nn.Dropout(config.dropout)
