@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from layerwise.reports import wording
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from layerwise.reports.evaluation import Evaluation
 
 ROWS_SHOWN = 40
+COLUMN_GAP = 2
 
 
 def console() -> Console:
@@ -29,14 +34,33 @@ def say(sentence: str) -> None:
     console().print(sentence, markup=False)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[str] = ()) -> None:
-    """Print rows under their columns; columns in `numbers` are aligned to the right."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    numbers: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
+    """Print rows under their columns.
+
+    numbers: columns that are aligned to the right. spare: columns that are left out, the first one first, as long as
+    the table is wider than the terminal.
+    """
+    screen = Console(highlight=False)
+    cells = {name: [str(cell) for cell in column] for name, *column in zip(columns, *rows, strict=True)}
+    for name in spare:
+        if sum(max(map(cell_len, [name, *column])) + COLUMN_GAP for name, column in cells.items()) > screen.width:
+            del cells[name]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    Console(highlight=False).print(table)
+    for name in cells:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*(escape(cell) for cell in row))
+    screen.print(table)
+
+
+def moment(time: str) -> str:
+    """Return a time of ISO 8601 as the clock here shows it, 2026-11-22 23:21; an empty string where there is none."""
+    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M") if time else ""
 
 
 def say_files(files: Iterable[Path]) -> None:
@@ -55,6 +79,8 @@ def shown(path: Path) -> str:
 
 def say_result(run: Run, *, open_report: bool) -> None:
     """Say in plain words what was reached, where it is, and what can be done next."""
+    if int(os.environ.get("RANK", "0")):
+        return  # of several processes, the first one speaks
     result, facts = run.result, run.facts
     test = result["test"]
     say("")
@@ -74,8 +100,10 @@ def say_result(run: Run, *, open_report: bool) -> None:
     say(f"  run     {shown(run.path)}")
     say(f"  report  {shown(run.report)}")
     say("next:")
-    for command, purpose in next_commands(run):
-        say(f"  {command:<44} {purpose}")
+    commands = next_commands(run)
+    width = max(len(command) for command, _ in commands)
+    for command, purpose in commands:
+        say(f"  {command:<{width}}  {purpose}")
     if open_report and not webbrowser.open(run.report.resolve().as_uri()):
         say(f"no browser was found here; open {run.report.resolve()} in one.")
 

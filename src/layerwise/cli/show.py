@@ -26,13 +26,14 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from layerwise.models import build, entry_of
+    from layerwise.models import CATALOGUE, build
     from layerwise.models.summary import summarise
 
-    entry = entry_of(args.model)
+    options = read_model_options(args.model, args.model_options)
+    entry = CATALOGUE[args.model]
     shape = tuple(read_value(args.input, tuple[int, ...], "input")) if args.input else entry.usual_input
-    outputs = args.outputs or entry.usual_outputs
-    model = build(args.model, shape, outputs, **read_model_options(args.model, args.model_options))
+    outputs = entry.usual_outputs if args.outputs is None else args.outputs
+    model = build(args.model, shape, outputs, **options)
     summary = summarise(model, shape)
     if args.json:
         print(json.dumps(summary.to_json(), indent=1))
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import say
     from layerwise.models import option_help
 
-    say(f"{args.model}: {entry.summary} ({entry.paper})\n")
+    say(f"{args.model}: {entry.summary}\n{entry.paper}\n")
     print_layers(summary, shape)
     say("\noptions:")
     for option, sentence in option_help(args.model).items():

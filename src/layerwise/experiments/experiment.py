@@ -12,7 +12,7 @@ from typing import Any
 
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError, nearest
-from layerwise.models import entry_of, option_names
+from layerwise.models import CATALOGUE, option_names
 from layerwise.tasks.config import TaskConfig
 from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
 
@@ -54,17 +54,18 @@ class Experiment:
         Raises:
             UsageError: a name is unknown (the nearest one is suggested) or a value cannot work.
         """
-        entry = entry_of(model)
+        own_options = option_names(model)
         chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
         model_options: dict[str, Any] = {}
-        for option, value in {**entry.training, **asked}.items():
+        for option, value in {**CATALOGUE[model].training, **asked}.items():
             section = section_of(option)
             if section:
                 chosen[section][option] = value
-            elif option in option_names(model):
+            elif option in own_options:
                 model_options[option] = value
             else:
-                raise unknown_option(option, model, option_names(model))
+                raise unknown_option(option, model, own_options)
+        chosen["training"] |= fitting_warmup(CATALOGUE[model].training, asked)
         sections = {name: kind(**chosen[name]) for name, kind in SECTIONS.items()}
         return Experiment(model=model, model_options=model_options, asked=dict(asked), **sections)
 
@@ -100,11 +101,19 @@ class Experiment:
         return Experiment(model=values["model"], model_options=options, asked=values["asked"], **sections)
 
 
+def fitting_warmup(defaults: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, float]:
+    """Return a model's own warm-up, made shorter with the epochs where fewer were asked for, so that `--epochs 1` works."""
+    epochs = asked.get("epochs")
+    if "warmup" in asked or "warmup" not in defaults or not isinstance(epochs, int) or epochs >= defaults["epochs"]:
+        return {}
+    return {"warmup": defaults["warmup"] * max(epochs, 0) / defaults["epochs"]}
+
+
 def unknown_option(option: str, model: str, own_options: Sequence[str]) -> UsageError:
     """Say that neither the training nor the model has such an option, and which is the nearest."""
     known = [field.name for kind in SECTIONS.values() for field in fields(kind)]
-    own = ", ".join(own_options) or "none"
+    own = ", ".join(own_options).replace("_", "-") or "none"
+    hint = nearest(option, [*known, *own_options]).replace("_", "-").replace("'", "'--", 1)
     return UsageError(
-        f"'{option}' is no option of training {model}.{nearest(option, [*known, *own_options])} "
-        f"Options of {model} itself: {own}."
+        f"--{option.replace('_', '-')} is no option of training {model}.{hint} Options of {model} itself: {own}."
     )

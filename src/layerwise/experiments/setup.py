@@ -34,7 +34,7 @@ class Setup:
     model: nn.Module
     pace: Pace
     train: Batches
-    valid: Batches
+    valid: Batches | None
     ranks: Ranks
 
     @property
@@ -97,7 +97,9 @@ def set_up(
         model=model,
         pace=pace,
         train=batches(dataset.train, batch_size, is_training=True, channels_last=pace.channels_last),
-        valid=batches(dataset.valid, EVALUATION_BATCH, channels_last=pace.channels_last),
+        valid=batches(dataset.valid, EVALUATION_BATCH, channels_last=pace.channels_last)
+        if len(dataset.valid)
+        else None,
         ranks=ranks,
     )
 

@@ -307,7 +307,7 @@ def without_idle_names(text: str) -> str:
                     names = [ast.unparse(other) for other in others]
                     if isinstance(value, ast.Name) and not read & set(names):
                         lines[node.lineno - 1] = f"{indent}{first} = {value.id}[0]\n"
-                    elif node.lineno == node.end_lineno:
+                    elif node.lineno == node.end_lineno and not read.issuperset((first, *names)):
                         shown = [name if name in read else f"_{name}" for name in (first, *names)]
                         lines[node.lineno - 1] = f"{indent}{', '.join(shown)} = {ast.unparse(value)}\n"
     return "".join(lines)
