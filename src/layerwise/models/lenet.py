@@ -139,8 +139,7 @@ class BitmapDistance(nn.Module):
         self.register_buffer("bitmaps", class_bitmaps(output_count))
 
     def forward(self, x: Tensor) -> Tensor:
-        products = F.linear(x, self.bitmaps)  # (batch, 84) -> (batch, outputs)
-        return 2 * products - x.square().sum(1, keepdim=True) - self.bitmaps.square().sum(1)
+        return -(x[:, None] - self.bitmaps).square().sum(2)  # (batch, 1, 84) - (outputs, 84) -> (batch, outputs)
 
 
 class PaperLeNet5(nn.Module):
