@@ -107,7 +107,7 @@ LABELS = torch.arange(BATCH) % CLASSES
 
 
 def fit(model: nn.Module, samples: Tensor, steps: int) -> float:
-    """Train by Adam (linear networks ten times faster) until the cross-entropy is below 0.1 or `steps` are over; return the last loss."""
+    """Train by Adam until the cross-entropy is below 0.1 or `steps` are over; return the last loss."""
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03 if isinstance(model, LinearNeurons) else 3e-3)
     loss = torch.tensor(float("inf"))
     for _ in range(steps):
