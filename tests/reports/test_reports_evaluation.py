@@ -49,9 +49,7 @@ def test_classification_figures_equal_scikit_learns(seed, rows, classes):
     named = logits.argmax(1).numpy()
     every = range(classes)
     assert result.accuracy == pytest.approx(oracle.accuracy_score(labels, named))
-    assert result.confusion == tuple(
-        map(tuple, oracle.confusion_matrix(labels, named, labels=list(every)).tolist())
-    )
+    assert result.confusion == tuple(map(tuple, oracle.confusion_matrix(labels, named, labels=list(every)).tolist()))
     precision, recall, f1, support = oracle.precision_recall_fscore_support(
         labels, named, labels=list(every), zero_division=0
     )
@@ -99,8 +97,9 @@ def test_the_worst_are_the_wrong_ones_with_the_surest_first():
     for mistake in result.worst:
         assert mistake.truth == task.classes[labels[mistake.position]] != mistake.given
         assert mistake.id == ids[mistake.position]
-    wrongness = task.wrongness(logits, labels)
-    assert result.worst[0].probability == pytest.approx(wrongness.max().item(), rel=1e-5)
+    probabilities = logits.double().softmax(1)
+    wrong = probabilities.argmax(1) != labels
+    assert result.worst[0].probability == pytest.approx(probabilities.amax(1)[wrong].max().item(), rel=1e-5)
 
 
 def test_a_perfect_classifier_has_no_worst_and_an_interval_below_one():

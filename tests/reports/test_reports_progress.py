@@ -38,9 +38,7 @@ def test_plain_output_is_one_line_an_epoch_and_one_at_the_end():
         play(progress)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 4
-    assert re.fullmatch(
-        r"epoch 1/3 · train loss 1 · valid loss 0.500 · accuracy 97.2 % · \S+ s · best \*", lines[0]
-    )
+    assert re.fullmatch(r"epoch 1/3 · train loss 1 · valid loss 0.500 · accuracy 97.2 % · \S+ s · best \*", lines[0])
     assert "train loss 0.500" in lines[1]
     assert "best" not in lines[1]
     assert re.fullmatch(r"trained in \S+ s · best epoch 3 · valid loss 0.100 · accuracy 97.2 %", lines[3])

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from layerwise.data.pictures import PicturePreprocessing
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.data.augmentation import Augmentation
 from layerwise.data.batches import Batches, Variation
 from layerwise.data.dataset import Split
+from layerwise.data.pictures import PicturePreprocessing
 from layerwise.errors import DivergedError
 from layerwise.runs.checkpoints import CheckpointStore
 from layerwise.tasks import Classification

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any, NoReturn
 
 from layerwise.errors import UsageError, nearest
+
+NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)")
+YES, NO = ("yes", "true", "on"), ("no", "false", "off")
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,16 +27,58 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Return the values of `words`; `model_options` holds flags that only the model can know, as text."""
-        values, unknown = self.parse_known_args(words)
-        if unknown and not (self.takes_model_options and unknown[0].startswith("--")):
-            flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-            hint = nearest(unknown[0].split("=")[0], flags) if unknown[0].startswith("-") else ""
-            raise UsageError(f"{self.prog} does not understand '{unknown[0]}'.{hint} `{self.prog} --help` says more.")
-        values.model_options = flags_as_options(unknown)
+        own, foreign = self._part(words)
+        if foreign and not self.takes_model_options:
+            raise self._refusal(foreign[0])
+        values, unknown = self.parse_known_args(own)
+        if unknown:
+            raise self._refusal(unknown[0])
+        values.model_options = flags_as_options(foreign)
         return values
 
+    def _part(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Part `words` into those for argparse and the flags, with their values, that this parser does not know.
+
+        argparse would take the value of an unknown flag for an argument that stands alone, and -1e-3 for a flag.
+        """
+        own: list[str] = []
+        foreign: list[str] = []
+        rest = list(words)
+        while rest:
+            word = rest.pop(0)
+            if word == "--":
+                return [*own, word, *rest], foreign
+            if word.startswith("--") and word.partition("=")[0] not in self._option_string_actions:
+                foreign.append(word)
+                if "=" not in word and rest and not rest[0].startswith("--"):
+                    foreign.append(rest.pop(0))
+            elif word.startswith("--") and rest and NEGATIVE.match(rest[0]):
+                own.append(f"{word}={rest.pop(0)}")
+            else:
+                own.append(word)
+        return own, foreign
+
+    def _refusal(self, word: str) -> UsageError:
+        hint = nearest_flag(word, self._option_string_actions)
+        alone = "" if word.startswith("-") else "; a value follows its flag"
+        return UsageError(f"{self.prog} does not understand '{word}'{alone}.{hint} `{self.prog} --help` says more.")
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. `{self.prog} --help` says more.")
+        """Say what argparse found in one sentence."""
+        missing = re.fullmatch("the following arguments are required: (.*)", message)
+        valueless = re.fullmatch("argument (.*): expected one argument", message)
+        if missing:
+            message = f"{self.prog} needs {missing[1]}"
+        elif valueless:
+            message = f"{valueless[1]} needs a value"
+        raise UsageError(f"{message}; `{self.prog} --help` says more.")
+
+
+def nearest_flag(word: str, flags: Iterable[str]) -> str:
+    """Return ' Did you mean '--x'?' for the flag closest to `word`, or an empty string. The dashes do not count."""
+    names = [flag.removeprefix("--") for flag in flags if flag.startswith("--")]
+    hint = nearest(word.partition("=")[0].lstrip("-"), names) if word.startswith("-") else ""
+    return hint.replace("'", "'--", 1)
 
 
 def add_config(parser: argparse.ArgumentParser, kind: type, leave_out: Sequence[str] = ()) -> None:
@@ -52,15 +99,13 @@ def add_config(parser: argparse.ArgumentParser, kind: type, leave_out: Sequence[
 
 
 def flags_as_options(words: Sequence[str]) -> dict[str, str]:
-    """Turn ['--hidden', '64,64', '--batch-norm'] into {'hidden': '64,64', 'batch_norm': 'yes'}."""
+    """Turn ['--hidden', '64,64', '--batch-norm'] into {'hidden': '64,64', 'batch_norm': ''}."""
     options: dict[str, str] = {}
     rest = list(words)
     while rest:
         flag, separator, value = rest.pop(0).partition("=")
-        if not flag.startswith("--"):
-            raise UsageError(f"'{flag}' stands alone; a value follows its flag, as in --epochs 3.")
-        if not separator:
-            value = rest.pop(0) if rest and not rest[0].startswith("--") else "yes"
+        if not separator and rest and not rest[0].startswith("--"):
+            value = rest.pop(0)
         options[flag[2:].replace("-", "_")] = value
     return options
 
@@ -71,21 +116,40 @@ def read_value(text: str, hint: Any, name: str) -> Any:
     Raises:
         UsageError: it is none; the sentence names the flag.
     """
-    flag = "--" + name.replace("_", "-")
+    for kind in _alternatives(hint):
+        with suppress(ValueError):
+            return _read(text.strip(), kind)
+    flag, received = "--" + name.replace("_", "-"), f"'{text}'" if text else "nothing"
+    raise UsageError(f"{flag} takes {_in_words(hint)}, received {received}.")
+
+
+def _read(text: str, kind: Any) -> Any:
+    """Read `text` as one kind of value, nothing as a yes. Raises ValueError where it is none."""
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        return tuple(_read(part.strip(), item) for part in text.split(","))
+    if kind in (int, float):
+        return kind(text)
+    if kind is bool and text.lower() in (*YES, *NO, ""):
+        return text.lower() not in NO
+    if text and (kind is str or (typing.get_origin(kind) is typing.Literal and text in typing.get_args(kind))):
+        return text
+    raise ValueError(text)
+
+
+def _in_words(hint: Any) -> str:
+    """Return what a value must be: 'a whole number or full'."""
+    words = {int: "a whole number", float: "a number", str: "a word", bool: "yes or no"}
+    names = []
     for kind in _alternatives(hint):
         if typing.get_origin(kind) is tuple:
-            item = typing.get_args(kind)[0]
-            return tuple(read_value(part, item, name) for part in text.split(",") if part.strip())
-        if kind is bool and text.lower() in ("yes", "true", "on", "no", "false", "off"):
-            return text.lower() in ("yes", "true", "on")
-        if kind is str or (typing.get_origin(kind) is typing.Literal and text in typing.get_args(kind)):
-            return text
-        if kind in (int, float):
-            try:
-                return kind(text)
-            except ValueError:
-                continue
-    raise UsageError(f"{flag} takes {_metavar(hint).lower()}, received '{text}'.")
+            item = words[typing.get_args(kind)[0]].removeprefix("a ")
+            names.append(f"{item}s with commas between them")
+        elif typing.get_origin(kind) is typing.Literal:
+            names += [str(choice) for choice in typing.get_args(kind)]
+        elif kind in words:
+            names.append(words[kind])
+    return " or ".join(names)
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

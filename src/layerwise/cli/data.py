@@ -1,9 +1,9 @@
 """List the data sets there are, or look into one: samples, class balance, statistics, warnings.
 
-  layerwise data
-  layerwise data mnist
-  layerwise data mnist --augment shift:2,rotate:10
-  layerwise data table.csv --target price
+layerwise data
+layerwise data mnist
+layerwise data mnist --augment shift:2,rotate:10
+layerwise data table.csv --target price
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def list_sources(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    cells = [[row["name"], row["kind"], row["goal"], row["summary"], row["licence"], row["fetched"]] for row in rows]
-    print_table(["data", "kind", "goal", "what it is", "licence", "fetched"], cells)
-    say("\nAlso: a folder with one folder of pictures a class, or a CSV or Parquet table with --target COLUMN.")
+    cells = [[row["name"], row["kind"], row["summary"], row["licence"], row["fetched"]] for row in rows]
+    print_table(["data", "kind", "what it is", "licence", "fetched"], cells)
+    say("\nAlso: a folder with one folder of pictures a class,")
+    say("or a CSV or Parquet table with --target COLUMN.")

@@ -19,8 +19,9 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.experiments.training import train
     from layerwise.recipes import options_of
 
-    say("Handwritten digits, 8x8 grey values each, from the UCI repository: a network that has never seen one learns")
-    say("to read them, on this machine, from random weights. Each line below is one pass over the training pictures.\n")
+    say("Handwritten digits, 8x8 grey values each, from the UCI repository: a network")
+    say("that has never seen one learns to read them, here, from random weights.")
+    say("Each line below is one pass over the training pictures.\n")
     finished = train(**options_of("digits-lenet5"), runs=args.runs)
     has_screen = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     say_result(finished, open_report=has_screen and not args.no_open)

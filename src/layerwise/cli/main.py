@@ -26,9 +26,13 @@ COMMANDS: dict[str, str] = {
 }
 
 EXIT_CODES = """\
-exit codes: 0 done; 1 unexpected error; 2 wrong flag, name or combination; 3 training diverged; 65 data cannot be used;
-66 file or run not found; 69 data set cannot be fetched; 70 no whole checkpoint; 74 disk full; 75 run in use;
-130 stopped by Ctrl-C; 143 stopped by SIGTERM (a checkpoint is saved in both cases)"""
+exit codes:
+  0   done                                 66  file or run not found
+  1   unexpected error                     69  data set cannot be fetched
+  2   wrong flag, name or combination      70  no whole checkpoint
+  3   training diverged                    74  disk full
+  65  data cannot be used                  75  run in use
+  130 stopped by Ctrl-C, 143 by SIGTERM; a checkpoint is saved in both cases"""
 
 
 def overview() -> str:

@@ -25,5 +25,6 @@ def run(args: argparse.Namespace) -> None:
         return
     from layerwise.cli.printing import print_table, say
 
-    print_table(["model", "what it is", "source"], [[n, e.summary, e.paper] for n, e in CATALOGUE.items()])
+    rows = [[name, entry.summary, entry.paper.partition(",")[0]] for name, entry in CATALOGUE.items()]
+    print_table(["model", "what it is", "source"], rows, spare=["source"])
     say("\n`layerwise show MODEL` draws its layers; `layerwise train MODEL --data DATA` trains it.")

@@ -128,8 +128,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
     if isinstance(evaluation, ClassEvaluation):
         say(
-            f"accuracy {wording.share(evaluation.accuracy)} of {wording.count(evaluation.count)} samples (95 % interval "
-            f"{wording.share(evaluation.accuracy_low)} to {wording.share(evaluation.accuracy_high)}), "
+            f"accuracy {wording.share(evaluation.accuracy)} of {wording.count(evaluation.count)} samples "
+            f"(95 % interval {wording.share(evaluation.accuracy_low)} to {wording.share(evaluation.accuracy_high)}), "
             f"loss {wording.decimal(evaluation.loss)}, calibration error {wording.share(evaluation.calibration_error)}"
         )
         columns = ["class", "precision", "recall", "F1", "samples"]

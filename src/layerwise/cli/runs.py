@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
 def list_runs(args: argparse.Namespace) -> None:
     """Print a row a run, the newest first."""
-    from layerwise.cli.printing import print_table, say
+    from layerwise.cli.printing import moment, print_table, say
     from layerwise.experiments.listing import list_runs as rows_of
 
     rows = rows_of(args.runs)
@@ -52,8 +52,9 @@ def list_runs(args: argparse.Namespace) -> None:
     elif not rows:
         say("there are no runs here yet; `layerwise demo` makes one.")
     else:
-        cells = [[row["name"], row["model"], row["data"], row["status"], row["figure"], row["created"]] for row in rows]
-        print_table(["run", "model", "data", "status", "test", "started"], cells)
+        keys = ("name", "model", "data", "status", "figure")
+        cells = [[*(row[key] for key in keys), moment(row["created"])] for row in rows]
+        print_table(["run", "model", "data", "status", "test", "started"], cells, spare=["data", "model"])
 
 
 def compare_runs(args: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     parser.takes_model_options = True
-    parser.add_argument("model", help="a name from `layerwise models`")
+    parser.add_argument("model", metavar="MODEL", help="a name from `layerwise models`")
     parser.add_argument("--input", metavar="SHAPE", help="shape of a sample, such as 1,28,28 or 30 [the model's usual]")
     parser.add_argument("--outputs", type=int, help="number of outputs [the model's usual]")
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")

@@ -15,9 +15,9 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import fields
 
-from layerwise.cli.arguments import Parser, add_config, add_runs_folder, read_model_options
+from layerwise.cli.arguments import Parser, add_config, add_runs_folder, nearest_flag, read_model_options
 from layerwise.data.config import DataConfig
-from layerwise.errors import UsageError, nearest
+from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
 from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
 
@@ -27,7 +27,9 @@ OWN = {"model", "recipe", "name", "runs", "open", "quiet", "model_options"}
 
 def add_arguments(parser: Parser) -> None:
     parser.takes_model_options = True
-    parser.add_argument("model", nargs="?", help="a name from `layerwise models`; left out, one is picked")
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a name from `layerwise models`; left out, one is picked"
+    )
     parser.add_argument("--recipe", help="start from a complete training, see `layerwise recipes`")
     for kind in CONFIGS:
         add_config(parser, kind)
@@ -59,4 +61,7 @@ def unknown_flag(options: Mapping[str, str]) -> UsageError:
     """Say that a flag is nobody's, since without a model's name there is no model whose flag it could be."""
     flag = "--" + next(iter(options)).replace("_", "-")
     known = ["--" + field.name.replace("_", "-") for kind in CONFIGS for field in fields(kind)]
-    return UsageError(f"{flag} is no flag of training; a model's own options need its name.{nearest(flag, known)}")
+    return UsageError(
+        f"{flag} is no flag of training; if it is a model's own option, name the model, "
+        f"as in `layerwise train mlp --hidden 64`.{nearest_flag(flag, known)}"
+    )

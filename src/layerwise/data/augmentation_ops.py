@@ -217,4 +217,5 @@ def _grey_levels(pictures: Tensor) -> Tensor:
     if levels.shape[1] == 3:
         red, green, blue = levels.split(1, dim=1)
         return ((19595.0 * red).add_(38470.0 * green).add_(7471.0 * blue).add_(32768.0) / 65536.0).floor_()
-    return levels.sum(dim=1, keepdim=True).div_(levels.shape[1]).floor_()
+    mean: Tensor = levels.sum(dim=1, keepdim=True).div_(levels.shape[1]).floor_()
+    return mean

@@ -102,9 +102,7 @@ def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
     if isinstance(material, PictureMaterial):
         return picture_dataset(material, config.data, config, seed)
     if isinstance(material, TableMaterial):
-        return frame_dataset(
-            material.frame, material.target, material.goal, config.data, config, seed, material.source
-        )
+        return frame_dataset(material.frame, material.target, material.goal, config.data, config, seed, material.source)
     return text_dataset(material.texts, material.labels, material.ids, config.data, config, seed, material.source)
 
 

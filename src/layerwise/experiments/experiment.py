@@ -102,7 +102,7 @@ class Experiment:
 
 
 def fitting_warmup(defaults: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, float]:
-    """Return a model's own warm-up, made shorter with the epochs where fewer were asked for, so that `--epochs 1` works."""
+    """Return a model's own warm-up, shorter where fewer epochs were asked for: `--epochs 1` has to work."""
     epochs = asked.get("epochs")
     if "warmup" in asked or "warmup" not in defaults or not isinstance(epochs, int) or epochs >= defaults["epochs"]:
         return {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from layerwise.data.batches import Batches
 from layerwise.data.dataset import Dataset, Preprocessing, Split
 from layerwise.data.loading import load, preprocessing_from_json
-from layerwise.errors import DataError, UsageError
+from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
 from layerwise.models import build
@@ -20,6 +21,8 @@ from layerwise.reports.evaluation import Evaluation, evaluate_outputs
 from layerwise.runs.folder import RunFolder, default_parent
 from layerwise.tasks import Task, collect_outputs, task_from_json
 from layerwise.training.machine import Pace
+
+Value = TypeVar("Value")
 
 
 class Run:
@@ -62,25 +65,24 @@ class Run:
 
     @cached_property
     def experiment(self) -> Experiment:
-        return Experiment.from_json(self.folder.read_json("experiment.json"))
+        return self._read("experiment.json", Experiment.from_json)
 
     @cached_property
     def pace(self) -> Pace:
-        return Pace.from_json(self.folder.read_json("pace.json"))
+        return self._read("pace.json", Pace.from_json)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What was learned of the data: name, goal, shapes, classes, fingerprint, notices."""
-        facts: dict[str, Any] = self.folder.read_json("data.json")
-        return facts
+        return self._read("data.json", lambda facts: dict(facts) | {"fingerprint": facts["fingerprint"]})
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
-        return preprocessing_from_json(self.folder.read_json("preprocessing.json"))
+        return self._read("preprocessing.json", preprocessing_from_json)
 
     @cached_property
     def task(self) -> Task:
-        return task_from_json(self.facts["task"])
+        return self._read("data.json", lambda facts: task_from_json(facts["task"]))
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -90,8 +92,18 @@ class Run:
     @property
     def result(self) -> dict[str, Any]:
         """The final figures: 'test' on data that nothing was chosen by, 'valid' of the best epoch, and costs."""
-        result: dict[str, Any] = self.folder.read_json("result.json")
-        return result
+        return self._read("result.json", dict)
+
+    def _read(self, name: str, parse: Callable[[Any], Value]) -> Value:
+        """Return what `parse` makes of a JSON file. Raises CheckpointError where the file holds something else."""
+        values = self.folder.read_json(name)
+        try:
+            return parse(values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(
+                f"{self.path / name} is damaged, or of another version ({type(error).__name__}: {error}); "
+                "put back a copy of this file, or train again."
+            ) from error
 
     @property
     def report(self) -> Path:
@@ -112,7 +124,15 @@ class Run:
             facts["output_count"],
             **self.experiment.model_options,
         )
-        model.cpu().load_state_dict(self.folder.load_weights())
+        weights = self.folder.load_weights()
+        try:
+            model.cpu().load_state_dict(weights)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"{self.path / 'model.safetensors'} holds the weights of another network than "
+                f"{self.experiment.model} ({reason}); put back the run's own file, or train again."
+            ) from error
         return model.eval()
 
     def predict(self, *sources: str | Path) -> list[dict[str, Any]]:

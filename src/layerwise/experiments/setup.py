@@ -61,6 +61,7 @@ def set_up(
     """
     training, machine = experiment.training, experiment.machine
     dataset = dataset or load(experiment.data, training.seed)
+    check_splits(dataset)
     batch_size = check_batch_size(experiment, len(dataset.train))
     variation = variation_of(experiment, dataset)
     task = task_of(experiment, dataset)
@@ -102,6 +103,14 @@ def set_up(
         else None,
         ranks=ranks,
     )
+
+
+def check_splits(dataset: Dataset) -> None:
+    """Raise UsageError where nothing is left to learn from, or to measure on. Without validation the last epoch counts."""
+    if not len(dataset.train):
+        raise UsageError(f"{dataset.name} has no samples left to learn from; lower --test or --valid.")
+    if not len(dataset.test):
+        raise UsageError(f"{dataset.name} has no test samples for the final figure; set --test, such as --test 0.2.")
 
 
 def task_of(experiment: Experiment, dataset: Dataset) -> Task:

@@ -25,7 +25,119 @@ class Recipe:
     figure: str
 
 
-RECIPES: dict[str, Recipe] = {}
+AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
+WARM_COSINE = {"schedule": "cosine", "batch_size": 128}
+TABLE = {"model": "mlp", "valid": 0.0, "epochs": 60, "batch_size": 32, "dropout": 0.2}
+
+RECIPES: dict[str, Recipe] = {
+    "digits-lenet5": Recipe(
+        summary="LeNet-5 on the embedded 8x8 digits, the demo",
+        options={
+            "model": "lenet5",
+            "data": "digits",
+            "image_size": 28,
+            "augment": "shift:3,rotate:12",
+            "epochs": 30,
+            "batch_size": 32,
+            "optimizer": "adamw",
+            "learning_rate": 2e-3,
+            "schedule": "one-cycle",
+        },
+        metric="accuracy",
+        bound=0.97,
+        figure="",
+    ),
+    "mnist-lenet5": Recipe(
+        summary="LeNet-5 on MNIST with distortions; the paper reaches 0.8% error",
+        options={
+            **WARM_COSINE,
+            "model": "lenet5",
+            "data": "mnist",
+            "augment": AFFINE,
+            "epochs": 20,
+            "warmup": 4.0,
+            "optimizer": "nesterov",
+            "learning_rate": 0.1,
+            "weight_decay": 1e-4,
+        },
+        metric="accuracy",
+        bound=0.992,
+        figure="",
+    ),
+    "mnist-resnet": Recipe(
+        summary="a residual network with 308,074 parameters on MNIST",
+        options={
+            **WARM_COSINE,
+            "model": "resnet-tiny",
+            "data": "mnist",
+            "augment": AFFINE,
+            "epochs": 8,
+            "warmup": 1.6,
+            "optimizer": "nesterov",
+            "learning_rate": 0.1,
+            "weight_decay": 5e-4,
+            "label_smoothing": 0.1,
+        },
+        metric="accuracy",
+        bound=0.9955,
+        figure="",
+    ),
+    "fashion-resnet": Recipe(
+        summary="a residual network with 696,042 parameters on Fashion-MNIST, by Muon",
+        options={
+            **WARM_COSINE,
+            "model": "resnet-small",
+            "blocks": (2, 2, 2),
+            "data": "fashion-mnist",
+            "augment": "shift:2,flip,cutout:8",
+            "epochs": 16,
+            "warmup": 3.0,
+            "optimizer": "muon",
+            "learning_rate": 0.004,
+            "momentum": 0.95,
+            "weight_decay": 0.05,
+            "label_smoothing": 0.1,
+        },
+        metric="accuracy",
+        bound=0.935,
+        figure="",
+    ),
+    "spam-logistic": Recipe(
+        summary="spam and ham from 6,046 real e-mails by one layer of neurons",
+        options={"model": "logistic", "data": "spam"},
+        metric="accuracy",
+        bound=0.97,
+        figure="",
+    ),
+    "titanic-mlp": Recipe(
+        summary="who survived the Titanic, by a small network",
+        options={**TABLE, "data": "titanic"},
+        metric="accuracy",
+        bound=0.75,
+        figure="",
+    ),
+    "breast-cancer-mlp": Recipe(
+        summary="malignant or benign tumours, by a small network",
+        options={**TABLE, "data": "breast-cancer"},
+        metric="accuracy",
+        bound=0.94,
+        figure="",
+    ),
+    "wine-mlp": Recipe(
+        summary="three growers of wine, by a small network",
+        options={**TABLE, "data": "wine"},
+        metric="accuracy",
+        bound=0.9,
+        figure="",
+    ),
+    "diabetes-mlp": Recipe(
+        summary="the course of diabetes as a number, by a small network",
+        options={**TABLE, "data": "diabetes"},
+        metric="r2",
+        bound=0.3,
+        figure="",
+    ),
+}
 
 
 def options_of(name: str) -> dict[str, Any]:

@@ -208,7 +208,7 @@ class Trial:
             started = time.perf_counter()
             with pace.autocast(self.device):
                 loss = self.loss(runner)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             twin.zero_grad(set_to_none=True)
             if self.device.type != "cpu":
                 torch.accelerator.synchronize(self.device)
