@@ -106,7 +106,7 @@ def set_up(
 
 
 def check_splits(dataset: Dataset) -> None:
-    """Raise UsageError where nothing is left to learn from, or to measure on. Without validation the last epoch counts."""
+    """Raise UsageError where nothing is left to learn from or to measure on; validation can be left out."""
     if not len(dataset.train):
         raise UsageError(f"{dataset.name} has no samples left to learn from; lower --test or --valid.")
     if not len(dataset.test):
