@@ -215,7 +215,6 @@ def _grey_levels(pictures: Tensor) -> Tensor:
     """The luma of ITU-R 601 in whole levels, (b, 1, h, w); of one channel, or not three, the mean."""
     levels = _levels(pictures)
     if levels.shape[1] == 3:
-        red, green, blue = levels.split(1, dim=1)
+        red, green, blue = levels.tensor_split(3, dim=1)
         return ((19595.0 * red).add_(38470.0 * green).add_(7471.0 * blue).add_(32768.0) / 65536.0).floor_()
-    mean: Tensor = levels.sum(dim=1, keepdim=True).div_(levels.shape[1]).floor_()
-    return mean
+    return levels.sum(dim=1, keepdim=True).div_(levels.shape[1]).floor_()
