@@ -11,28 +11,37 @@ from __future__ import annotations
 import argparse
 import json
 
-from layerwise.cli.arguments import Parser, add_config
+from layerwise.cli.arguments import Parser, add_config, add_value
 from layerwise.data.config import DataConfig
+from layerwise.errors import UsageError
+from layerwise.training.config import TrainingConfig
+
+OWN = {"out", "json", "model_options", "seed"}
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument("data", nargs="?", help="a data set's name, a folder of class folders, or a table")
     add_config(parser, DataConfig, leave_out=("data",))
-    parser.add_argument("--seed", type=int, default=0, help="decides the splits and the augmentation")
+    add_value(parser, "seed", int, "decides the splits and the augmentation [0]", default=0)
     parser.add_argument("--out", metavar="FOLDER", default="data-pages", help="where the pages go [data-pages]")
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
 
 
 def run(args: argparse.Namespace) -> None:
+    options = {name: value for name, value in vars(args).items() if name not in OWN}
     if args.data is None:
+        if len(options) > 1:
+            flag = "--" + next(name for name in options if name != "data").replace("_", "-")
+            raise UsageError(
+                f"{flag} needs data to look into; name a data set, as in `layerwise data digits {flag} ...`."
+            )
         list_sources(as_json=args.json)
         return
+    seed = TrainingConfig(seed=args.seed).seed  # which refuses what a training would
     from layerwise.cli.printing import console, say, say_files
     from layerwise.experiments.inspection import inspect
 
-    own = {"out", "json", "model_options", "seed"}
-    config = DataConfig(**{name: value for name, value in vars(args).items() if name not in own})
-    facts, files = inspect(config, args.seed, args.out)
+    facts, files = inspect(DataConfig(**options), seed, args.out)
     if args.json:
         print(json.dumps({**facts, "files": [str(file) for file in files]}, ensure_ascii=False, indent=1))
         return

@@ -32,6 +32,11 @@ def run(args: argparse.Namespace) -> None:
         hint = nearest(args.action, ACTIONS)
         raise UsageError(f"layerwise runs knows list, compare and remove, received '{args.action}'.{hint}")
     if args.action == "list":
+        if args.names:
+            raise UsageError(
+                f"layerwise runs list takes no names, received '{args.names[0]}'; "
+                f"`layerwise runs compare {' '.join(args.names)}` shows some runs beside each other."
+            )
         list_runs(args)
     elif not args.names:
         raise UsageError(f"layerwise runs {args.action} needs the name of a run; `layerwise runs` lists them.")
