@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+
+from layerwise.errors import UsageError
+
+LARGEST_SIDE_PX = 4096
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which data, what is asked of it, and how it is divided."""
+    """Which data, what is asked of it, and how it is divided.
+
+    Raises UsageError, naming the flag, for a value that suits no data; what suits this data is seen when it is loaded.
+    """
 
     data: str = field(
         default="digits",
@@ -33,3 +41,12 @@ class DataConfig:
         metadata={"help": "blend pairs of training samples; the alpha of the beta distribution, 0 for none"},
     )
     limit: int | None = field(default=None, metadata={"help": "use only this many training samples, drawn by the seed"})
+
+    def __post_init__(self) -> None:
+        if self.image_size is not None and not 1 <= self.image_size <= LARGEST_SIDE_PX:
+            expected = f"from 1 to {LARGEST_SIDE_PX} pixels"
+            raise UsageError(f"--image-size must be {expected}, received {self.image_size!r}.")
+        if not (self.mixup >= 0 and math.isfinite(self.mixup)):
+            raise UsageError(f"--mixup must be 0 (none) or a positive number, such as 0.2, received {self.mixup!r}.")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit must be a number of samples of at least 1, received {self.limit!r}.")

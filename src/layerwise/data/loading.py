@@ -18,6 +18,7 @@ from layerwise.data.dataset import Dataset, Preprocessing, Rows, Split
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
 from layerwise.data.materials import PictureMaterial, Progress, TableMaterial
+from layerwise.data.picture_files import is_picture_name
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.splits import hold_out, limit_indices, split_indices
 from layerwise.data.tables import TABLE_SUFFIXES
@@ -25,6 +26,7 @@ from layerwise.data.tabular import frame_dataset, table_file_dataset
 from layerwise.data.text import TextPreprocessing, text_dataset
 from layerwise.errors import DataError, NotFoundError, UsageError, nearest
 
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
     "pictures": PicturePreprocessing.from_json,
     "table": TablePreprocessing.from_json,
@@ -55,17 +57,33 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     elif path.name.lower().endswith(TABLE_SUFFIXES):
         dataset = table_file_dataset(path, config, seed)
     elif path.exists():
-        raise DataError(
-            f"{path} is neither a folder of class folders nor a table; "
-            f"a table's name ends in one of {', '.join(TABLE_SUFFIXES)}."
-        )
+        raise DataError(_unsuitable(path))
     else:
-        raise NotFoundError(
-            f"there is no data '{config.data}': no data set has this name and no file or folder is there."
-            f"{nearest(config.data, SOURCES)} `layerwise data` lists the data sets."
-        )
+        raise NotFoundError(_nothing_there(config.data))
     _check_flags(config, dataset)
     return dataset
+
+
+def _unsuitable(path: Path) -> str:
+    """Say why a file is no data, and how it becomes some."""
+    expected = "a folder of class folders or a table was expected"
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        return f"{path} is an archive where {expected}; unpack it and name what was in it."
+    if is_picture_name(path):
+        return f"{path} is one picture where {expected}; make a folder with a folder of pictures for each class."
+    return f"{path} is a file where {expected}; save a table under a name that ends in {', '.join(TABLE_SUFFIXES)}."
+
+
+def _nothing_there(data: str) -> str:
+    """Say that a name is nobody's, with the nearest data set, or the nearest file beside a path."""
+    path = Path(data)
+    hint = nearest(data, SOURCES)
+    if not hint and path.parent.is_dir():
+        hint = nearest(path.name, [entry.name for entry in path.parent.iterdir()])
+    return (
+        f"there is no data '{data}': no data set has this name and no file or folder is there.{hint} "
+        "`layerwise data` lists the data sets."
+    )
 
 
 def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:

@@ -200,7 +200,7 @@ class MachineConfig:
     def __post_init__(self) -> None:
         kind, _, index = self.device.partition(":") if isinstance(self.device, str) else ("", "", "")
         if kind not in DEVICES or (":" in str(self.device) and (kind != "cuda" or not index.isdecimal())):
-            hint = nearest(kind, DEVICES)
+            hint = " Did you mean 'cuda'?" if kind.lower() == "gpu" else nearest(kind, DEVICES)
             raise UsageError(f"--device must be auto, cpu, cuda, cuda:1 or mps, received {self.device!r}.{hint}")
         _choice(self, "precision", PRECISIONS)
         _choice(self, "compile", ("auto", "yes", "no"))

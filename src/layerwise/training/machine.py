@@ -28,6 +28,7 @@ __all__ = ["DEVICES", "Pace", "choose_pace", "core_count", "multiply_adds", "pic
 
 Loss = Callable[[nn.Module], Tensor]  # the loss of a model on one fixed batch
 
+MOST_THREADS = 64  # or the cores of the machine: far more than that, and the system ends the process
 WORK_PER_THREAD = 16_000_000  # multiply-adds of a forward pass that pay for one thread, see pick_threads
 MEASURED_FROM_S = 60.0  # predicted length of a run from which precisions are timed against each other
 COMPILED_FROM_S = {"cpu": 600.0, "cuda": 120.0}  # the same for torch.compile, whose trial costs 8 to 35 s
@@ -229,6 +230,9 @@ def _with_layout(pace: Pace, model: nn.Module, machine: MachineConfig, device: t
 
 
 def _with_threads(pace: Pace, model: nn.Module, loss: Loss, machine: MachineConfig) -> Pace:
+    most = max(MOST_THREADS, os.cpu_count() or 1)
+    if machine.threads > most:
+        raise UsageError(f"--threads must be at most {most} here, received {machine.threads}; use 0 to have it chosen.")
     if machine.threads:
         return _because(pace, f"{_count(machine.threads, 'thread')}, as asked", threads=machine.threads)
     work = multiply_adds(model, loss)
