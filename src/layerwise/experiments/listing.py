@@ -9,13 +9,13 @@ from typing import Any
 
 from layerwise.experiments.run import Run
 from layerwise.reports import wording
-from layerwise.runs.folder import default_parent
+from layerwise.runs.folder import runs_parent
 from layerwise.runs.index import Index
 
 
 def list_runs(runs: str | Path | None = None) -> list[dict[str, Any]]:
     """Return a row a run, the newest first: name, path, model, data, status, times, metrics and one figure in words."""
-    parent = Path(runs) if runs else default_parent()
+    parent = runs_parent(runs)
     if not parent.is_dir():
         return []
     rows = [asdict(row) | {"path": str(row.path)} for row in Index(parent).runs()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +16,9 @@ from layerwise.data.loading import load, preprocessing_from_json
 from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
-from layerwise.models import build
+from layerwise.models import CATALOGUE, build
 from layerwise.reports.evaluation import Evaluation, evaluate_outputs
-from layerwise.runs.folder import RunFolder, default_parent
+from layerwise.runs.folder import RunFolder, runs_parent
 from layerwise.tasks import Task, collect_outputs, task_from_json
 from layerwise.training.machine import Pace
 
@@ -47,8 +47,7 @@ class Run:
         Raises:
             NotFoundError: there is no such run; the nearest name is suggested.
         """
-        parent = Path(runs) if runs else default_parent()
-        return Run(RunFolder.open(str(reference), parent), model)
+        return Run(RunFolder.open(str(reference), runs_parent(runs)), model)
 
     @property
     def name(self) -> str:
@@ -99,6 +98,10 @@ class Run:
         values = self.folder.read_json(name)
         try:
             return parse(values)
+        except UsageError as error:
+            raise CheckpointError(
+                f"{self.path / name}: {error} Put back a copy of this file, or train again."
+            ) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
                 f"{self.path / name} is damaged, or of another version ({type(error).__name__}: {error}); "
@@ -116,8 +119,14 @@ class Run:
 
         Raises:
             CheckpointError: the run is not finished or its weights are damaged.
+            UsageError: it was a module of your own, and `open` was not given it.
         """
         facts = self.facts
+        if self._module is None and self.experiment.model not in CATALOGUE:
+            raise UsageError(
+                f"run {self.name} holds the network '{self.experiment.model}', which is not in the catalogue; if it is "
+                f"a module of your own, use Run.open('{self.name}', model=...) in Python."
+            )
         model = self._module or build(
             self.experiment.model,
             tuple(facts["input_shape"]),
@@ -176,7 +185,8 @@ class Run:
         if fingerprint(dataset) != self.facts["fingerprint"]:
             raise DataError(
                 f"the data '{self.experiment.data.data}' is not what run {self.name} was started with "
-                f"({self.facts['sizes']} samples then, {sizes_of(dataset)} now, or other values); "
+                f"({in_words(self.facts['sizes'])} then, {in_words(sizes_of(dataset))} now; if they are equal, "
+                "the values differ); "
                 "put the old data back, or start a new run."
             )
 
@@ -184,3 +194,9 @@ class Run:
 def sizes_of(dataset: Dataset) -> dict[str, int]:
     """Return the number of samples of each split."""
     return {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)}
+
+
+def in_words(sizes: Mapping[str, int]) -> str:
+    """Return {'train': 8, 'valid': 1} as '8 train and 1 valid samples'."""
+    counts = [f"{count} {name}" for name, count in sizes.items()]
+    return f"{', '.join(counts[:-1])} and {counts[-1]} samples"

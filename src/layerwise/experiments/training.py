@@ -22,7 +22,7 @@ from layerwise.experiments.recorder import Recorder
 from layerwise.experiments.run import Run
 from layerwise.experiments.setup import Setup, set_up
 from layerwise.reports.progress import Progress
-from layerwise.runs.folder import RunFolder, Status, default_parent
+from layerwise.runs.folder import RunFolder, Status, runs_parent
 from layerwise.runs.signals import interrupts
 from layerwise.training import loop
 from layerwise.training.events import Event, Stepped
@@ -61,6 +61,7 @@ def train(
         DivergedError: the loss stopped being finite; the run keeps the last good weights.
         StoppedError: a signal came; the run is paused and `resume` goes on from its checkpoint.
     """
+    parent = runs_parent(runs)
     own_data = data if isinstance(data, Dataset) else None
     own_model = model if isinstance(model, nn.Module) else None
     asked = {**options, "data": own_data.name if own_data else str(data)}
@@ -76,7 +77,7 @@ def train(
     try:
         path = ""
         if setup.ranks.is_first:
-            path = str(begin(setup, Path(runs) if runs else default_parent(), name, reason).path)
+            path = str(begin(setup, parent, name, reason).path)
         folder = RunFolder(Path(setup.ranks.from_first(path)))
         return carry_on(setup, folder, quiet=quiet, watchers=watchers)
     finally:
@@ -135,6 +136,8 @@ def carry_on(setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence
             signal_number = pass_on(event_stream(setup, folder), (recorder, progress, *watchers), setup.ranks)
         except LayerwiseError as error:
             folder.set_status(ENDED_AS.get(type(error), "failed"), reason=str(error))
+            if isinstance(error, StorageError):
+                raise StorageError(f"{error} Then go on with `layerwise resume {folder.name}`.") from error
             raise
         if signal_number:
             folder.set_status("paused", reason=f"signal {signal_number}")
