@@ -69,7 +69,7 @@ def print_classes(counts: dict[str, list[int]]) -> None:
 def list_sources(*, as_json: bool) -> None:
     """Print a row a data set that can be had by its name."""
     from layerwise.cli.printing import print_table, say
-    from layerwise.experiments.inspection import source_rows
+    from layerwise.data.catalogue import source_rows
 
     rows = source_rows()
     if as_json:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from layerwise.data.augmentation import Augmentation, preview
-from layerwise.data.catalogue import SOURCES
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.data.loading import load
@@ -25,21 +24,6 @@ if TYPE_CHECKING:
 SAMPLES_SHOWN = 40
 VARIED_SHOWN = 8
 VARIATIONS_SHOWN = 6
-
-
-def source_rows() -> list[dict[str, Any]]:
-    """Return a row a data set of the catalogue."""
-    return [
-        {
-            "name": name,
-            "kind": source.kind,
-            "goal": source.goal,
-            "summary": source.summary,
-            "licence": source.licence,
-            "fetched": f"{source.download_mb:g} MB" if source.download_mb else "embedded",
-        }
-        for name, source in SOURCES.items()
-    ]
 
 
 def inspect(config: DataConfig, seed: int, out: str | Path) -> tuple[dict[str, Any], list[Path]]:

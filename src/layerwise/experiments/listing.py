@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from layerwise.experiments.run import Run
 from layerwise.reports import wording
 from layerwise.runs.folder import runs_parent
 from layerwise.runs.index import Index
+
+if TYPE_CHECKING:  # listing runs needs no torch
+    from layerwise.experiments.run import Run
 
 
 def list_runs(runs: str | Path | None = None) -> list[dict[str, Any]]:
