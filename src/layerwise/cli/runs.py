@@ -50,12 +50,13 @@ def list_runs(args: argparse.Namespace) -> None:
     """Print a row a run, the newest first."""
     from layerwise.cli.printing import moment, print_table, say
     from layerwise.experiments.listing import list_runs as rows_of
+    from layerwise.runs.folder import default_parent
 
     rows = rows_of(args.runs)
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
     elif not rows:
-        say("there are no runs here yet; `layerwise demo` makes one.")
+        say(f"there are no runs in {args.runs or default_parent()} yet; `layerwise demo` makes one.")
     else:
         keys = ("name", "model", "data", "status", "figure")
         cells = [[*(row[key] for key in keys), moment(row["created"])] for row in rows]

@@ -148,7 +148,8 @@ class Run:
         """Answer for raw files: pictures, folders of pictures, tables, texts, prepared exactly as in training.
 
         Returns:
-            One dict a sample: 'id', and 'label', 'probability', 'probabilities' or the predicted values.
+            One dict a sample: 'id', and 'label', 'probability', 'probabilities' or the predicted values. The id is the
+            picture's name, its path in the folder, or the row of the table; among several sources, with the source.
 
         Raises:
             NotFoundError, DataError: a file is missing or is not what the network was trained on.
@@ -159,6 +160,8 @@ class Run:
         for source in sources:
             inputs, ids = self.preprocessing.read(Path(source))
             decoded = self.task.decode(self.outputs(inputs))
+            if len(sources) > 1:
+                ids = [id_of(Path(source), name) for name in ids]
             answers += [{"id": name, **answer} for name, answer in zip(ids, decoded, strict=True)]
         return answers
 
@@ -189,6 +192,13 @@ class Run:
                 "the values differ); "
                 "put the old data back, or start a new run."
             )
+
+
+def id_of(source: Path, name: str) -> str:
+    """Return the name of a sample with its source, 'more/cats/1.png' or 'table.csv, line 2'."""
+    if source.is_dir():
+        return (source / name).as_posix()
+    return str(source) if name == source.name else f"{source}, {name}"
 
 
 def sizes_of(dataset: Dataset) -> dict[str, int]:
