@@ -20,6 +20,7 @@ from layerwise.data.folders import scan_folder
 from layerwise.data.materials import PictureMaterial, Progress, TableMaterial
 from layerwise.data.picture_files import is_picture_name
 from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.saved import check_fields
 from layerwise.data.splits import hold_out, limit_indices, split_indices
 from layerwise.data.tables import TABLE_SUFFIXES
 from layerwise.data.tabular import frame_dataset, table_file_dataset
@@ -87,8 +88,18 @@ def _nothing_there(data: str) -> str:
 
 
 def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
-    """Rebuild a preprocessing from what its `to_json` gave."""
-    return PREPROCESSINGS[values["kind"]](values)
+    """Rebuild a preprocessing from what its `to_json` gave.
+
+    Raises KeyError, TypeError or ValueError for anything else.
+    """
+    preprocessing = PREPROCESSINGS[values["kind"]](values)
+    check_fields(preprocessing)
+    if isinstance(preprocessing, TablePreprocessing):
+        for part in (*preprocessing.columns, preprocessing.target):
+            check_fields(part)
+    if min(preprocessing.input_shape) < 1:
+        raise ValueError(f"the shape of a sample is {preprocessing.input_shape}")
+    return preprocessing
 
 
 def picture_dataset(material: PictureMaterial, name: str, config: DataConfig, seed: int) -> Dataset:

@@ -73,7 +73,7 @@ class Run:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What was learned of the data: name, goal, shapes, classes, fingerprint, notices."""
-        return self._read("data.json", lambda facts: dict(facts) | {"fingerprint": facts["fingerprint"]})
+        return self._read("data.json", checked_facts)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -192,6 +192,17 @@ class Run:
                 "the values differ); "
                 "put the old data back, or start a new run."
             )
+
+
+def checked_facts(facts: Any) -> dict[str, Any]:
+    """Return what was learned of the data. Raises KeyError, TypeError or ValueError where it cannot be that."""
+    sizes = (*facts["input_shape"], facts["output_count"])
+    if not all(type(size) is int and size >= 1 for size in sizes):
+        raise ValueError(f"the sizes of samples and outputs are {sizes}")
+    classes = facts["task"].get("classes", [""] * facts["output_count"])
+    if len(classes) != facts["output_count"]:
+        raise ValueError(f"{len(classes)} classes for {facts['output_count']} outputs")
+    return {**facts, "fingerprint": facts["fingerprint"]}
 
 
 def id_of(source: Path, name: str) -> str:
