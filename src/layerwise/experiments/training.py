@@ -78,9 +78,15 @@ def train(
         if setup.ranks.is_first:
             path = str(begin(setup, Path(runs) if runs else default_parent(), name, reason).path)
         folder = RunFolder(Path(setup.ranks.from_first(path)))
-        return carry_on(setup, folder, quiet=quiet, watchers=watchers)
+        return carry_on(setup, folder, quiet=quiet, watchers=watchers, opening=opening(setup, reason))
     finally:
         setup.ranks.leave()
+
+
+def opening(setup: Setup, reason: str) -> list[str]:
+    """Return what a user should know before the first step: which model was picked and why, warnings of the data."""
+    warnings = [f"warning: {notice.text}" for notice in setup.dataset.notices if notice.severity == "warning"]
+    return ([f"picked {reason}"] if reason else []) + warnings
 
 
 def resume(
@@ -119,7 +125,9 @@ def load_asked(asked: dict[str, Any]) -> Dataset:
     return load(DataConfig(**{k: v for k, v in asked.items() if k in names}), asked.get("seed", 0))
 
 
-def carry_on(setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence[Watcher]) -> Run:
+def carry_on(
+    setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence[Watcher], opening: Sequence[str] = ()
+) -> Run:
     """Train from wherever the run's checkpoints stand to its end.
 
     Among several processes the first one owns the run, writes and speaks; the others only take their steps.
@@ -130,6 +138,8 @@ def carry_on(setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence
         return Run(folder, setup.model)
     with folder.own(), Progress(quiet=quiet) as progress:
         folder.set_status("running")
+        for sentence in opening:
+            progress.say(sentence)
         recorder = Recorder(folder)
         try:
             signal_number = pass_on(event_stream(setup, folder), (recorder, progress, *watchers), setup.ranks)
