@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from layerwise.data.config import DataConfig
@@ -108,7 +109,7 @@ def resume(
         BusyError: another process is training this run.
         DataError: the data is not what it was when the run started.
     """
-    run = Run.open(reference, runs=runs, model=model)
+    run = Run.open(reference, runs=runs, model=model, data=data)
     if run.status == "finished":
         return run
     setup = set_up(run.experiment, dataset=data, module=model, pace=run.pace)
@@ -135,7 +136,7 @@ def carry_on(
     if not setup.ranks.is_first:
         pass_on(event_stream(setup, folder), (), setup.ranks)
         setup.ranks.barrier()
-        return Run(folder, setup.model)
+        return Run(folder, setup.model, setup.dataset)
     with folder.own(), Progress(quiet=quiet) as progress:
         folder.set_status("running")
         for sentence in opening:
@@ -144,6 +145,8 @@ def carry_on(
         try:
             signal_number = pass_on(event_stream(setup, folder), (recorder, progress, *watchers), setup.ranks)
         except LayerwiseError as error:
+            if isinstance(error, DivergedError):
+                keep_weights(setup, folder)
             folder.set_status(ENDED_AS.get(type(error), "failed"), reason=str(error))
             raise
         if signal_number:
@@ -153,6 +156,13 @@ def carry_on(
         run = finish(setup, folder, recorder.elapsed_s)
     setup.ranks.barrier()
     return run
+
+
+def keep_weights(setup: Setup, folder: RunFolder) -> None:
+    """Keep the weights from before a step that was not finite, so that the run can be measured and used."""
+    weights = setup.model.state_dict()
+    if all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+        folder.save_weights(weights)
 
 
 def pass_on(events: Generator[Event], watchers: Sequence[Watcher], ranks: Ranks) -> int | None:
