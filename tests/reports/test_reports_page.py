@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Prepared, finish, lenet
+from small_reports import Prepared, finish, lenet
 from torch import nn
 from torch.nn import functional as F
 
