@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from layerwise.cli.arguments import Parser, add_config, add_value
 from layerwise.data.config import DataConfig
@@ -50,6 +51,9 @@ def run(args: argparse.Namespace) -> None:
     sizes = facts["sizes"]
     say(f"  {sizes['train']:,} training, {sizes['valid']:,} validation and {sizes['test']:,} test samples")
     print_classes(facts["class_counts"])
+    print_statistics(facts["statistics"])
+    for sentence in facts["augmentation"]:
+        say(f"  augmentation: {sentence}")
     for notice in facts["notices"]:
         mark = "[yellow]warning[/yellow]" if notice["severity"] == "warning" else "note"
         console().print(f"  {mark} ", end="")
@@ -64,6 +68,30 @@ def print_classes(counts: dict[str, list[int]]) -> None:
 
         columns = ["class", "training", "validation", "test"]
         print_table(columns, [[name, *numbers] for name, numbers in counts.items()], numbers=columns[1:])
+
+
+def print_statistics(rows: list[dict[str, Any]]) -> None:
+    """Print what the training samples look like in figures, a row a column of a table or a channel of pictures."""
+    from layerwise.cli.printing import ROWS_SHOWN, print_table, say
+    from layerwise.reports import wording
+
+    figures = ["mean", "deviation", "lowest", "median", "highest"]
+    cells = [
+        [row["name"], *(wording.decimal(row[name]) for name in figures), wording.share(row["missing"])]
+        for row in rows[:ROWS_SHOWN]
+        if row["mean"] is not None
+    ]
+    say("\nthe training samples in figures")
+    if cells:
+        columns = ["", *figures, "missing"]
+        print_table(columns, cells, numbers=columns[1:], spare=["median", "missing"])
+    for row in rows[:ROWS_SHOWN]:
+        if row["common"]:
+            missing = f", missing {wording.share(row['missing'])}" if row["missing"] else ""
+            say(f"  {row['name']}: {row['common']}{missing}")
+    if len(rows) > ROWS_SHOWN:
+        say(f"  and {len(rows) - ROWS_SHOWN} more columns; --json gives all")
+    say("")
 
 
 def list_sources(*, as_json: bool) -> None:

@@ -181,6 +181,10 @@ def _check_columns(table: TableFile, config: DataConfig) -> None:
         raise UsageError(
             f"--split-by {config.split_by} needs --split-column, the column with the {config.split_by} of a row."
         )
+    if config.split_by == "random" and config.split_column is not None:
+        raise UsageError(
+            f"--split-column {config.split_column} says nothing without --split-by group or --split-by time; add one."
+        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from layerwise.data.batches import Batches
 from layerwise.data.dataset import Dataset, Preprocessing, Split
-from layerwise.data.loading import load, preprocessing_from_json
+from layerwise.data.loading import PREPROCESSINGS, load, preprocessing_from_json
 from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
@@ -31,23 +31,29 @@ class Run:
     Use `Run.open('latest')`, or what `layerwise.train` returns.
     """
 
-    def __init__(self, folder: RunFolder, module: nn.Module | None = None) -> None:
+    def __init__(self, folder: RunFolder, module: nn.Module | None = None, dataset: Dataset | None = None) -> None:
         self.folder = folder
         self._module = module
+        self._dataset = dataset
 
     @staticmethod
     def open(
-        reference: str | Path = "latest", *, runs: str | Path | None = None, model: nn.Module | None = None
+        reference: str | Path = "latest",
+        *,
+        runs: str | Path | None = None,
+        model: nn.Module | None = None,
+        data: Dataset | None = None,
     ) -> Run:
         """Open a run by its path, name, the unique beginning of its name, or 'latest'.
 
         Args:
             model: the module of your own that was trained, if it was; catalogue models are built anew.
+            data: the Dataset of your own that it was trained on, if it was; other data is loaded anew.
 
         Raises:
             NotFoundError: there is no such run; the nearest name is suggested.
         """
-        return Run(RunFolder.open(str(reference), runs_parent(runs)), model)
+        return Run(RunFolder.open(str(reference), runs_parent(runs)), model, data)
 
     @property
     def name(self) -> str:
@@ -77,6 +83,19 @@ class Run:
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
+        """From a raw file to the network's input, as it was in training.
+
+        Raises:
+            UsageError: it is of the user's own and has to be given with the Dataset.
+        """
+        if self._dataset is not None:
+            return self._dataset.preprocessing
+        kind = self._read("preprocessing.json", lambda values: str(values["kind"]))
+        if kind not in PREPROCESSINGS:
+            raise UsageError(
+                f"run {self.name} was trained on a Dataset of your own with a preprocessing of the kind '{kind}'; "
+                f"give that Dataset, as in Run.open('{self.name}', data=dataset)."
+            )
         return self._read("preprocessing.json", preprocessing_from_json)
 
     @cached_property
@@ -173,7 +192,7 @@ class Run:
 
     def dataset(self) -> Dataset:
         """Load the data of this run again, with the same splits."""
-        dataset = load(self.experiment.data, self.experiment.training.seed)
+        dataset = self._dataset or load(self.experiment.data, self.experiment.training.seed)
         self.check_same_data(dataset)
         return dataset
 

@@ -24,6 +24,12 @@ class Recipe:
     bound: float
     figure: str
 
+    @property
+    def reaches(self) -> str:
+        """What the test split reaches, in words: as measured, or else the bound that it is held to."""
+        bound = f"accuracy {100 * self.bound:g} %" if self.metric == "accuracy" else f"R² {self.bound:g}"
+        return self.figure or f"at least {bound}"
+
 
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
 WARM_COSINE = {"schedule": "cosine", "batch_size": 128}

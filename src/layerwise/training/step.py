@@ -45,14 +45,25 @@ class Stepper:
         self.parameters = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
         self.optimizers = {name: make_optimizer(part, training, penalty) for name, part in parts.items()}
         self.guard = FiniteGuard(self.device)
+        self.buffers = list(model.buffers()) if self.guard.waits else []
+        self.buffers_before = [buffer.clone() for buffer in self.buffers]
 
     def take(self, batch: Batch, step: int, learning_rate: float) -> Mapping[str, Tensor]:
         """Take one step; return the loss of each part, still on the device.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; the weights are as they were before the step.
+            DivergedError: a loss or gradient is not finite; the weights are as they were before the step, and on
+                the CPU so are the running statistics of normalisation, which the forward pass has spoiled.
         """
         seed_chance(derive_seed(self.training.seed, step, self.ranks.rank), self.device)
+        copy_all(self.buffers, self.buffers_before)
+        try:
+            return self._take(batch, step, learning_rate)
+        except DivergedError:
+            copy_all(self.buffers_before, self.buffers)
+            raise
+
+    def _take(self, batch: Batch, step: int, learning_rate: float) -> Mapping[str, Tensor]:
         losses: dict[str, Tensor] = {}
         for part, loss in self._backward_passes(batch):
             parameters, optimizer = self.parameters[part], self.optimizers[part]
@@ -118,6 +129,13 @@ class FiniteGuard:
         """
         if not self.waits and self.found:
             raise DivergedError(f"the loss or a gradient became infinite or NaN at step {int(self.first_bad_step) + 1}")
+
+
+@torch.no_grad()
+def copy_all(sources: list[Tensor], targets: list[Tensor]) -> None:
+    """Copy the values of tensors into others of the same shapes."""
+    if sources:
+        torch._foreach_copy_(targets, sources)
 
 
 def gradient_norm(parameters: list[nn.Parameter], limit: float) -> Tensor:
