@@ -11,6 +11,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -278,6 +279,13 @@ class _Rewriting:
                 yield start, end, b""
 
 
+@dataclass(frozen=True)
+class Raw:
+    """An expression that stands as it is, perhaps with a comment behind it."""
+
+    text: str
+
+
 def config_literal(config: Any) -> str:
     """Return a config as an expression of plain values."""
     fields = ", ".join(f"{name}={literal(value)}" for name, value in vars(config).items())
@@ -286,6 +294,10 @@ def config_literal(config: Any) -> str:
 
 def literal(value: Any) -> str:
     """Write a value as people do, with double quotation marks."""
+    if isinstance(value, Raw):
+        return value.text
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, tuple):
         items = ", ".join(map(literal, value))
         return f"({items},)" if len(value) == 1 else f"({items})"
