@@ -11,6 +11,7 @@ import textwrap
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.augmentation import variation
 from layerwise.experiments.scripting.excerpts import Excerpts, import_lines
+from layerwise.experiments.scripting.fold import fold
 from layerwise.experiments.scripting.networks import network, own_module
 from layerwise.experiments.scripting.pictures import picture_section
 from layerwise.experiments.scripting.section import WIDTH, settings_text, tidy
@@ -44,6 +45,7 @@ def plain_script(run: Run) -> str:
             f"\n# The training\n\n{training.functions}\n{training.steps}",
         ]
     )
+    body = fold(body)
     return f"{_docstring(plan, data.needs, data.note)}\n{import_lines(body, excerpts.imports)}\n\n{tidy(body)}"
 
 

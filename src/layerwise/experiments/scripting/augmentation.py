@@ -10,7 +10,7 @@ from layerwise.data.augmentation_policy import Policy
 from layerwise.experiments.scripting.excerpts import Excerpts, names_used
 from layerwise.experiments.scripting.section import Raw, part
 
-SHIFT = "across, along = torch.randint(-{0}, {0} + 1, (2, len(pictures)), device=pictures.device)"
+SHIFT = "across, along = torch.randint(-{}, {}, (2, len(pictures)), device=pictures.device)"
 SIDE = "side = 1 - 2.0 * torch.randint(2, (len(pictures),), device=pictures.device)"
 PLACE = "x, y = torch.rand(2, len(pictures), device=pictures.device)"
 COLOURS = ("brightness", "contrast", "saturation")
@@ -27,12 +27,15 @@ def variation(text: str, excerpts: Excerpts) -> tuple[str, dict[str, Raw]]:
             lines += _joined(own)
         else:
             lines += [line for one in members for line in _alone(one)]
+    lines[-1] = lines[-1].replace("pictures = ", "return ", 1)
     body = "\n    ".join(lines)
-    size = "height, width = pictures.shape[-2:]\n    " if {"height", "width"} & set(names_used(body)) else ""
+    size = (
+        "height, width = pictures.shape[-2:]\n    " if {"height", "width"} & set(names_used("\n".join(lines))) else ""
+    )
     doc = "\n    ".join(augmentation.describe())
     end = "\n    " if "\n" in doc else ""
-    vary = f'def vary(pictures: Tensor) -> Tensor:\n    """{doc}{end}"""\n    {size}{body}\n    return pictures\n'
-    names = [name for name in names_used(body.replace("    ", "")) if name in HELPERS]
+    vary = f'def vary(pictures: Tensor) -> Tensor:\n    """{doc}{end}"""\n    {size}{body}\n'
+    names = [name for name in names_used("\n".join(lines)) if name in HELPERS]
     return part(excerpts, "variation", *names) + "\n" + vary, policy_of(augmentation)
 
 
@@ -68,7 +71,7 @@ def _joined(parts: Sequence[Part]) -> Iterator[str]:
                 yield SIDE
                 yield f"source = source @ affine(pictures, {'a' if one.name == 'flip' else 'e'}=side)"
             case "shift":
-                yield SHIFT.format(amount)
+                yield SHIFT.format(amount, int(one.amount) + 1)
                 yield "source = source @ affine(pictures, c=across, f=along)"
             case "rotate":
                 yield f"source = source @ rotation(pictures, between(pictures, {amount}))"

@@ -60,7 +60,7 @@ def _idx(run: Run, excerpts: Excerpts) -> Section:
         'test_x = read_idx(FOLDER / "t10k-images-idx3-ubyte")[:, None]\n'
         'test_y = read_idx(FOLDER / "t10k-labels-idx1-ubyte").long()\n'
     )
-    note = f"The four IDX files of {name} are read from FOLDER, or from a folder named behind the script."
+    note = f"The four IDX files of {name} are read from FOLDER."
     reading = Section(steps, part(excerpts, "files", "read_idx"), {"FOLDER": place(cache_folder() / name)})
     return _with_own_test(run, excerpts, reading, note)
 
@@ -73,7 +73,7 @@ def _cifar(run: Run, excerpts: Excerpts) -> Section:
         'pictures, labels = read_records(b"".join(batches))\n'
         'test_x, test_y = read_records(files["cifar-10-batches-bin/test_batch.bin"])\n'
     )
-    note = "The binary version of CIFAR-10 is read from ARCHIVE, or from an archive named behind the script."
+    note = "The binary version of CIFAR-10 is read from ARCHIVE."
     settings = {"ARCHIVE": place(cache_folder() / "cifar10" / ARCHIVE.name)}
     reading = Section(steps, part(excerpts, "files", "read_records"), settings)
     return _with_own_test(run, excerpts, reading, note)
@@ -117,7 +117,7 @@ def _folder(run: Run, excerpts: Excerpts) -> Section:
         f"{part(excerpts, 'files', 'read_classes')}\n{divided.functions}",
         {**settings, **divided.settings},
         ("numpy", "pillow"),
-        "The pictures are read from FOLDER, or from a folder named behind the script.",
+        "The pictures are read from FOLDER.",
     )
 
 
@@ -168,10 +168,11 @@ def _held_out(run: Run, excerpts: Excerpts, share: str) -> Section:
     value = data.valid if share == "VALID" else data.test
     if not value:
         return _all_kept(run, excerpts)
+    functions = part(excerpts, "division", "hold_out")
     limit = _limit(run, excerpts)
     return Section(
         f"train, valid = hold_out(labels, {share}, SEED)\n{limit.steps}{CHOSEN}",
-        part(excerpts, "division", "hold_out") + limit.functions,
+        functions + limit.functions,
         {share: Raw(f"{value}  # share of the training pictures held out"), **limit.settings},
     )
 

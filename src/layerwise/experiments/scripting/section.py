@@ -12,7 +12,7 @@ from typing import Any
 from layerwise.experiments.scripting.excerpts import Definition, Excerpts, SourceFile
 from layerwise.experiments.scripting.specialise import Raw, literal
 
-__all__ = ["Raw", "Section", "part", "place", "settings_text", "take", "tidy", "wrapped"]
+__all__ = ["Raw", "Section", "part", "place", "settings_text", "take", "tidy", "wrapped", "wrapped_call"]
 
 PARTS = "layerwise.experiments.scripting.parts"
 WIDTH = 120
@@ -58,35 +58,66 @@ def wrapped(start: str, value: Any, end: str = "\n", depth: int = 0) -> str:
     return f"{' ' * depth}{start}{opening}\n{items}{' ' * depth}{closing}{end}"
 
 
+def wrapped_call(name: str, arguments: tuple[Any, ...], depth: int) -> str:
+    """Write a call as an item of a list; one too long for its line has an argument a line."""
+    line = f"{' ' * depth}{name}({', '.join(map(literal, arguments))}),\n"
+    if len(line) <= WIDTH + 1:
+        return line
+    return (
+        f"{' ' * depth}{name}(\n{''.join(wrapped('', a, f',{chr(10)}', depth + 4) for a in arguments)}{' ' * depth}),\n"
+    )
+
+
 def place(path: Path) -> Raw:
-    """Return the expression of a path that an argument of the script wins over; the home folder is not spelt out."""
+    """Return the expression of a path; the home folder is not spelt out."""
     path = path.absolute()
-    default = f"Path({literal(path.as_posix())})"
     if path.is_relative_to(Path.home()):
-        default = f"Path.home() / {literal(path.relative_to(Path.home()).as_posix())}"
-    return Raw(f"Path(sys.argv[1]) if len(sys.argv) > 1 else {default}")
+        return Raw(f"Path.home() / {literal(path.relative_to(Path.home()).as_posix())}")
+    return Raw(f"Path({literal(path.as_posix())})")
 
 
 def tidy(code: str) -> str:
-    """Put two blank lines around functions and classes, and at most one between other statements."""
+    """Put two blank lines around functions, classes and headings, and at most one between other statements."""
     lines = code.splitlines()
     result: list[str] = []
-    last_end, was_definition = 0, False
+    last_end, was_definition = 0, True
     for node in ast.parse(code).body:
         begin = min([node.lineno, *(mark.lineno for mark in getattr(node, "decorator_list", []))]) - 1
         while begin > last_end and lines[begin - 1].startswith("#"):
             begin -= 1
-        between = "\n".join(lines[last_end:begin]).strip("\n")  # comments that stand alone
+        heading = "\n".join(lines[last_end:begin]).strip("\n")  # a comment that stands alone
         is_definition = isinstance(node, ast.FunctionDef | ast.ClassDef)
+        if heading:
+            result += ["", "", heading]
+            was_definition = False
         if result:
-            has_gap = begin > last_end
-            result += [""] * (2 if was_definition or is_definition else int(has_gap))
-        if between:
-            result += [between, ""]
+            result += [""] * (2 if was_definition or is_definition else int(begin > last_end))
         assert node.end_lineno
-        result += lines[begin : node.end_lineno]
+        result += joined(lines[begin : node.end_lineno])
         last_end, was_definition = node.end_lineno, is_definition
     return "\n".join(result) + "\n"
+
+
+def joined(lines: list[str]) -> list[str]:
+    """Put statements and headers on one line that have become short enough for it; rows with an item a line stay."""
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        match node:
+            case ast.Assign() | ast.Expr() | ast.Return():
+                first, last, is_header = node.lineno, node.end_lineno or 0, False
+            case ast.FunctionDef():
+                first, last, is_header = node.lineno, node.body[0].lineno - 1, True
+            case _:
+                continue
+        *inner, end = (line.strip() for line in lines[first - 1 : last])
+        if len(inner) < 2 or not inner[0].endswith(("(", "[")) or any("#" in line or '"""' in line for line in inner):
+            continue
+        if inner[-1].endswith(",") and not is_header:
+            continue
+        depth = len(lines[first - 1]) - len(lines[first - 1].lstrip())
+        row = f"{' ' * depth}{inner[0]}{' '.join(inner[1:]).removesuffix(',')}{end}"
+        if len(row) <= WIDTH:
+            return joined([*lines[: first - 1], row, *lines[last:]])
+    return lines
 
 
 def _without_marks(source: SourceFile, node: Definition) -> str:

@@ -14,13 +14,13 @@ from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.fetch import cache_folder
 from layerwise.data.sources.spam import ARCHIVE
 from layerwise.data.sources.titanic import TITANIC
-from layerwise.data.tables import PARQUET_SUFFIXES, open_rows, survey
+from layerwise.data.tables import open_rows, survey
 from layerwise.data.targets import TargetColumn
 from layerwise.data.text import TextPreprocessing
 from layerwise.errors import NotFoundError, UsageError
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts
-from layerwise.experiments.scripting.section import Raw, Section, part, place, wrapped
+from layerwise.experiments.scripting.section import Raw, Section, part, place, wrapped_call
 from layerwise.experiments.scripting.specialise import literal
 
 SKLEARN = {
@@ -41,23 +41,25 @@ def table_section(run: Run, excerpts: Excerpts) -> Section:
         raise UsageError(f"run {run.name} predicts classes that are dates, which no script can be written of.")
     if data.data in SKLEARN and data.split_by == "random" and _is_whole(run, preprocessing):
         return _numbers_alone(run, excerpts, target)
-    reading = _reading(run)
+    reading, row_count = _reading(run)
     kinds = dict.fromkeys(column.kind for column in preprocessing.columns)
     functions = part(excerpts, "columns", *kinds, READERS[target.type.kind])
-    encoders = "# The encoder of each column, with what the training rows taught it.\n"
-    encoders += "COLUMNS = [\n" + "".join(_row(column) for column in preprocessing.columns) + "]\n"
     steps = (
         f"{reading.steps}"
-        f"table = table.filter({_cells(target)}.is_not_null())\n"
-        "features = np.concatenate([encode(table[name], *fitted) for encode, name, *fitted in COLUMNS], axis=1)\n"
-        "features = torch.from_numpy(features.astype(np.float32))\n"
+        f"{_filter(run, target, row_count)}"
+        "columns = [  # each with what the training rows taught\n"
+        f"{''.join(map(_encoded, preprocessing.columns))}"
+        "]\n"
+        "features = torch.from_numpy(np.concatenate(columns, axis=1).astype(np.float32))\n"
         f"{_targets(target)}"
     )
     division = _division(run, excerpts, target)
-    classes = {"CLASSES": list(target.classes)} if target.classes else {}
+    is_number = target.type.kind == "number"
+    names = [Raw(name) if is_number else name for name in target.classes]
+    classes = {"CLASSES": names} if names else {}
     return Section(
         f"{steps}\n{division.steps}{_standardised(target)}{_chosen(run)}",
-        f"{functions}\n{division.functions}\n{encoders}",
+        f"{functions}\n{division.functions}",
         {**reading.settings, "TARGET": target.name, **classes, **division.settings},
         reading.needs,
         reading.note,
@@ -79,7 +81,7 @@ def text_section(run: Run, excerpts: Excerpts) -> Section:
     )
     words = Raw(f"{len(preprocessing.vocabulary)}  # as many are learned, the most frequent first")
     settings = {"ARCHIVE": place(cache_folder() / "spam" / ARCHIVE.name), "WORDS": words, **division.settings}
-    note = "The e-mails are read from ARCHIVE, or from an archive named behind the script."
+    note = "The e-mails are read from ARCHIVE."
     return Section(steps + _chosen(run), f"{functions}\n{division.functions}", settings, (), note)
 
 
@@ -110,58 +112,66 @@ def _numbers_alone(run: Run, excerpts: Excerpts, target: TargetColumn) -> Sectio
     return Section(steps, division.functions, division.settings, ("scikit-learn",))
 
 
-def _reading(run: Run) -> Section:
-    """Read the table as text cells, or as its file or library types them."""
-    name, target = run.experiment.data.data, ""
+def _reading(run: Run) -> tuple[Section, int]:
+    """Read the table as text cells, or as its file or library types them; return how many rows there are, too."""
+    name = run.experiment.data.data
     if name in SKLEARN:
-        loader, target = SKLEARN[name]
-        labels = "bunch.target" if name == "diabetes" else "[str(bunch.target_names[label]) for label in bunch.target]"
-        steps = (
-            f"bunch = {loader}\ntable = pl.DataFrame(bunch.data, schema=[str(name) for name in bunch.feature_names])\n"
-        )
-        steps += f'table = table.with_columns(pl.Series("{target}", {labels}))\n'
-        return Section(steps, needs=("numpy", "polars", "scikit-learn"))
-    path = cache_folder() / "titanic" / TITANIC.pins[0].name if name == "titanic" else Path(name)
+        return _bunch(name), run.facts["sizes"]["train"] + run.facts["sizes"]["valid"] + run.facts["sizes"]["test"]
+    path = _path(name)
     if not path.is_file():
         raise NotFoundError(f"the table {path} that run {run.name} was trained on is not there; put it back.")
-    note = "The table is read from TABLE, or from a file named behind the script."
-    settings = {"TABLE": place(path)}
-    if path.name.lower().endswith(PARQUET_SUFFIXES):
-        return Section("table = pl.read_parquet(TABLE)\n", "", settings, ("numpy", "polars"), note)
-    return Section(f"table = pl.read_csv(TABLE{_csv_options(path)})\n", "", settings, ("numpy", "polars"), note)
+    rows = open_rows(path)
+    options = _csv_options(rows) if isinstance(rows, Delimited) else ""
+    function = "pl.read_csv" if isinstance(rows, Delimited) else "pl.read_parquet"
+    steps, note = f"table = {function}(TABLE{options})\n", "The table is read from TABLE."
+    return Section(steps, "", {"TABLE": place(path)}, ("numpy", "polars"), note), survey(rows).row_count
 
 
-def _csv_options(path: Path) -> str:
+def _bunch(name: str) -> Section:
+    """Make a table of a data set of scikit-learn."""
+    loader, target = SKLEARN[name]
+    labels = "bunch.target" if name == "diabetes" else "[str(bunch.target_names[label]) for label in bunch.target]"
+    return Section(
+        f"bunch = {loader}\n"
+        "table = pl.DataFrame(bunch.data, schema=[str(name) for name in bunch.feature_names])\n"
+        f'table = table.with_columns(pl.Series("{target}", {labels}))\n',
+        needs=("numpy", "polars", "scikit-learn"),
+    )
+
+
+def _path(name: str) -> Path:
+    return cache_folder() / "titanic" / TITANIC.pins[0].name if name == "titanic" else Path(name)
+
+
+def _csv_options(rows: Delimited) -> str:
     """Return the options with which polars reads a text file as our own reader does.
 
     Raises:
         UsageError: it cannot, for there are empty lines or odd names of columns.
     """
-    rows = open_rows(path)
-    assert isinstance(rows, Delimited)
     options: dict[str, Any] = {"infer_schema": False}
     if rows.delimiter != ",":
         options["separator"] = rows.delimiter
     if not rows.encoding.codec.startswith("utf-8"):
         options["encoding"] = rows.encoding.codec
     try:
-        frame = pl.read_csv(path, **options)
+        frame = pl.read_csv(rows.path, **options)
     except pl.exceptions.PolarsError:
         frame = pl.DataFrame()
     if [name for name in frame.columns if name] != list(rows.names) or len(frame) != survey(rows).row_count:
         raise UsageError(
-            f"{path} has empty lines, or blanks in the names of its columns, so that a short script would read other "
-            "rows; save the table plainly and train on that."
+            f"{rows.path} has empty lines, or blanks in the names of its columns, so that a short script would read "
+            "other rows; save the table plainly and train on that."
         )
     return "".join(f", {name}={literal(value)}" for name, value in options.items())
 
 
-def _row(column: Column) -> str:
-    """Return a column's encoder, its name and what was fitted to it."""
+def _encoded(column: Column) -> str:
+    """Return the call that encodes a column, with what was fitted to it."""
     match column:
         case NumberColumn():
-            comma = (True,) if column.format == "," else ()
-            fitted: tuple[Any, ...] = (column.mean, column.deviation, column.median, column.indicator, *comma)
+            fitted: tuple[Any, ...] = (column.mean, column.deviation, column.median, column.indicator)
+            fitted += (column.format == ",",)
         case CategoryColumn():
             fitted = (list(column.categories), column.other, column.missing)
         case BooleanColumn():
@@ -169,7 +179,7 @@ def _row(column: Column) -> str:
         case DateColumn():
             days, years = (column.mean, column.deviation), (column.mean_year, column.deviation_year)
             fitted = (column.format or DATE_FORMATS[0], days, years, column.cycles, column.indicator)
-    return wrapped("", (Raw(column.kind), column.name, *fitted), ",\n", 4)
+    return wrapped_call(column.kind, (Raw(f"table[{literal(column.name)}]"), *fitted), 4)
 
 
 def _cells(target: TargetColumn) -> str:
@@ -178,14 +188,17 @@ def _cells(target: TargetColumn) -> str:
     return f"{READERS[target.type.kind]}(table[TARGET]{comma})"
 
 
+def _filter(run: Run, target: TargetColumn, row_count: int) -> str:
+    """Return the line that leaves out rows without a target, unless it is known that there are none."""
+    if run.experiment.data.limit is None and row_count == sum(run.facts["sizes"].values()):
+        return ""
+    return f"table = table.filter({_cells(target)}.is_not_null())\n"
+
+
 def _targets(target: TargetColumn) -> str:
     if not target.classes:
         return f"targets = torch.from_numpy({_cells(target)}.to_numpy(writable=True))\n"
-    names = "[float(name) for name in CLASSES]" if target.type.kind == "number" else "CLASSES"
-    return (
-        f"codes = {_cells(target)}.replace_strict({names}, range(len(CLASSES)), return_dtype=pl.Int64)\n"
-        "targets = torch.from_numpy(codes.to_numpy(writable=True))\n"
-    )
+    return f"targets = torch.tensor([CLASSES.index(label) for label in {_cells(target)}])\n"
 
 
 def _standardised(target: TargetColumn) -> str:
@@ -272,7 +285,5 @@ def _column_type(run: Run, name: str) -> tuple[str, str]:
             return column.type.kind, column.type.format
     if run.experiment.data.data in SKLEARN:
         return "number", ""
-    path = Path(run.experiment.data.data)
-    path = cache_folder() / "titanic" / TITANIC.pins[0].name if run.experiment.data.data == "titanic" else path
-    kind = survey(open_rows(path)).types[name]
+    kind = survey(open_rows(_path(run.experiment.data.data))).types[name]
     return kind.kind, kind.format

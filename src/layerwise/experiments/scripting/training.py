@@ -148,7 +148,7 @@ def _has_valid(plan: Plan) -> bool:
 def _beginning(plan: Plan) -> Iterator[str]:
     pace = plan.run.pace
     if pace.threads and plan.device == "cpu":
-        yield f"torch.set_num_threads({pace.threads})  # more would cost time, and change the last digits"
+        yield f"torch.set_num_threads({pace.threads})  # with another number the last digits differ"
     yield "torch.manual_seed(SEED)"
     model = plan.build
     if plan.device != "cpu":
@@ -185,11 +185,9 @@ def _optimizer(plan: Plan) -> Iterator[str]:
         yield f"muon = Muon(weights[:-1], lr=LEARNING_RATE, {own})"
     parameters = "model.parameters()"
     if decay or training.optimizer == "muon":
-        yield "groups = ["
-        weights = "weights[-1:]" if training.optimizer == "muon" else "weights"
-        yield f'    {{"params": {weights}, "weight_decay": {"WEIGHT_DECAY" if decay else "0"}}},'
-        yield '    {"params": others, "weight_decay": 0},'
-        yield "]"
+        own = "weights[-1:]" if training.optimizer == "muon" else "weights"
+        own = f'{{"params": {own}, "weight_decay": {"WEIGHT_DECAY" if decay else "0"}}}'
+        yield f'groups = [{own}, {{"params": others, "weight_decay": 0}}]'
         parameters = "groups"
     elif name == "AdamW":
         options = ", weight_decay=0" + options
@@ -214,8 +212,7 @@ def _memory(plan: Plan) -> Iterator[str]:
     if training.schedule == "plateau" and _has_valid(plan):
         yield "factor, waited = 1.0, 0"
     if _has_valid(plan):
-        first = "(-1.0, 0.0)" if plan.is_classification else "float('inf')".replace("'", '"')
-        yield f"best = {first}"
+        yield f"best = {'(0.0, -math.inf)' if plan.is_classification else 'math.inf'}"
 
 
 def _left_out(plan: Plan) -> bool:
@@ -247,7 +244,7 @@ def _schedule(plan: Plan) -> str:
     doc = f"A straight rise, then {WORDS[training.schedule]}." if rises else f"{WORDS[training.schedule].capitalize()}."
     lines = ["def rate_at(step: int) -> float:", f'    """{doc}"""']
     if rises:
-        lines += [f"    rise = {rise}", "    if step < rise:", "        return LEARNING_RATE * (step + 1) / rise"]
+        lines += [f"    rise = {rise}", "    if step < rise:", "        return (step + 1) / rise * LEARNING_RATE"]
     if "progress" in SHAPES[training.schedule]:
         lines.append("    progress = (step - rise) / (steps - rise)" if rises else "    progress = step / steps")
     return "\n".join([*lines, f"    return {SHAPES[training.schedule]}"]) + "\n"
@@ -329,7 +326,7 @@ def _losses(plan: Plan) -> Iterator[str]:
     network = "compiled" if plan.run.pace.compile else "model"
     lines = [f"loss = {name}({network}(inputs), targets{smoothing})"]
     if training.accumulate > 1:
-        lines = [f"loss = {name}({network}(some), truth{smoothing}) * len(some) / len(batch)"]
+        lines = [f"loss = len(some) / len(batch) * {name}({network}(some), truth{smoothing})"]
     if plan.run.pace.precision == "bfloat16":
         kind = "device" if plan.device != "cpu" else '"cpu"'
         lines = [f"with torch.autocast({kind}, torch.bfloat16):", *(INDENT + line for line in lines)]
@@ -365,16 +362,17 @@ def _judgement(plan: Plan) -> Iterator[str]:
         return
     on_plateau = training.schedule == "plateau"
     if plan.is_classification:
-        yield f"accuracy, error = evaluate({plan.chosen}, valid_x, valid_y)"
-        yield 'print(f"epoch {epoch + 1}: validation accuracy {accuracy:.4f}, loss {error:.4f}")'
-        score, is_better = "(accuracy, -error)", "(accuracy, -error) > best"
+        yield f"accuracy, valid_loss = evaluate({plan.chosen}, valid_x, valid_y)"
+        yield 'print(f"epoch {epoch + 1}: validation accuracy {accuracy:.4f}, loss {valid_loss:.4f}")'
+        score, is_better = "(accuracy, -valid_loss)", "(accuracy, -valid_loss) > best"
     else:
-        yield f"error = F.mse_loss(answers({plan.chosen}, valid_x), valid_y).item()"
-        yield 'print(f"epoch {epoch + 1}: validation loss {error:.4f}")'
-        score, is_better = "error", "error < best"
+        yield f"valid_loss = F.mse_loss(answers({plan.chosen}, valid_x), valid_y).item()"
+        yield 'print(f"epoch {epoch + 1}: validation loss {valid_loss:.4f}")'
+        score, is_better = "valid_loss", "valid_loss < best"
     yield f"if {is_better}:"
-    kept = f"{score}, epoch, copy.deepcopy({plan.chosen}.state_dict())"
-    yield f"    best, best_epoch, best_weights = {kept}"
+    yield f"    best, best_weights = {score}, copy.deepcopy({plan.chosen}.state_dict())"
+    if _is_patient(plan):
+        yield "    best_epoch = epoch"
     if on_plateau:
         yield "    waited = 0"
         yield "elif waited < 2:"
@@ -389,10 +387,10 @@ def _judgement(plan: Plan) -> Iterator[str]:
 def _ending(plan: Plan) -> Iterator[str]:
     """Yield the lines of the final figure."""
     if _has_valid(plan):
-        yield f"{plan.chosen}.load_state_dict(best_weights)  # of epoch best_epoch + 1"
+        yield f"{plan.chosen}.load_state_dict(best_weights)"
     if plan.is_classification:
-        yield f"accuracy, error = evaluate({plan.chosen}, test_x, test_y)"
-        yield 'print(f"test: accuracy {accuracy:.4f}, loss {error:.4f} on {len(test_y)} samples")'
+        yield f"accuracy, test_loss = evaluate({plan.chosen}, test_x, test_y)"
+        yield 'print(f"test: accuracy {accuracy:.4f}, loss {test_loss:.4f} on {len(test_y)} samples")'
         return
     yield f"residuals = (answers({plan.chosen}, test_x) - test_y) * target_deviation"
     yield "spread = (test_y - test_y.mean()) * target_deviation"

@@ -11,7 +11,8 @@ def to_number(cells: pl.Series, comma: bool = False) -> pl.Series:
     """Read numbers; what is none, or is infinite, is missing."""
     if cells.dtype == pl.String:
         cells = cells.str.strip_chars()
-        cells = cells.str.replace(",", ".", literal=True) if comma else cells
+        if comma:
+            cells = cells.str.replace(",", ".", literal=True)
     values = cells.cast(pl.Float64, strict=False)
     return values.set(values.is_nan() | values.is_infinite(), None)
 
@@ -48,17 +49,21 @@ def number(
     """A standardised number; a missing one is the median, and `marked` by a feature of its own."""
     values = to_number(cells, comma)
     standardised = np.clip((values.fill_null(median).to_numpy() - mean) / deviation, -1e6, 1e6)
-    return np.stack([standardised, values.is_null().to_numpy()][: 1 + marked], axis=1)
+    if marked:
+        return np.stack([standardised, values.is_null()], axis=1)
+    return standardised[:, None]
 
 
-def category(cells: pl.Series, categories: tuple[str, ...], other: bool, missing: bool) -> np.ndarray:
+def category(cells: pl.Series, categories: list[str], other: bool, missing: bool) -> np.ndarray:
     """A feature for each category, and for other words and missing cells where training had some."""
     words = to_text(cells)
-    last = len(categories) - 1 + other + missing
-    others = len(categories) if other else -1
-    codes = words.replace_strict(list(categories), range(len(categories)), default=others, return_dtype=pl.Int64)
-    places = codes.set(words.is_null(), last if missing else others).to_numpy()
-    return places[:, None] == np.arange(last + 1)  # type: ignore[no-any-return]
+    features = [(words == name).fill_null(False) for name in categories]
+    if other:
+        unknown = ~words.is_in(categories)
+        features.append(unknown.fill_null(not missing))
+    if missing:
+        features.append(words.is_null())
+    return np.stack(features, axis=1)
 
 
 def boolean(cells: pl.Series) -> np.ndarray:
