@@ -9,8 +9,8 @@ from torch import nn
 
 from layerwise.errors import UsageError
 from layerwise.experiments.run import Run
-from layerwise.experiments.scripting.excerpts import Excerpts, names_used
-from layerwise.experiments.scripting.specialise import Specialiser, config_literal
+from layerwise.experiments.scripting.excerpts import Excerpts
+from layerwise.experiments.scripting.specialise import Specialiser
 from layerwise.models import CATALOGUE, build, config_of, entry_of
 
 
@@ -43,16 +43,10 @@ def catalogue_network(run: Run, excerpts: Excerpts) -> tuple[str, str, nn.Module
     shape, count = tuple(run.facts["input_shape"]), run.facts["output_count"]
     with torch.random.fork_rng(devices=[]):
         model = build(name, shape, count, **options)
-    config, kind = config_of(name, **options), type(model).__name__
-    for keep_config in (False, True):
-        trial = Excerpts(dict(excerpts.taken), dict(excerpts.imports))
-        rules = Specialiser(config, model, shape[1:], keep_config=keep_config)
-        text = trial.take(f"layerwise.models.{entry_of(name).file}", kind, rewrite=rules)
-        if "config" not in names_used(text):
-            break
-    excerpts.taken, excerpts.imports = trial.taken, trial.imports
-    handed_over = f", {config_literal(config)}" if keep_config else ""
-    return text, f"{kind}({shape}, {count}{handed_over})", model
+    kind = type(model).__name__
+    rules = Specialiser(config_of(name, **options), model, shape[1:])
+    text = excerpts.take(f"layerwise.models.{entry_of(name).file}", kind, rewrite=rules)
+    return text, f"{kind}({shape}, {count})", model
 
 
 def own_network(module: nn.Module, excerpts: Excerpts) -> tuple[str, str, nn.Module]:
