@@ -70,7 +70,9 @@ def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
 
         from layerwise.data.tables import write_table
 
-        rows = [{**answer, **answer.pop("probabilities", {})} for answer in answers]
+        rows = [answer | answer.get("probabilities", {}) for answer in answers]
+        for row in rows:
+            row.pop("probabilities", None)  # a cell holds one value
         write_table(pl.DataFrame(rows), path)
     else:
         raise UsageError(f"--out {path}: the file must end in .csv or .json, received '{path.suffix}'.")
