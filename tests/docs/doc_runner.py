@@ -6,29 +6,29 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
-from PIL import Image
 from doc_pages import ROOT, Block, Command, missing_lines
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from layerwise.cli.main import main
 
 LIMIT_S = 120
+PIPED: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
 def supply(folder: Path) -> None:
     """Put there what a reader has of their own: a picture of a digit, as the demo takes it."""
     digit = load_digits().images[0]
-    Image.fromarray((digit * 15).astype("uint8")).resize((28, 28), Image.Resampling.BICUBIC).save(folder / "picture.png")
-    pl.DataFrame({"word": ["good"], "number": [1.5]}).write_csv(folder / "table.csv")
+    Image.fromarray((digit * 15).astype("uint8")).resize((28, 28), Image.Resampling.BICUBIC).save(
+        folder / "picture.png"
+    )
 
 
 def run_block(block: Block, names: dict[str, Any]) -> None:
@@ -51,7 +51,9 @@ def run_command(block: Block, command: Command, *, is_last: bool) -> None:
     if words[:2] == ["layerwise", "train"]:
         words += block.marks.get("run with", "").split()
     if words[0] == "make":
-        words = target_words(words[1])
+        words = target_words(words[1]) if command.shown else []
+    if not words or words[0] == "source":
+        return  # this process is in its environment already
     target = None
     if ">" in words:
         target = Path(words[words.index(">") + 1])
@@ -62,11 +64,6 @@ def run_command(block: Block, command: Command, *, is_last: bool) -> None:
         code, printed = in_process(words[1:])
     elif words[0] in ("python", "torchrun"):
         code, printed = in_subprocess(words)
-    elif words[0] == "cd" or words[:2] == ["git", "clone"] or not words:
-        return  # the clone is this tree
-    elif words[0] == "rm":
-        shutil.rmtree(words[-1])
-        return
     else:
         pytest.fail(f"{block.place}: `{command.text}` is of no kind that the tests can run")
     if target:
@@ -105,17 +102,13 @@ def as_program(words: list[str]) -> list[str]:
 
 def in_subprocess(words: list[str]) -> tuple[int, str]:
     """Run a program; return its exit code and what it printed."""
-    done = subprocess.run(
-        as_program(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S, env=environment()
-    )
+    done = subprocess.run(as_program(words), **PIPED, timeout=LIMIT_S, env=environment())
     return done.returncode, done.stdout
 
 
 def interrupt(words: list[str], sign: str) -> tuple[int, str]:
     """Start a program, press Ctrl-C when it has printed `sign`, and wait for its end."""
-    program = subprocess.Popen(
-        as_program(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
-    )
+    program = subprocess.Popen(as_program(words), **PIPED, env=environment())
     assert program.stdout
     printed = ""
     for line in program.stdout:
@@ -123,15 +116,16 @@ def interrupt(words: list[str], sign: str) -> tuple[int, str]:
         if sign in line:
             program.send_signal(signal.SIGINT)
             break
+    else:
+        pytest.fail(f"`{' '.join(words)}` did not print '{sign}':\n{printed}")
     rest, _ = program.communicate(timeout=LIMIT_S)
     return program.returncode, printed + rest
 
 
 def target_words(target: str) -> list[str]:
-    """Return what a make target runs last, as words; tests and checks are not run within the tests."""
+    """Return what a make target runs, as words; it may open no browser here."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     assert recipe, f"the Makefile has no target {target}"
-    if target != "demo":
-        return ["cd"]
-    return [*recipe.group(1).strip().replace("$(BIN)/", "").split(), "--no-open"]
+    words = recipe.group(1).strip().replace("$(BIN)/", "").split()
+    return [*words, "--no-open"] if target == "demo" else words
