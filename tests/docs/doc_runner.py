@@ -127,5 +127,5 @@ def target_words(target: str) -> list[str]:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     assert recipe, f"the Makefile has no target {target}"
-    words = recipe.group(1).strip().replace("$(BIN)/", "").split()
+    words = recipe.group(1).strip().lstrip("@").replace("$(BIN)/", "").split()
     return [*words, "--no-open"] if target == "demo" else words
