@@ -14,13 +14,14 @@ from PIL import Image
 from sklearn import metrics as oracle
 from small_data import FRUITS, QUICK, blobs, draw_fruits, write_flats
 
+from layerwise.data.catalogue import source_rows
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.data.text import text_dataset
 from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.choice import choose_model
 from layerwise.experiments.evaluation import evaluate
-from layerwise.experiments.inspection import inspect, source_rows
+from layerwise.experiments.inspection import inspect
 from layerwise.experiments.listing import differences, list_runs, remove
 from layerwise.experiments.run import Run
 from layerwise.experiments.training import train

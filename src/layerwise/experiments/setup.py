@@ -157,7 +157,7 @@ def check_batch_size(experiment: Experiment, sample_count: int) -> int:
             f"use at most {sample_count}, or --batch-size full."
         )
     if "batch_size" not in experiment.asked:
-        fitting = 2 ** int(math.log2(max(1, sample_count // STEPS_AN_EPOCH)))
+        fitting = 1 << int(math.log2(max(1, sample_count // STEPS_AN_EPOCH)))
         return min(size, max(SMALLEST_BATCH, fitting), sample_count)
     return min(size, sample_count)
 
