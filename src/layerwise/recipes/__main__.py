@@ -30,10 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def reaches_bound(name: str, seeds: int, runs: str | None) -> bool:
     """Train a recipe by seeds 0, 1, ...; print mean, spread and time; say whether the mean reaches the bound."""
+    options = options_of(name)
     recipe = RECIPES[name]
     figures, seconds = [], []
     for seed in range(seeds):
-        result = train(**options_of(name), seed=seed, name=f"{name}-{seed}", runs=runs, quiet=True).result
+        result = train(**options, seed=seed, name=f"{name}-{seed}", runs=runs, quiet=True).result
         figures.append(result["test"][recipe.metric])
         seconds.append(result["elapsed_s"])
     mean = statistics.fmean(figures)
