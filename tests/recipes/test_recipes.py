@@ -76,8 +76,8 @@ def test_a_recipe_is_told_in_words(name: str) -> None:
 
 
 def test_a_recipe_without_a_measurement_says_what_it_is_held_to() -> None:
-    assert Recipe("", {}, "accuracy", 0.9955, "").reaches == "at least accuracy 99.55 %"
-    assert Recipe("", {}, "r2", 0.3, "").reaches == "at least R² 0.3"
+    assert Recipe("", {}, "accuracy", 0.9955, "").reaches == "99.55 % accuracy or more"
+    assert Recipe("", {}, "r2", 0.3, "").reaches == "R² of 0.3 or more"
     assert Recipe("", {}, "r2", 0.3, "R² 0.4 over 3 seeds").reaches == "R² 0.4 over 3 seeds"
 
 

@@ -123,5 +123,5 @@ def drawings(run: Run, split: Split, evaluation: Evaluation) -> Iterator[tuple[s
     if isinstance(run.preprocessing, PicturePreprocessing) and evaluation.worst:
         mistakes = evaluation.worst[:MISTAKES_SHOWN]
         shown, _ = split.take(torch.tensor([mistake.position for mistake in mistakes]))
-        captions = [f"{mistake.given} {mistake.probability:.0%}\ntruth {mistake.truth}" for mistake in mistakes]
+        captions = [f"given {mistake.given}, {mistake.probability:.0%}\ntruth {mistake.truth}" for mistake in mistakes]
         yield "mistakes", pictures.picture_page(pictures.to_pixels(shown), captions, title="The surest mistakes")

@@ -21,13 +21,16 @@ def list_runs(runs: str | Path | None = None) -> list[dict[str, Any]]:
     if not parent.is_dir():
         return []
     rows = [asdict(row) | {"path": str(row.path)} for row in Index(parent).runs()]
-    return [row | {"figure": figure(row["metrics"])} for row in rows]
+    return [row | {"figure": figure(row["metrics"], row["status"] == "finished")} for row in rows]
 
 
-def figure(metrics: Mapping[str, float]) -> str:
-    """Return the one metric that says most, in words; an empty string where there is none."""
+def figure(metrics: Mapping[str, float], is_test: bool) -> str:
+    """Return the one metric that says most, in words; an empty string where there is none.
+
+    is_test: it is of the test split; an unfinished run has figures of the validation split alone.
+    """
     name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
-    return wording.metric(name, metrics[name]) if name else ""
+    return ("" if is_test else "valid ") + wording.metric(name, metrics[name]) if name else ""
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -156,10 +156,11 @@ def check_batch_size(experiment: Experiment, sample_count: int) -> int:
             f"--batch-size {size} is larger than the {sample_count} training samples; "
             f"use at most {sample_count}, or --batch-size full."
         )
+    most = sample_count
     if "batch_size" not in experiment.asked:
-        fitting = 1 << int(math.log2(max(1, sample_count // STEPS_AN_EPOCH)))
-        return min(size, max(SMALLEST_BATCH, fitting), sample_count)
-    return min(size, sample_count)
+        steady = 2 ** math.floor(math.log2(max(1, sample_count // STEPS_AN_EPOCH)))  # a power of two
+        most = min(most, max(SMALLEST_BATCH, int(steady)))
+    return min(size, most)
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -27,8 +27,8 @@ class Recipe:
     @property
     def reaches(self) -> str:
         """What the test split reaches, in words: as measured, or else the bound that it is held to."""
-        bound = f"accuracy {100 * self.bound:g} %" if self.metric == "accuracy" else f"R² {self.bound:g}"
-        return self.figure or f"at least {bound}"
+        bound = f"{100 * self.bound:g} % accuracy" if self.metric == "accuracy" else f"R² of {self.bound:g}"
+        return self.figure or f"{bound} or more"
 
 
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
