@@ -57,8 +57,6 @@ def overview() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # Threads that wait for work give their core away; spinning, they can slow a busy machine a hundredfold.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return run(words)
     except LayerwiseError as error:
