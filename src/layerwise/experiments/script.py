@@ -45,8 +45,14 @@ def plain_script(run: Run) -> str:
             f"\n# The training\n\n{training.functions}\n{training.steps}",
         ]
     )
-    body = fold(body)
-    return f"{_docstring(plan, data.needs, data.note)}\n{import_lines(body, excerpts.imports)}\n\n{tidy(body)}"
+    return f"{_docstring(plan, data.needs, data.note)}\n{written(body, excerpts)}"
+
+
+def written(body: str, excerpts: Excerpts) -> str:
+    """Fold the statements of a script, lay them out, and put the imports that are left needed above them."""
+    body = tidy(fold(body))
+    gap = "\n\n\n" if body.startswith(("def ", "class ", "@")) else "\n\n"
+    return f"{import_lines(body, excerpts.imports)}{gap}{body}"
 
 
 def _device(run: Run) -> str:

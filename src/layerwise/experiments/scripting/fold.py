@@ -292,7 +292,7 @@ def known_names(text: Text) -> Iterator[Edit]:
                         continue
                 for pair in pairs:
                     reach = _reach(function, number, pair[0])
-                    if _is_plain(pair[1]) and reach is not None:
+                    if reach is not None and (_is_plain(pair[1]) or (not reach and is_known(pair[1]))):
                         yield from ((*text.span(use), text.of(pair[1])) for use in reach)
                         pairs.remove(pair)
                         yield _without_pair(text, statement, pairs)
@@ -397,6 +397,19 @@ def plain_assignments(text: Text) -> Iterator[Edit]:
                     yield text.span(node.target)[1], text.span(node.value)[0], " = "
 
 
+def unread_names(text: Text) -> Iterator[Edit]:
+    """Begin names with a dash that are unpacked with others and never read."""
+    for function in ast.walk(text.tree):
+        if isinstance(function, ast.FunctionDef):
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+            for node in ast.walk(function):
+                if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Store):
+                    for item in node.elts:
+                        if isinstance(item, ast.Name) and item.id not in read and not item.id.startswith("_"):
+                            yield *text.span(item), f"_{item.id}"
+
+
 RULES: tuple[Callable[[Text], Iterator[Edit]], ...] = (
     known_expressions,
     known_branches,
@@ -405,4 +418,5 @@ RULES: tuple[Callable[[Text], Iterator[Edit]], ...] = (
     idle_definitions,
     idle_layers,
     plain_assignments,
+    unread_names,
 )

@@ -284,6 +284,7 @@ def _column_type(run: Run, name: str) -> tuple[str, str]:
         if column.name == name:
             return column.type.kind, column.type.format
     if run.experiment.data.data in SKLEARN:
-        return "number", ""
+        _, classes = SKLEARN[run.experiment.data.data]
+        return ("text" if name == classes and classes != "progression" else "number"), ""
     kind = survey(open_rows(_path(run.experiment.data.data))).types[name]
     return kind.kind, kind.format
