@@ -183,7 +183,6 @@ def test_other_test_rows_change_neither_the_preprocessing_nor_a_bit_of_the_weigh
             "split_by": "time",
             "split_column": "day",
             "hidden": (8,),
-            "epochs": 4,
             "dropout": 0.2,
         }
         runs.append(train("mlp", tmp_path / f"{name}.csv", runs=tmp_path / "runs", epochs=4, **settings, **QUICK))
@@ -280,6 +279,7 @@ DISK_FULL = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_the_midst_pauses_the_run_which_goes_on_with_the_same_bits(
     whole: dict[str, Any], fruits: Path, tmp_path: Path
 ) -> None:
@@ -294,6 +294,7 @@ def test_a_full_disk_in_the_midst_pauses_the_run_which_goes_on_with_the_same_bit
     assert outcome(resume(runs=tmp_path, quiet=True)) == whole
 
 
+@pytest.mark.slow
 def test_a_second_process_on_a_run_is_refused_while_the_first_goes_on(fruits: Path, tmp_path: Path) -> None:
     answers = []
 
