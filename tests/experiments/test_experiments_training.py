@@ -279,6 +279,7 @@ DISK_FULL = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_the_midst_pauses_the_run_which_goes_on_with_the_same_bits(
     whole: dict[str, Any], fruits: Path, tmp_path: Path
 ) -> None:
@@ -293,6 +294,7 @@ def test_a_full_disk_in_the_midst_pauses_the_run_which_goes_on_with_the_same_bit
     assert outcome(resume(runs=tmp_path, quiet=True)) == whole
 
 
+@pytest.mark.slow
 def test_a_second_process_on_a_run_is_refused_while_the_first_goes_on(fruits: Path, tmp_path: Path) -> None:
     answers = []
 
