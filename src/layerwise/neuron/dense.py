@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layerwise.neuron import activations, chance, elementary, losses
-from layerwise.neuron.compiled import compiled, formula
+from layerwise.neuron.compiled import borrow, compiled, formula
 
 SMALL_PRODUCT = 4096  # multiplications below which a plain loop beats a call of BLAS (measured: 200 ns a call)
 
@@ -53,10 +53,14 @@ class Plan(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """Views of flat parameters (or of their gradient): lists of W (sums, inputs) and b (sums,)."""
+    """Views of flat parameters, or of something that is kept for each of them: lists with an entry for each layer.
+
+    W: (sums, inputs). b: (sums,). w: the numbers of W as they lie, (sums * inputs,).
+    """
 
     W: Any
     b: Any
+    w: Any
 
 
 class Work(NamedTuple):
@@ -80,39 +84,52 @@ class Work(NamedTuple):
 
 @compiled
 def in_layers(plan: Any, flat: Any) -> Any:
-    """Return W and b of every layer as views of a flat array."""
+    """Return views of every layer; the caller keeps `flat`."""
     W = []
     b = []
+    w = []
     for layer in range(plan.units.size):
-        sums, inputs = plan.units[layer] * plan.pieces[layer], plan.inputs[layer]
-        start, end = plan.starts[layer], plan.starts[layer + 1]
-        W.append(flat[start : end - sums].reshape((sums, inputs)))
-        b.append(flat[end - sums : end])
-    return Layers(W, b)
+        sums, inputs, start = plan.units[layer] * plan.pieces[layer], plan.inputs[layer], plan.starts[layer]
+        W.append(borrow(flat, start, (sums, inputs)))
+        w.append(borrow(flat, start, (sums * inputs,)))
+        b.append(borrow(flat, start + sums * inputs, (sums,)))
+    return Layers(W, b, w)
 
 
 @compiled
-def make_work(plan: Any, lanes: Any, flat: Any) -> Any:
-    """Return arrays for batches of `lanes` samples, in the type of `flat`."""
-    z, dz = _blocks(plan, lanes, flat, True), _blocks(plan, lanes, flat, True)
-    a, da = _blocks(plan, lanes, flat, False), _blocks(plan, lanes, flat, False)
-    mask = [np.zeros((0, lanes), flat.dtype) for _ in a]
-    sent = [values for values in a]  # noqa: C416 (Numba has no list())
-    if plan.dropout > 0:
-        for layer in range(len(a) - 1):
-            mask[layer], sent[layer] = np.zeros_like(a[layer]), np.zeros_like(a[layer])
-    x, y = np.zeros((plan.inputs[0], lanes), flat.dtype), np.zeros((plan.units[-1], lanes), flat.dtype)
-    return Work(x, y, np.zeros(lanes, flat.dtype), z, a, sent, mask, dz, da)
+def work_size(plan: Any, lanes: Any) -> Any:
+    """Return how many numbers the arrays of a batch take together."""
+    rows = plan.inputs[0] + plan.units[-1] + 1
+    for layer in range(plan.units.size):
+        rows += plan.units[layer] * (2 * plan.pieces[layer] + 4)
+    return rows * lanes
 
 
 @compiled
-def _blocks(plan: Any, lanes: Any, flat: Any, for_sums: Any) -> Any:
-    """Return an array for each layer, with a row for each of its neurons or of its weighted sums."""
-    found = []
-    for layer in range(plan.units.size):
-        rows = plan.units[layer] * (plan.pieces[layer] if for_sums else 1)
-        found.append(np.zeros((rows, lanes), flat.dtype))
-    return found
+def make_work(plan: Any, lanes: Any, arena: Any) -> Any:
+    """Return arrays for batches of `lanes` samples, cut from `arena`, work_size zeros, which the caller keeps."""
+    features, outputs, depth = plan.inputs[0], plan.units[-1], plan.units.size
+    x, y = borrow(arena, 0, (features, lanes)), borrow(arena, features * lanes, (outputs, lanes))
+    share = borrow(arena, (features + outputs) * lanes, (lanes,))
+    z = []
+    a = []
+    sent = []
+    mask = []
+    dz = []
+    da = []
+    row = features + outputs + 1
+    for layer in range(depth):
+        units, sums = plan.units[layer], plan.units[layer] * plan.pieces[layer]
+        is_dropped = plan.dropout > 0 and layer < depth - 1
+        z.append(borrow(arena, row * lanes, (sums, lanes)))
+        dz.append(borrow(arena, (row + sums) * lanes, (sums, lanes)))
+        row += 2 * sums
+        a.append(borrow(arena, row * lanes, (units, lanes)))
+        da.append(borrow(arena, (row + units) * lanes, (units, lanes)))
+        sent.append(borrow(arena, (row + 2 * units if is_dropped else row) * lanes, (units, lanes)))
+        mask.append(borrow(arena, (row + 3 * units) * lanes, (units if is_dropped else 0, lanes)))
+        row += 4 * units
+    return Work(x, y, share, z, a, sent, mask, dz, da)
 
 
 @compiled

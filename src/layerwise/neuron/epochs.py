@@ -15,7 +15,7 @@ from numba import njit
 
 from layerwise.neuron import chance
 from layerwise.neuron.compiled import compiled
-from layerwise.neuron.dense import CROSS_ENTROPY, backward, forward, in_layers, make_work
+from layerwise.neuron.dense import CROSS_ENTROPY, backward, forward, in_layers, make_work, work_size
 from layerwise.neuron.optimizers import step
 
 MOST_LANES = 1024  # larger batches go through in pieces, whose gradients are added up: arrays stay in the cache
@@ -68,7 +68,7 @@ def batch_gradient(
         else:
             cost += backward(plan, layers, work, part)
             for layer in range(plan.units.size):
-                add(part.W[layer].ravel(), gradient.W[layer].ravel())
+                add(part.w[layer], gradient.w[layer])
                 add(part.b[layer], gradient.b[layer])
     return cost
 
@@ -91,6 +91,62 @@ def copy_lanes(blocks: Any, rows: Any, first: Any) -> None:
             row += 1
 
 
+@compiled
+def run_epochs(
+    plan: Any, settings: Any, parameters: Any, m: Any, v: Any, inputs: Any, targets: Any, weights: Any,
+    batch_size: Any, rates: Any, seed: Any, first_epoch: Any, costs: Any, arena: Any, gradient: Any, part: Any,
+) -> Any:  # fmt: skip
+    """Train as `train` says; arena, gradient and part are the memory for it."""
+    samples = inputs.shape[0]
+    steps_an_epoch = -(-samples // batch_size)
+    work = make_work(plan, lanes_for(batch_size), arena)
+    layers, slopes, parts = in_layers(plan, parameters), in_layers(plan, gradient), in_layers(plan, part)
+    first_moments, second_moments = in_layers(plan, m), in_layers(plan, v)
+    taken = 0
+    for epoch in range(costs.size):
+        order = chance.permutation(seed, first_epoch + epoch, samples)
+        total = 0.0
+        for start in range(0, samples, batch_size):
+            chosen = order[start : start + batch_size]
+            count = first_epoch * steps_an_epoch + taken + 1
+            key = chance.key_of(seed, chance.DROPOUT, count) if plan.dropout > 0 else np.uint64(0)
+            cost = batch_gradient(plan, layers, work, inputs, targets, weights, chosen, key, slopes, parts)
+            if not np.isfinite(cost):
+                for missing in range(epoch, costs.size):
+                    costs[missing] = np.nan
+                return taken
+            step(plan, settings, rates[taken], count, layers, slopes, first_moments, second_moments)
+            total += cost * chosen.size
+            taken += 1
+        costs[epoch] = total / samples
+    return taken
+
+
+@compiled
+def look_at(plan: Any, parameters: Any, inputs: Any, sums: Any, values: Any, lanes: Any, arena: Any) -> None:
+    """Evaluate as `evaluate` says; arena is the memory for it."""
+    samples = inputs.shape[0]
+    work, layers = make_work(plan, lanes, arena), in_layers(plan, parameters)
+    targets, weights = np.zeros((samples, 0), inputs.dtype), np.zeros(samples, inputs.dtype)
+    everyone = np.arange(samples)
+    for first in range(0, samples, lanes):
+        load(work, inputs, targets, weights, everyone[first : first + lanes], 1.0)
+        forward(plan, layers, work, np.uint64(0), first)
+        copy_lanes(work.z, sums, first)
+        copy_lanes(work.a, values, first)
+
+
+@compiled
+def whole_gradient(
+    plan: Any, parameters: Any, inputs: Any, targets: Any, weights: Any, gradient: Any, part: Any, arena: Any
+) -> Any:
+    """Differentiate as `differentiate` says; part and arena are the memory for it."""
+    samples = inputs.shape[0]
+    work, layers = make_work(plan, lanes_for(samples), arena), in_layers(plan, parameters)
+    slopes, parts, everyone = in_layers(plan, gradient), in_layers(plan, part), np.arange(samples)
+    return batch_gradient(plan, layers, work, inputs, targets, weights, everyone, np.uint64(0), slopes, parts)
+
+
 def _entry_points(stamp: str) -> tuple[Any, Any, Any]:
     @entry
     def train(
@@ -103,60 +159,28 @@ def _entry_points(stamp: str) -> tuple[Any, Any, Any]:
         finite, which ends the training before that step.
         """
         stamp  # noqa: B018
-        samples = inputs.shape[0]
-        batch_size = min(batch_size, samples)
-        steps_an_epoch = -(-samples // batch_size)
-        work = make_work(plan, lanes_for(batch_size), parameters)
+        arena = np.zeros(work_size(plan, lanes_for(batch_size)), parameters.dtype)
         gradient, part = np.empty_like(parameters), np.empty_like(parameters)
-        layers, slopes, parts = in_layers(plan, parameters), in_layers(plan, gradient), in_layers(plan, part)
-        taken = 0
-        for epoch in range(costs.size):
-            order = chance.permutation(seed, first_epoch + epoch, samples)
-            total = 0.0
-            for start in range(0, samples, batch_size):
-                chosen = order[start : start + batch_size]
-                count = first_epoch * steps_an_epoch + taken + 1
-                key = chance.key_of(seed, chance.DROPOUT, count) if plan.dropout > 0 else np.uint64(0)
-                cost = batch_gradient(plan, layers, work, inputs, targets, weights, chosen, key, slopes, parts)
-                if not np.isfinite(cost):
-                    for missing in range(epoch, costs.size):
-                        costs[missing] = np.nan
-                    return taken
-                step(plan, settings, rates[taken], count, parameters, gradient, m, v)
-                total += cost * chosen.size
-                taken += 1
-            costs[epoch] = total / samples
-        return taken
+        return run_epochs(
+            plan, settings, parameters, m, v, inputs, targets, weights,
+            batch_size, rates, seed, first_epoch, costs, arena, gradient, part,
+        )  # fmt: skip
 
     @entry
     def evaluate(plan: Any, parameters: Any, inputs: Any, sums: Any, values: Any) -> None:
         """Fill `sums` and `values`, (neurons of all layers, samples), without dropout."""
         stamp  # noqa: B018
-        samples = inputs.shape[0]
-        work = make_work(plan, lanes_for(samples), parameters)
-        lanes = work.x.shape[1]
-        targets, weights = np.zeros((samples, 0), inputs.dtype), np.zeros(samples, inputs.dtype)
-        everyone, layers = np.arange(samples), in_layers(plan, parameters)
-        for first in range(0, samples, lanes):
-            chosen = everyone[first : first + lanes]
-            load(work, inputs, targets, weights, chosen, 1.0)
-            forward(plan, layers, work, np.uint64(0), first)
-            copy_lanes(work.z, sums, first)
-            copy_lanes(work.a, values, first)
+        lanes = lanes_for(inputs.shape[0])
+        arena = np.zeros(work_size(plan, lanes), parameters.dtype)
+        look_at(plan, parameters, inputs, sums, values, lanes, arena)
 
     @entry
-    def differentiate(
-        plan: Any, parameters: Any, inputs: Any, targets: Any, weights: Any, gradient: Any
-    ) -> Any:  # fmt: skip
+    def differentiate(plan: Any, parameters: Any, inputs: Any, targets: Any, weights: Any, gradient: Any) -> Any:
         """Write the gradient of the mean loss over all samples, without dropout; returns that loss."""
         stamp  # noqa: B018
-        samples = inputs.shape[0]
-        work = make_work(plan, lanes_for(samples), parameters)
-        layers, slopes = in_layers(plan, parameters), in_layers(plan, gradient)
-        parts = in_layers(plan, np.empty_like(gradient))
-        everyone = np.arange(samples)
-        return batch_gradient(
-            plan, layers, work, inputs, targets, weights, everyone, np.uint64(0), slopes, parts
+        arena = np.zeros(work_size(plan, lanes_for(inputs.shape[0])), parameters.dtype)
+        return whole_gradient(
+            plan, parameters, inputs, targets, weights, gradient, np.empty_like(gradient), arena
         )  # fmt: skip
 
     return train, evaluate, differentiate

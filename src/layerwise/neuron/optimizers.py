@@ -50,17 +50,15 @@ class Settings(NamedTuple):
 
 
 @compiled
-def step(plan: Any, settings: Settings, rate: Any, count: Any, parameters: Any, gradient: Any, m: Any, v: Any) -> None:
-    """Move all parameters by the step number `count`, counted from 1."""
+def step(plan: Any, settings: Settings, rate: Any, count: Any, layers: Any, slopes: Any, m: Any, v: Any) -> None:
+    """Move all parameters by the step number `count`, counted from 1. All four are dense.Layers."""
     for layer in range(plan.units.size):
-        sums, start, end = plan.units[layer] * plan.pieces[layer], plan.starts[layer], plan.starts[layer + 1]
-        weights, biases = slice(start, end - sums), slice(end - sums, end)
-        w, g, mw = parameters[weights], gradient[weights], m[weights]
         if settings.optimizer == MUON and layer < plan.units.size - 1:
-            _orthogonal_step(settings, rate, w, g, mw, sums, plan.inputs[layer])
+            sums, inputs = layers.W[layer].shape
+            _orthogonal_step(settings, rate, layers.w[layer], slopes.w[layer], m.w[layer], sums, inputs)
         else:
-            _elementwise_step(settings, rate, count, w, g, mw, v[weights], True)
-        _elementwise_step(settings, rate, count, parameters[biases], gradient[biases], m[biases], v[biases], False)
+            _elementwise_step(settings, rate, count, layers.w[layer], slopes.w[layer], m.w[layer], v.w[layer], True)
+        _elementwise_step(settings, rate, count, layers.b[layer], slopes.b[layer], m.b[layer], v.b[layer], False)
 
 
 @compiled
