@@ -183,6 +183,8 @@ class DenseStack:
             np.array([layer.sums // layer.units for layer in self.layers]),
             np.array([names.index(layer.activation) for layer in self.layers]),
             np.cumsum([0, *(layer.sums * (layer.inputs + 1) for layer in self.layers)]),
+            np.cumsum([0, *(layer.sums for layer in self.layers)]),
+            np.cumsum([0, *(layer.units for layer in self.layers)]),
             losses.index(config.loss),
             config.is_loss_on_raw,
             float(config.dropout),

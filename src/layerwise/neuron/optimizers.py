@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layerwise.neuron.compiled import compiled, formula
+from layerwise.neuron.dense import biases, numbers, weights
 from layerwise.neuron.penalties import shrink
 
 OPTIMIZERS: Mapping[str, int] = {
@@ -50,15 +51,17 @@ class Settings(NamedTuple):
 
 
 @compiled
-def step(plan: Any, settings: Settings, rate: Any, count: Any, layers: Any, slopes: Any, m: Any, v: Any) -> None:
-    """Move all parameters by the step number `count`, counted from 1. All four are dense.Layers."""
+def step(plan: Any, settings: Settings, rate: Any, count: Any, parameters: Any, gradient: Any, m: Any, v: Any) -> None:
+    """Move all parameters by the step number `count`, counted from 1."""
     for layer in range(plan.units.size):
+        W, dW, mW = weights(plan, parameters, layer), weights(plan, gradient, layer), weights(plan, m, layer)
         if settings.optimizer == MUON and layer < plan.units.size - 1:
-            sums, inputs = layers.W[layer].shape
-            _orthogonal_step(settings, rate, layers.w[layer], slopes.w[layer], m.w[layer], sums, inputs)
+            _orthogonal_step(settings, rate, numbers(W), numbers(dW), numbers(mW), W.shape[0], W.shape[1])
         else:
-            _elementwise_step(settings, rate, count, layers.w[layer], slopes.w[layer], m.w[layer], v.w[layer], True)
-        _elementwise_step(settings, rate, count, layers.b[layer], slopes.b[layer], m.b[layer], v.b[layer], False)
+            vW = numbers(weights(plan, v, layer))
+            _elementwise_step(settings, rate, count, numbers(W), numbers(dW), numbers(mW), vW, True)
+        b, db, mb = biases(plan, parameters, layer), biases(plan, gradient, layer), biases(plan, m, layer)
+        _elementwise_step(settings, rate, count, b, db, mb, biases(plan, v, layer), False)
 
 
 @compiled
