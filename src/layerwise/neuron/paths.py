@@ -130,7 +130,7 @@ def gram_gap(
 ) -> float:
     """Return objective less dual objective at the residual, scaled to be feasible (Fercoq et al. 2015)."""
     fit = weights @ products
-    residual_square = max(square - 2 * fit + weights @ pulls, 0.0)
+    residual_square = max(square - 2 * float(fit) + float(weights @ pulls), 0.0)
     steepest = float(np.abs(products - pulls - l2 * weights).max(initial=0.0))
     scale = min(1.0, l1 / steepest) if steepest > 0 else 1.0
     halves = 0.5 * (1 + scale**2) * (residual_square + l2 * (weights @ weights))
