@@ -1,0 +1,1 @@
+"""Solvers for one neuron with a convex loss."""
