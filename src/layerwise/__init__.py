@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from layerwise.experiments.training import train as train
     from layerwise.models import build as build
     from layerwise.models.summary import summarise as summarise
+    from layerwise.neuron.descent import descend as descend
 
 _HOMES = {
     "DataConfig": "layerwise.data.config",
@@ -27,6 +28,7 @@ _HOMES = {
     "Run": "layerwise.experiments.run",
     "Split": "layerwise.data.dataset",
     "build": "layerwise.models",
+    "descend": "layerwise.neuron.descent",
     "evaluate": "layerwise.experiments.evaluation",
     "load": "layerwise.data.loading",
     "resume": "layerwise.experiments.training",

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.errors import UsageError, nearest
+from layerwise.neuron.elementary import expit, softplus
 
 Floats = NDArray[np.float64]
 
@@ -36,13 +37,8 @@ def _times_power(factor: Any, base: Any, exponent: Any) -> Any:
     return np.where(np.equal(factor, 0), 0.0, factor * _power(base, exponent))
 
 
-def _sigmoid(x: Any) -> Any:
-    small = np.exp(-np.abs(x))  # never overflows
-    return np.where(x >= 0, 1.0, small) / (1 + small)
-
-
 def _sigmoid_slope(x: Any) -> Any:
-    return _sigmoid(x) * _sigmoid(-x)
+    return expit(x) * expit(-x)
 
 
 @dataclass(frozen=True)
@@ -76,9 +72,9 @@ FUNCTIONS: Mapping[str, Unary] = {
     "log": Unary(np.log, lambda x: np.where(x < 0, np.nan, 1 / x), lambda x: np.where(x < 0, np.nan, -1 / x**2)),
     "sqrt": Unary(np.sqrt, lambda x: 0.5 / np.sqrt(x), lambda x: -0.25 / (x * np.sqrt(x))),
     "abs": Unary(np.abs, np.sign, lambda x: 0.0 * x),
-    "sigmoid": Unary(_sigmoid, _sigmoid_slope, lambda x: _sigmoid_slope(x) * (1 - 2 * _sigmoid(x))),
+    "sigmoid": Unary(expit, _sigmoid_slope, lambda x: _sigmoid_slope(x) * (1 - 2 * expit(x))),
     "relu": Unary(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), lambda x: 0.0 * x),
-    "softplus": Unary(lambda x: np.logaddexp(0.0, x), _sigmoid, _sigmoid_slope),
+    "softplus": Unary(softplus, expit, _sigmoid_slope),
 }
 NEGATION = Unary(lambda x: -x, lambda x: -1.0, lambda x: 0.0)
 
