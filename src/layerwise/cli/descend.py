@@ -17,8 +17,20 @@ from layerwise.cli.arguments import Parser, read_value
 from layerwise.errors import UsageError
 
 if TYPE_CHECKING:
+    from layerwise.lessons.batches import BatchComparison
     from layerwise.neuron.descent import Descent
 
+ON_DATA = (
+    ("data", "DATA", "a data set's name, a folder of class folders, or a CSV or Parquet file"),
+    ("target", "COLUMN", "the column to predict (tables only)"),
+    ("positive", "CLASS", "the class against all others, where there are more than two"),
+    ("activation", "NAME", "of the neuron [sigmoid for classes, identity for numbers]"),
+    ("loss", "NAME", "of the neuron [logistic for classes, squared for numbers]"),
+    ("batch-size", "A,B,...", "samples a step, to compare; full for all [1,16,full]"),
+    ("epochs", "N", "passes over the data [20]"),
+    ("limit", "N", "use only this many training samples"),
+    ("seed", "N", "decides splits and order [0]"),
+)
 ROWS_AT_ENDS = 12  # of a longer path, so many first and last steps are printed
 SIDE_BY_SIDE_AT_MOST = 12
 
@@ -35,6 +47,9 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--momentum", metavar="NUMBER", help="share of the velocity that is kept [0.9]")
     parser.add_argument("--weight-decay", metavar="NUMBER", help="pull towards zero [0.01 for adamw, else 0]")
+    group = parser.add_argument_group("on data, in place of a function")
+    for name, metavar, text in ON_DATA:
+        group.add_argument(f"--{name}", metavar=metavar, help=text)
     parser.add_argument("--out", metavar="FOLDER", default="lessons", help="where the picture goes [lessons]")
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs, with every step")
 
@@ -42,8 +57,14 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     from layerwise.neuron.descent import compare
 
+    if args.data is not None:
+        run_on_data(args)
+        return
+    for name, _, _ in ON_DATA:
+        if getattr(args, name.replace("-", "_")) is not None:
+            raise UsageError(f"--{name} belongs to a descent on data; name them by --data, or leave it out.")
     if args.function is None:
-        raise UsageError('layerwise descend needs a function, such as "x**2" --from 9.')
+        raise UsageError('layerwise descend needs a function, such as "x**2" --from 9, or --data.')
     if args.start is None:
         raise UsageError("layerwise descend needs --from, a number for each variable to start at.")
     rates = read_value(args.rate or "0.1", tuple[float, ...], "rate")
@@ -161,3 +182,73 @@ def about_rates(descents: Sequence[Descent]) -> list[str]:
 
 def _number(value: float) -> str:
     return f"{value:.6g}"
+
+
+# -- on data ------------------------------------------------------------------------------------------------
+
+
+def run_on_data(args: argparse.Namespace) -> None:
+    """Compare batch sizes on the cost of a neuron."""
+    from layerwise.data.config import DataConfig
+    from layerwise.lessons.batches import compare_batches
+
+    for name, value in (("FUNCTION", args.function), ("--from", args.start), ("--steps", args.steps)):
+        if value is not None:
+            raise UsageError(
+                f"{name} belongs to a descent on a function; on data leave it out (--epochs says how long)."
+            )
+    options: dict[str, Any] = {}
+    for name, kind in (("epochs", int), ("seed", int), ("momentum", float), ("rate", float)):
+        if getattr(args, name) is not None:
+            options["learning_rate" if name == "rate" else name] = read_value(getattr(args, name), kind, name)
+    for name in ("positive", "activation", "loss"):
+        if getattr(args, name) is not None:
+            options[name] = getattr(args, name)
+    limit = None if args.limit is None else read_value(args.limit, int, "limit")
+    data = DataConfig(data=args.data, target=args.target, limit=limit)
+    compared = compare_batches(data, read_sizes(args.batch_size or "1,16,full"), optimizer=args.optimizer, **options)
+    if args.json:
+        print(json.dumps(compared.to_json(), ensure_ascii=False, indent=1))
+        return
+    show_batches(compared, args)
+
+
+def read_sizes(text: str) -> list[int | str]:
+    """Read '1,16,full'. Raises UsageError, quoting it, where a part is neither a number nor 'full'."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part == "full" or part.isdecimal() for part in parts):
+        raise UsageError(f"--batch-size takes whole numbers or full with commas between them, received '{text}'.")
+    return [part if part == "full" else int(part) for part in parts]
+
+
+def show_batches(compared: BatchComparison, args: argparse.Namespace) -> None:
+    """Print how each batch size went and how noisy its gradients are, and draw both."""
+    from layerwise.cli.printing import print_table, say
+    from layerwise.cli.showing import say_next, write_figure
+    from layerwise.reports import wording
+    from layerwise.reports.neurons import batch_figure
+
+    cost, first = compared.cost, compared.descents[0]
+    say(
+        f"one neuron on {compared.samples.name}: activation {cost.activation}, loss {cost.loss}, "
+        f"{wording.count(len(cost.targets))} samples, {first.optimizer}, rate {first.settings.learning_rate:.3g}\n"
+    )
+    columns = ["batch size", "steps", "cost at the end", "how it went"]
+    rows = []
+    for descent in compared.descents:
+        went = "falls" if descent.diverged is None else f"diverges from step {descent.diverged}"
+        rows.append([descent.batch_size, int(descent.steps[-1]), wording.decimal(float(descent.costs[-1])), went])
+    print_table(columns, rows, numbers=columns[:3])
+    bound = first.largest_stable_rate
+    if bound:
+        say(f"Steps of all samples are sure to descend up to a rate of {bound:.3g}.")
+    say("\nThe gradient of a batch against that of all samples, at the start:\n")
+    columns = ["batch size", "distance / length", "in theory", "mean angle"]
+    table = [
+        [row.batch_size, f"{row.deviation:.4f}", f"{row.predicted:.4f}", f"{row.angle_deg:.1f}°"]
+        for row in compared.noise
+    ]
+    print_table(columns, table, numbers=columns)
+    say(f"It falls as the batch size to the power of {compared.exponent:.2f} (theory: -0.5).")
+    write_figure(batch_figure(compared.descents, compared.noise), args.out, "batches.png")
+    say_next([(f"layerwise neuron --data {args.data}", "train the neuron and see its decision")])

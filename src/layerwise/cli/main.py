@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "models": "list the networks there are",
     "data": "list the data sets there are, or look into one",
     "recipes": "list complete trainings with the figure that each reaches",
+    "neuron": "train one neuron: perceptron, regression, SVM and all between",
     "descend": "walk downhill on any function and see every step, gradient and rate",
 }
 
