@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from layerwise.experiments.run import Run as Run
     from layerwise.experiments.training import resume as resume
     from layerwise.experiments.training import train as train
+    from layerwise.lessons.backprop import backprop as backprop
     from layerwise.models import build as build
     from layerwise.models.summary import summarise as summarise
     from layerwise.neuron.descent import descend as descend
@@ -27,6 +28,7 @@ _HOMES = {
     "LayerwiseError": "layerwise.errors",
     "Run": "layerwise.experiments.run",
     "Split": "layerwise.data.dataset",
+    "backprop": "layerwise.lessons.backprop",
     "build": "layerwise.models",
     "descend": "layerwise.neuron.descent",
     "evaluate": "layerwise.experiments.evaluation",

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "recipes": "list complete trainings with the figure that each reaches",
     "neuron": "train one neuron: perceptron, regression, SVM and all between",
     "descend": "walk downhill on any function and see every step, gradient and rate",
+    "backprop": "show every factor of the chain rule for one sample",
 }
 
 EXIT_CODES = """\
