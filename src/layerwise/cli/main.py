@@ -26,6 +26,10 @@ COMMANDS: dict[str, str] = {
     "neuron": "train one neuron: perceptron, regression, SVM and all between",
     "descend": "walk downhill on any function and see every step, gradient and rate",
     "backprop": "show every factor of the chain rule for one sample",
+    "activations": "list the activations: value, slope, range, where they saturate",
+    "losses": "list the losses: value, slope, targets, where they are used",
+    "path": "follow the weights as the strength of a penalty falls",
+    "depth": "see that a deep network without bent activations is a shallow one",
 }
 
 EXIT_CODES = """\
@@ -40,7 +44,7 @@ exit codes:
 
 def overview() -> str:
     """Return what `layerwise --help` prints."""
-    rows = "\n".join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())
+    rows = "\n".join(f"  {name:<12}{summary}" for name, summary in COMMANDS.items())
     return (
         "usage: layerwise COMMAND [ARGUMENTS]\n\n"
         "From one artificial neuron to networks that see: train, understand and reuse them.\n\n"

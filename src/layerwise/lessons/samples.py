@@ -68,8 +68,8 @@ def samples_of(dataset: Dataset, loss: str, activation: str, positive: str | Non
         raise UsageError(
             f"One neuron gives one number, and {dataset.name} has the targets {names}; name one by --target."
         )
-    inputs, targets = _rows(dataset, dataset.train)
-    test_inputs, test_targets = _rows(dataset, dataset.test)
+    inputs, targets = rows_of(dataset, dataset.train)
+    test_inputs, test_targets = rows_of(dataset, dataset.test)
     sides: tuple[str, ...] = ()
     if goal == "classes":
         chosen = _positive(dataset, positive)
@@ -119,7 +119,7 @@ def _positive(dataset: Dataset, name: str | None) -> int:
     return 1
 
 
-def _rows(dataset: Dataset, split: Split) -> tuple[Floats, Floats]:
+def rows_of(dataset: Dataset, split: Split) -> tuple[Floats, Floats]:
     """Return inputs (n, features), in float64 where that is small, and targets (n,)."""
     width = int(np.prod(dataset.input_shape))
     if len(split) * width > CELLS_AT_MOST or not isinstance(split.inputs, torch.Tensor):
