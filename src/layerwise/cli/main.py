@@ -32,6 +32,8 @@ COMMANDS: dict[str, str] = {
     "depth": "see that a deep network without bent activations is a shallow one",
 }
 
+LESSONS = ("neuron", "descend", "backprop", "activations", "losses", "path", "depth")  # listed apart
+
 EXIT_CODES = """\
 exit codes:
   0   done                                 66  file or run not found
@@ -44,11 +46,14 @@ exit codes:
 
 def overview() -> str:
     """Return what `layerwise --help` prints."""
-    rows = "\n".join(f"  {name:<12}{summary}" for name, summary in COMMANDS.items())
+    lines = {name: f"  {name:<12}{summary}" for name, summary in COMMANDS.items()}
+    rows = "\n".join(line for name, line in lines.items() if name not in LESSONS)
+    lessons = "\n".join(lines[name] for name in LESSONS)
     return (
         "usage: layerwise COMMAND [ARGUMENTS]\n\n"
         "From one artificial neuron to networks that see: train, understand and reuse them.\n\n"
         f"commands (`layerwise COMMAND --help` says more):\n{rows}\n\n"
+        f"lessons, to look at one idea at a time:\n{lessons}\n\n"
         "examples:\n"
         "  layerwise demo\n"
         "  layerwise train lenet5 --data mnist --epochs 3\n"
