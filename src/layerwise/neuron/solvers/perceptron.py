@@ -6,6 +6,7 @@ cannot, the mean of the weights over all the samples seen is the answer (Freund 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,49 @@ def learn_sparse(
     return mistakes
 
 
+def merged(problem: Problem) -> Problem:
+    """Return the problem with equal samples as one that has the sum of their weights, in an order of their own.
+
+    So a weight of two is the same as a sample that comes twice, whatever the order of the samples.
+    """
+    x, y = problem.inputs, np.ascontiguousarray(problem.targets, np.float64)
+    probe = np.random.default_rng(0).normal(size=problem.columns)
+    if problem.sparse:
+        x.sort_indices()
+        marks = marks_sparse(x.data, x.indices, x.indptr, probe)
+    else:
+        marks = marks_dense(x, probe)
+    weights = np.ones(problem.rows) if problem.weights is None else np.asarray(problem.weights, np.float64)
+    _, first, groups = np.unique(np.column_stack([marks, y]), axis=0, return_index=True, return_inverse=True)
+    sums = np.bincount(groups.ravel(), weights)
+    kept = first[sums > 0]
+    return replace(problem, inputs=x[kept], targets=y[kept], weights=sums[sums > 0])
+
+
+@compiled
+def marks_dense(inputs: Any, probe: Any) -> Any:
+    """Return a number for each row (n,) that is equal for equal rows, and as good as never for others."""
+    rows, columns = inputs.shape
+    marks = np.zeros(rows)
+    for i in range(rows):
+        for j in range(columns):
+            marks[i] += inputs[i, j] * probe[j]
+    return marks
+
+
+@compiled
+def marks_sparse(data: Any, indices: Any, starts: Any, probe: Any) -> Any:
+    """Do what marks_dense does for rows in CSR form."""
+    marks = np.zeros(len(starts) - 1)
+    for i in range(len(marks)):
+        for k in range(starts[i], starts[i + 1]):
+            marks[i] += data[k] * probe[indices[k]]
+    return marks
+
+
 def solve_perceptron(problem: Problem, seed: int = 0) -> Solution:
     """Learn until a pass over all samples makes no mistake, or for `limit` passes; targets are -1 and 1."""
+    problem = merged(problem)
     columns, rows, x = problem.columns, problem.rows, problem.inputs
     y = np.ascontiguousarray(problem.targets, np.float64)
     sizes = problem.shares * rows
