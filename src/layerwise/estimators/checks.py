@@ -59,7 +59,7 @@ def class_numbers(labels: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArra
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise InputError(
-            f"{name} tells classes apart, and all labels are of one class, {classes[0]!r}; give samples of at least two."
+            f"{name} tells classes apart, and all labels are of one class, {classes[0]!r}; give at least two."
         )
     return classes, numbers
 

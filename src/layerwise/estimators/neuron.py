@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from layerwise.neuron.activations import ACTIVATIONS
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.penalties import PENALTIES
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
 SOLVERS = ("auto", "exact", "descent")
 SIGNED = ("hinge", "squared-hinge", "perceptron", "logistic")
 
@@ -46,6 +49,12 @@ def _tells_classes(neuron: Neuron) -> bool:
     return True
 
 
+def _offered(condition: Callable[[Neuron], bool]) -> Callable[[Method], Method]:
+    """Let a method be there only under the condition, as scikit-learn's available_if does."""
+    decorate: Callable[[Method], Method] = available_if(condition)
+    return decorate
+
+
 class Neuron(BaseEstimator):  # type: ignore[misc]
     """y = act(w . x + b), its weights found by lowering a loss.
 
@@ -58,8 +67,8 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
     weights; the bias bears no penalty. Where that is convex, the optimum is found by a solver chosen by loss, penalty
     and shape of the data, and named in `solver_`; otherwise, or with solver='descent', by mini-batch gradient descent.
 
-    Numbers: float32 inputs are multiplied in float32, all others in float64. Weights, sums over samples and what decides
-    when to stop are float64. So float32 inputs give the optimum to about 1e-6 of the objective.
+    Numbers: float32 inputs are multiplied in float32, all others in float64. Weights, sums over samples and what
+    decides when to stop are float64. So float32 inputs give the optimum to about 1e-6 of the objective.
 
     Parameters
     ----------
@@ -80,7 +89,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
     coef_ : (d,) for numbers in one column, else (neurons, d). intercept_ : a number, or (neurons,).
     classes_ : the labels in order, where classes are told apart.
     solver_ : who found the weights. n_iter_ : in how many iterations.
-    objective_ : what was minimised, at the end. gap_ : its distance to the minimum as a share of it, as `gap_kind_` says.
+    objective_ : what was minimised, at the end. gap_ : its distance to the minimum, a share of it, as `gap_kind_` says.
     converged_ : whether the tolerance was met. note_ : a sentence where something is to be said, such as that separable
         classes have no optimum without a penalty.
 
@@ -189,7 +198,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
             return np.asarray(self.classes_[(outputs[:, 0] > 0).astype(int)])
         return np.asarray(self.classes_[outputs.argmax(1)])
 
-    @available_if(_tells_classes)
+    @_offered(_tells_classes)
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return w . x + b: (n,) for two classes, positive for the second; (n, k) for more."""
         outputs = self._outputs(X)
@@ -197,7 +206,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
             return np.asarray(outputs[:, 1] - outputs[:, 0])
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
-    @available_if(_gives_probabilities)
+    @_offered(_gives_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return each class's probability (n, k). One neuron a class: their answers, scaled to a sum of 1."""
         outputs = self._outputs(X)
@@ -207,12 +216,14 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         if outputs.shape[1] == 1:
             return np.column_stack([1 - answers, answers])
         sums = answers.sum(1, keepdims=True)
-        return np.where(sums > 0, answers / np.maximum(sums, 1e-300), 1 / answers.shape[1])
+        shares: NDArray[np.float64] = np.where(sums > 0, answers / np.maximum(sums, 1e-300), 1 / answers.shape[1])
+        return shares
 
-    @available_if(_gives_probabilities)
+    @_offered(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithm of each class's probability (n, k)."""
-        return np.log(self.predict_proba(X))
+        logarithms: NDArray[np.float64] = np.log(self.predict_proba(X))
+        return logarithms
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy, or R2 where numbers are fitted."""
@@ -265,8 +276,8 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
             )
         if self.solver == "exact" and not self._convex:
             raise ParameterError(
-                f"activation={self.activation!r} with loss={self.loss!r} is not convex, so no solver finds its optimum for "
-                f"sure; use solver='descent'."
+                f"activation={self.activation!r} with loss={self.loss!r} is not convex, so no solver is sure to find its "
+                f"optimum; use solver='descent'."
             )
 
     @property
@@ -320,16 +331,17 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _keep(self, weights: NDArray[Any], biases: NDArray[Any], targets: NDArray[Any]) -> None:
+        self.coef_: NDArray[Any] = weights
+        self.intercept_: Any = biases
         if not self._classifies and targets.ndim == 1:
             self.coef_, self.intercept_ = weights[0], float(biases[0])
-        else:
-            self.coef_, self.intercept_ = weights, biases
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return w . x + b for every neuron, (n, neurons)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return np.asarray(X @ np.atleast_2d(self.coef_).T) + np.atleast_1d(self.intercept_)
+        outputs: NDArray[Any] = np.asarray(X @ np.atleast_2d(self.coef_).T) + np.atleast_1d(self.intercept_)
+        return outputs
 
 
 def _without(words: dict[str, str]) -> Any:
@@ -337,11 +349,11 @@ def _without(words: dict[str, str]) -> Any:
     signature = inspect.signature(Neuron.__init__)
     kept = signature.replace(parameters=[p for name, p in signature.parameters.items() if name not in words])
 
-    def __init__(self: Neuron, **options: Any) -> None:
+    def store(self: Neuron, **options: Any) -> None:
         given = kept.bind(self, **options)
         given.apply_defaults()
         for name, value in list(given.arguments.items())[1:]:
             setattr(self, name, value)
 
-    __init__.__signature__ = kept  # type: ignore[attr-defined]
-    return __init__
+    store.__signature__ = kept  # type: ignore[attr-defined]
+    return store

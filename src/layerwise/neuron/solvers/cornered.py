@@ -27,6 +27,7 @@ Vector = NDArray[np.float64]
 
 WIDEST = 0.5
 SHRINK = 0.15  # from one width to the next
+SURE = 1e-6  # damping at which what a step promises is believed
 ENOUGH_ROWS = 8  # rows a column that second derivatives are taken from
 
 
@@ -107,7 +108,10 @@ class _Descent:
             move = -cho_solve(factors, gradient, check_finite=False)
             left = -float(gradient @ move) / 2
             if left <= max(0.2 * most_added, 0.1 * problem.tolerance * self.sharp) or left <= 1e-15 * self.sharp:
-                break
+                if self.damping <= SURE:
+                    break
+                self.damping /= 100  # damped steps promise too little
+                continue
             shift = passes.outputs(move[:-1], float(move[-1]))
             size = self._best_size(shift, move, width)
             self.damping = min(self.damping * 10, 1e3) if size < 0.2 else max(self.damping / 5, 1e-9)

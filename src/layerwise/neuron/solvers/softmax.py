@@ -14,13 +14,16 @@ from layerwise.neuron.solvers.smooth import SEPARABLE, Point, column_squares, qu
 
 Vector = NDArray[np.float64]
 
+SMALL = 100_000  # work a pass that is nothing, so that weights can be had to the last digits, too
+
 
 class SoftmaxObjective:
     """The objective by (W, levels) as one vector (k * d + k,), without L1. targets: class numbers (n,)."""
 
     def __init__(self, problem: Problem, classes: int) -> None:
         self.problem, self.classes = problem, classes
-        self.tolerance = problem.tolerance
+        small = problem.rows * problem.columns * classes <= SMALL
+        self.tolerance = 1e-6 * problem.tolerance if small else problem.tolerance
         self.labels = np.asarray(problem.targets).astype(np.intp)
         self.shares, self.means = problem.shares, problem.means
         self.rows = np.arange(problem.rows)
