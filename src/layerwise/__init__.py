@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from layerwise.estimators.classics import LinearSVM as LinearSVM
     from layerwise.estimators.classics import LogisticRegression as LogisticRegression
     from layerwise.estimators.classics import Perceptron as Perceptron
+    from layerwise.estimators.networks import NetworkClassifier as NetworkClassifier
+    from layerwise.estimators.networks import NetworkRegressor as NetworkRegressor
     from layerwise.estimators.neuron import Neuron as Neuron
     from layerwise.experiments.evaluation import evaluate as evaluate
     from layerwise.experiments.run import Run as Run
@@ -32,6 +34,8 @@ _HOMES = {
     "LinearRegression": "layerwise.estimators.classics",
     "LinearSVM": "layerwise.estimators.classics",
     "LogisticRegression": "layerwise.estimators.classics",
+    "NetworkClassifier": "layerwise.estimators.networks",
+    "NetworkRegressor": "layerwise.estimators.networks",
     "Neuron": "layerwise.estimators.neuron",
     "Perceptron": "layerwise.estimators.classics",
     "Run": "layerwise.experiments.run",

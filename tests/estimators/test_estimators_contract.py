@@ -3,7 +3,15 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from layerwise import LinearRegression, LinearSVM, LogisticRegression, Neuron, Perceptron
+from layerwise import (
+    LinearRegression,
+    LinearSVM,
+    LogisticRegression,
+    NetworkClassifier,
+    NetworkRegressor,
+    Neuron,
+    Perceptron,
+)
 
 ESTIMATORS = [
     Neuron(),
@@ -13,6 +21,8 @@ ESTIMATORS = [
     LinearRegression(),
     LinearSVM(),
     LogisticRegression(),
+    NetworkClassifier((10,), learning_rate=0.02, epochs=60, random_state=0),
+    NetworkRegressor((10,), learning_rate=0.02, epochs=60, random_state=0),
 ]
 
 

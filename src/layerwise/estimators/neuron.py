@@ -158,7 +158,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
             weights = weights_of(self, X, sample_weight, y)
             if self.warm_start and not np.array_equal(getattr(self, "classes_", classes), classes):
                 raise InputError(f"warm_start goes on with the classes {self.classes_}, received {classes}.")
-            self.classes_ = classes
+            self.classes_: NDArray[Any] = classes
             targets: NDArray[Any] = self._coded(numbers)
         else:
             targets, weights = y, weights_of(self, X, sample_weight, None)
@@ -276,8 +276,8 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
             )
         if self.solver == "exact" and not self._convex:
             raise ParameterError(
-                f"activation={self.activation!r} with loss={self.loss!r} is not convex, so no solver is sure to find its "
-                f"optimum; use solver='descent'."
+                f"activation={self.activation!r} with loss={self.loss!r} is not convex, so its optimum cannot be "
+                f"computed; use solver='descent'."
             )
 
     @property

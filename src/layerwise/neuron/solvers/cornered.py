@@ -6,7 +6,8 @@ margin, so the second derivatives are cheap. The best step along a direction is 
 
 The rounded loss lies above the sharp one, most so at the corner, and only for the samples near it. So the distance to
 the minimum is at most what the rounding can have added there, less what it added at the point, plus what Newton's
-method still has to gain; for the first the samples near the corner now are counted.
+method still has to gain; for the first the samples near the corner now are counted. And once the samples on the corner
+are the right ones, the optimum is the solution of a system of equations, which is tried at each width.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ Vector = NDArray[np.float64]
 WIDEST = 0.5
 SHRINK = 0.15  # from one width to the next
 SURE = 1e-6  # damping at which what a step promises is believed
+MOST_ON_CORNER = 1500  # samples for which the system of equations is small
 ENOUGH_ROWS = 8  # rows a column that second derivatives are taken from
 
 
@@ -44,6 +46,9 @@ def solve_cornered(problem: Problem) -> Solution:
     while True:
         rounding, left = descent.settle(width)
         distance = rounding + left
+        if descent.sharpen():
+            rests, distance = True, 0.0
+            break
         rests = distance <= problem.tolerance * descent.sharp or descent.sharp <= 1e-14
         if rests or width <= narrowest or descent.iterations >= problem.limit:
             break
@@ -121,6 +126,66 @@ class _Descent:
             self.level += size * float(move[-1])
             self.z = self.z + size * shift
         return max(most_added - added, 0.0), left
+
+    def sharpen(self) -> bool:
+        """Solve for the optimum that has the samples now near the corner on it, and all others on their side.
+
+        Stationarity, 2 l2 w + sum share slope x = 0, gives w by the slopes of those on the corner, and z = y there
+        gives these. Keeps the weights and returns True where slopes and sides come out as those of an optimum.
+        """
+        problem, passes, l2 = self.problem, self.passes, self.problem.l2
+        on = np.flatnonzero(passes.curvature * passes.shares)
+        if not l2 or not 0 < len(on) <= 4 * (problem.columns + 1) or len(on) > MOST_ON_CORNER:
+            return False
+        fixed = self._sides(self.z)
+        fixed[on] = 0.0
+        pull = passes.products(passes.shares * fixed)
+        rows = passes.inputs[on]
+        corner = np.asarray(rows.todense() if problem.sparse else rows, np.float64) - passes.means
+        system = np.zeros((len(on) + 1, len(on) + 1))
+        system[:-1, :-1] = corner @ corner.T / (-2 * l2)
+        if problem.intercept:
+            system[-1, :-1] = system[:-1, -1] = 1
+        else:
+            system[-1, -1] = 1
+        goal = np.append(passes.targets[on] + corner @ pull / (2 * l2), 0.0)
+        if problem.intercept:
+            goal[-1] = -float(passes.shares @ fixed)
+        answer = np.linalg.lstsq(system, goal, rcond=1e-13)[0]
+        weights = -(pull + corner.T @ answer[:-1]) / (2 * l2)
+        level = float(answer[-1]) if problem.intercept else 0.0
+        z = passes.outputs(weights, level)
+        slack = 1e-4 if problem.inputs.dtype == np.float32 else 1e-9
+        slopes = answer[:-1] / passes.shares[on]
+        low, high = self._bounds(on)
+        sided = self._sides(z)
+        sided[on] = fixed[on]
+        near = np.abs(z - passes.targets) <= slack * (1 + np.abs(passes.targets))
+        if (
+            not near[on].all()
+            or (slopes < low - slack).any()
+            or (slopes > high + slack).any()
+            or (sided != fixed)[~near].any()
+        ):
+            return False
+        loss = np.maximum(1 - passes.targets * z, 0) if passes.kind == HINGE else np.abs(z - passes.targets)
+        sharp = float(passes.shares @ loss) + l2 * float(weights @ weights)
+        if not sharp <= self.sharp * (1 + 1e-9):
+            return False
+        self.weights, self.level, self.z, self.sharp = weights, level, z, sharp
+        return True
+
+    def _sides(self, z: Vector) -> Vector:
+        """Return the slope of the sharp loss at z, for samples that are not on the corner."""
+        y = self.passes.targets
+        return np.where(y * z < 1, -y, 0.0) if self.passes.kind == HINGE else np.sign(z - y)
+
+    def _bounds(self, on: NDArray[np.intp]) -> tuple[Vector, Vector]:
+        """Return the least and the largest slope that a sample on the corner can have."""
+        y = self.passes.targets[on]
+        if self.passes.kind == HINGE:
+            return np.minimum(-y, 0), np.maximum(-y, 0)
+        return np.full(len(on), -1.0), np.ones(len(on))
 
     def _terms(self, width: float) -> tuple[float, float]:
         passes = self.passes

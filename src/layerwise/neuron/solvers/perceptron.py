@@ -79,7 +79,7 @@ def merged(problem: Problem) -> Problem:
         marks = marks_dense(x, probe)
     weights = np.ones(problem.rows) if problem.weights is None else np.asarray(problem.weights, np.float64)
     _, first, groups = np.unique(np.column_stack([marks, y]), axis=0, return_index=True, return_inverse=True)
-    sums = np.bincount(groups.ravel(), weights)
+    sums = np.bincount(groups.ravel(), weights).astype(np.float64)
     kept = first[sums > 0]
     return replace(problem, inputs=x[kept], targets=y[kept], weights=sums[sums > 0])
 

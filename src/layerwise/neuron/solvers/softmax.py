@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.neuron.solvers.problem import Problem, Solution
-from layerwise.neuron.solvers.smooth import SEPARABLE, Point, column_squares, quasi_newton
+from layerwise.neuron.solvers.smooth import SEPARABLE, Descent, Point, column_squares, quasi_newton
 
 Vector = NDArray[np.float64]
 
+POLISHED = 1e7  # work of a matrix of second derivatives that is nothing
 SMALL = 100_000  # work a pass that is nothing, so that weights can be had to the last digits, too
 
 
@@ -84,6 +85,8 @@ def solve_softmax(problem: Problem, classes: int) -> Solution:
     if problem.l1:
         return _solve_proximal(objective)
     descent = quasi_newton(objective)
+    if problem.rows * len(descent.point.at) ** 2 <= POLISHED and problem.l2 and not problem.sparse:
+        _polish(objective, descent)
     weights, _ = objective.split(descent.point.at)
     value = descent.point.value
     return Solution(
@@ -91,6 +94,29 @@ def solve_softmax(problem: Problem, classes: int) -> Solution:
         max(descent.left, 0.0) / value if value > 0 else 0.0, "estimated gap", descent.rests and not descent.note,
         descent.note,
     )  # fmt: skip
+
+
+def _polish(objective: SoftmaxObjective, descent: Descent) -> None:
+    """Take Newton's steps from where L-BFGS came to rest, as long as they lower the gradient."""
+    problem, classes = objective.problem, objective.classes
+    columns = problem.columns
+    x = np.column_stack([problem.inputs - objective.means, np.full(problem.rows, float(problem.intercept))])
+    for _ in range(5):
+        point = descent.point
+        z = objective.outputs(point.at)
+        shares = np.exp(z - z.max(1, keepdims=True))
+        shares /= shares.sum(1, keepdims=True)
+        bends = np.einsum("ia,ab->iab", shares, np.eye(classes)) - np.einsum("ia,ib->iab", shares, shares)
+        hessian = np.einsum("i,iab,ij,ik->ajbk", objective.shares, bends, x, x, optimize=True)
+        hessian = hessian.reshape(classes * (columns + 1), -1)
+        places = np.arange(classes * (columns + 1)).reshape(classes, -1)
+        order = np.concatenate([places[:, :columns].ravel(), places[:, columns]])
+        hessian = hessian[np.ix_(order, order)]
+        hessian[np.arange(classes * columns), np.arange(classes * columns)] += 2 * problem.l2
+        tried = objective.evaluate(point.at - np.linalg.lstsq(hessian, point.gradient, rcond=1e-12)[0])
+        if not np.abs(tried.gradient).max() < np.abs(point.gradient).max():
+            break
+        descent.point = tried
 
 
 def _solve_proximal(objective: SoftmaxObjective) -> Solution:
