@@ -35,7 +35,7 @@ def seed_of(random_state: Any) -> int:
 
 
 def _stable_rate(neuron: Any, x: Array, sample_weight: Any, count: int) -> str:
-    """Return a sentence: the rate was too large, and which is the largest that plain descent can take, 2 / curvature."""
+    """Say that the rate was too large, and which is the largest that plain descent can take, 2 / curvature."""
     told = f"learning_rate={neuron.learning_rate:g} is too large"
     bend = {"squared": 2.0, "huber": 1.0, "squared-hinge": 2.0, "logistic": 0.25, "cross-entropy": 0.5}.get(neuron.loss)
     if bend is None or neuron.activation not in ("identity", LOSSES[neuron.loss].link):

@@ -22,6 +22,7 @@ from layerwise.neuron.solvers.problem import Problem, Solution
 Vector = NDArray[np.float64]
 
 NEWTON_COLUMNS = 300
+FINER = 1e-6  # of the tolerance where it costs an iteration or two, so that weights are had to the last digits, too
 NEWTON_WORK = 3e7  # rows * columns^2 that Newton's method may spend on any shape
 PAIRS = 10  # steps and gradient changes that BFGS remembers
 MARGIN_FAR = 30.0  # an output at which the logistic loss is 1e-13
@@ -114,7 +115,7 @@ def solve_smooth(problem: Problem) -> Solution:
     """Minimise sum share loss(z, y) + l2 sum w^2 for one output and a loss without corners."""
     columns, rows = problem.columns, problem.rows
     if rows * columns**2 <= NEWTON_WORK and not (problem.sparse and columns > NEWTON_COLUMNS):
-        objective = Objective(problem)
+        objective = Objective(problem, FINER * problem.tolerance)
         return finish(newton(objective, rows), objective, "Newton")
     if not problem.sparse and columns <= NEWTON_COLUMNS and rows >= 20 * columns:
         part = max(20 * columns, 2000)
@@ -158,6 +159,7 @@ def newton(objective: Objective, sample: int, point: Point | None = None) -> Des
         if problem.loss == "logistic" and not problem.l2:
             note = objective.separation(move)
             if note:
+                point = _far_out(objective, point, move)
                 break
         stepped = search(objective, point, move)
         if stepped is None:
@@ -167,6 +169,13 @@ def newton(objective: Objective, sample: int, point: Point | None = None) -> Des
         point = stepped
     rests = decrement <= max(objective.tolerance, 1e-9 if problem.inputs.dtype == np.float32 else 0.0) * point.value
     return Descent(point, iteration, decrement, bool(rests or decrement <= 1e-16 * first), note)
+
+
+def _far_out(objective: Objective, point: Point, move: Vector) -> Point:
+    """Return a point along a direction that separates the classes, far enough for the loss to be next to nothing."""
+    largest = float(np.abs(objective.passes.outputs(move[:-1], float(move[-1]))).max())
+    far = objective.evaluate(move * (MARGIN_FAR / largest))
+    return far if far.value <= point.value else point
 
 
 def quasi_newton(objective: Smooth, point: Point | None = None) -> Descent:

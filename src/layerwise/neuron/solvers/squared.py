@@ -36,6 +36,7 @@ def solve_squared(problem: Problem) -> Solution:
 
 def _solve_singular(problem: Problem) -> Solution:
     x = np.asarray(problem.inputs, np.float64) - problem.means
+    x[:, np.abs(x).max(0) <= 1e-12 * np.abs(problem.means)] = 0  # constant columns, but for rounding
     targets = np.asarray(problem.targets, np.float64).reshape(problem.rows, -1)
     shares = problem.shares
     level = shares @ targets if problem.intercept else np.zeros(targets.shape[1])
