@@ -36,7 +36,7 @@ MODELS = ("least squares", "ridge", "lasso", "elastic net", "logistic", "linear 
 DATA = ("tall", "wide", "spam")
 DISTANCES = (1e-3, 1e-6)
 OURS = "layerwise"
-TOLERANCES = [10.0**-k for k in range(0, 11)]
+TOLERANCES = [10.0**-k for k in range(11)]
 LIMIT_S = 30.0  # a solver that takes longer without reaching the distance has not reached it
 
 
