@@ -16,8 +16,8 @@ CENTRED, CENTRED_TARGETS = INPUTS - INPUTS.mean(0), TARGETS - TARGETS.mean()
 
 def test_the_lasso_path_is_that_of_scikit_learn():
     path = coefficient_path(INPUTS, TARGETS, "l1")
-    alphas, weights, _ = lasso_path(CENTRED, CENTRED_TARGETS, alphas=path.strengths, tol=1e-12, max_iter=100_000)
-    assert alphas == pytest.approx(path.strengths)
+    alphas, weights, _ = lasso_path(CENTRED, CENTRED_TARGETS, alphas=path.strengths / 2, tol=1e-12, max_iter=100_000)
+    assert alphas == pytest.approx(path.strengths / 2)
     assert path.weights == pytest.approx(weights.T, abs=1e-4)
     assert np.array_equal(path.weights == 0, weights.T == 0)
     assert path.biases == pytest.approx(TARGETS.mean() - path.weights @ INPUTS.mean(0))
@@ -29,8 +29,8 @@ def test_elastic_paths_are_those_of_scikit_learn_on_random_data_of_any_shape(mix
     random = np.random.default_rng(seed)
     inputs, targets = random.normal(size=(rows, columns)), random.normal(size=rows)
     path = coefficient_path(inputs, targets, "elastic", mix=mix, count=5, smallest=0.01, intercept=False)
-    l1, l2 = path.strengths[0] * (1 - mix), 2 * path.strengths[0] * mix
-    alphas = path.strengths * (1 + mix)
+    l1, l2 = 1 - mix, 2 * mix
+    alphas = path.strengths * (1 + mix) / 2
     _, weights, _ = enet_path(inputs, targets, l1_ratio=l1 / (l1 + l2), alphas=alphas, tol=1e-13, max_iter=1_000_000)
     assert path.weights == pytest.approx(weights.T, abs=1e-4)
     assert (path.gaps <= 1e-11).all()
@@ -40,7 +40,7 @@ def test_the_ridge_path_is_ridge_regression_and_has_no_zeros():
     path = coefficient_path(INPUTS, TARGETS, "l2", strengths=[0.001, 0.1])
     assert path.strengths.tolist() == [0.1, 0.001]
     for strength, weights, bias in zip(path.strengths, path.weights, path.biases, strict=True):
-        oracle = Ridge(alpha=2 * strength * len(INPUTS), solver="cholesky").fit(INPUTS, TARGETS)
+        oracle = Ridge(alpha=strength * len(INPUTS), solver="cholesky").fit(INPUTS, TARGETS)
         assert weights == pytest.approx(oracle.coef_)
         assert bias == pytest.approx(oracle.intercept_)
     assert (path.weights != 0).all()

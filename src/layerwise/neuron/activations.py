@@ -126,6 +126,10 @@ def gelu_slope(z: Array, a: Array) -> Array:
     return (1 + erf(z / sqrt(2))) / 2 + z * exp(-z * z / 2) / sqrt(2 * pi)
 
 
+def softplus_activation(z: Array) -> Array:
+    return softplus(z)
+
+
 def softplus_slope(z: Array, a: Array) -> Array:
     return expit(z)
 
@@ -220,7 +224,7 @@ _ROWS = (
         source="Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415; exact, not its tanh approximation",
     ),
     Activation(
-        "softplus", "a = log(1 + exp(z))", "da/dz = 1 / (1 + exp(-z))", softplus, softplus_slope, (0.0, inf),
+        "softplus", "a = log(1 + exp(z))", "da/dz = 1 / (1 + exp(-z))", softplus_activation, softplus_slope, (0.0, inf),
         saturates="far below 0, beyond about z = -5",
         used="outputs that must be positive (variances); a smooth ReLU",
         source="Dugas, Bengio, Belisle, Nadeau and Garcia 2001",

@@ -1,8 +1,7 @@
 """Coefficient paths: the weights of a linear neuron as the strength of its penalty falls.
 
-With squared error and each strength s, sum_i (z_i - y_i)^2 / (2 n) + s ((1 - mix) sum |w| + mix sum w^2) is minimised:
-mix = 0 is the lasso, 1 the ridge. In scikit-learn's words alpha * l1_ratio = s (1 - mix) and
-alpha * (1 - l1_ratio) = 2 s mix.
+For each strength s, sum_i (z_i - y_i)^2 / n + s ((1 - mix) sum |w| + mix sum w^2) is minimised: mix = 0 is the lasso,
+1 the ridge. In scikit-learn's words alpha * l1_ratio = s (1 - mix) / 2 and alpha * (1 - l1_ratio) = s mix.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.errors import DataError, UsageError, nearest
-from layerwise.neuron.solvers.coordinate import descend_gram
 from layerwise.neuron.solvers.gram import Gram, make_gram
+from layerwise.neuron.solvers.lasso import lasso_by_gram
 from layerwise.neuron.solvers.problem import Problem
 
 PENALTIES = ("l1", "l2", "elastic")
@@ -82,60 +81,15 @@ def coefficient_path(
         values, vectors = np.linalg.eigh(known.gram)
         turned = vectors.T @ known.products[:, 0]
         for index, strength in enumerate(chosen):
-            weights[index] = vectors @ (turned / (np.maximum(values, 0) + 2 * strength))
+            weights[index] = vectors @ (turned / (np.maximum(values, 0) + strength))
     else:
+        products, square = np.ascontiguousarray(known.products[:, 0]), float(known.squares[0])
         current, pulls = np.zeros(x.shape[1]), np.zeros(x.shape[1])
         for index, strength in enumerate(chosen):
-            l1, l2 = strength * (1 - mix), 2 * strength * mix
-            gaps[index] = lasso_by_gram(known, current, pulls, l1, l2, tolerance)
+            l1, l2 = strength * (1 - mix) / 2, strength * mix
+            gaps[index], _ = lasso_by_gram(known.gram, products, square, current, pulls, l1, l2, tolerance)
             weights[index] = current
     return CoefficientPath(penalty, mix, chosen, weights, known.biases(weights), gaps)
-
-
-def lasso_by_gram(
-    known: Gram,
-    weights: NDArray[np.float64],
-    pulls: NDArray[np.float64],
-    l1: float,
-    l2: float,
-    tolerance: float,
-    limit: int = 10_000,
-) -> float:
-    """Change weights (d,) and pulls = gram @ weights in place to the optimum of the elastic net for one target.
-
-    Minimises 1/2 w' gram w - products . w + l1 sum |w| + l2/2 sum w^2 until the duality gap, which is returned as a
-    share of the objective at zero weights, is at most `tolerance`, or `limit` sweeps are done.
-    """
-    products, square = known.products[:, 0], float(known.squares[0])
-    if square == 0:
-        weights[:], pulls[:] = 0, 0
-        return 0.0
-    step = np.sqrt(tolerance * square)
-    sweeps = 0
-    while True:
-        sweeps += descend_gram(known.gram, products, weights, pulls, l1, l2, step, limit - sweeps)
-        gap = gram_gap(products, square, weights, pulls, l1, l2) / (square / 2)
-        if gap <= tolerance or sweeps >= limit or step < 1e-15 * np.sqrt(square):
-            return gap
-        step /= 10
-
-
-def gram_gap(
-    products: NDArray[np.float64],
-    square: float,
-    weights: NDArray[np.float64],
-    pulls: NDArray[np.float64],
-    l1: float,
-    l2: float,
-) -> float:
-    """Return objective less dual objective at the residual, scaled to be feasible (Fercoq et al. 2015)."""
-    fit = weights @ products
-    residual_square = max(square - 2 * float(fit) + float(weights @ pulls), 0.0)
-    steepest = float(np.abs(products - pulls - l2 * weights).max(initial=0.0))
-    scale = min(1.0, l1 / steepest) if steepest > 0 else 1.0
-    halves = 0.5 * (1 + scale**2) * (residual_square + l2 * (weights @ weights))
-    price = l1 * float(np.abs(weights).sum())
-    return float(halves) + price - scale * float(square - fit)
 
 
 def _strengths(given: ArrayLike | None, known: Gram, mix: float, count: int, smallest: float) -> NDArray[np.float64]:
@@ -146,6 +100,6 @@ def _strengths(given: ArrayLike | None, known: Gram, mix: float, count: int, sma
         return strengths
     if count < 1 or not 0 < smallest < 1:
         raise UsageError(f"count must be at least 1 and smallest between 0 and 1, received {count!r} and {smallest!r}.")
-    largest = float(np.abs(known.products).max(initial=0.0)) / (1 - mix) if mix < 1 else float(np.trace(known.gram))
+    largest = 2 * float(np.abs(known.products).max(initial=0.0)) / (1 - mix) if mix < 1 else float(np.trace(known.gram))
     ratios: NDArray[np.float64] = np.geomspace(1, smallest, count) if count > 1 else np.ones(1)
     return (largest or 1.0) * (1 + 1e-14) * ratios  # rounding must not let a weight go at the first

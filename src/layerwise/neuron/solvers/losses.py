@@ -1,9 +1,9 @@
 """The convex losses of one output, compiled: value, slope and curvature by z, for the passes over the data.
 
 Two-sided losses compare z with a number y; one-sided ones have y = -1 or 1 and look at the margin y z. `width` rounds
-the corner of the losses that have one (Lee and Mangasarian 2001): hinge_width(m) is 0 for m >= 1, (1 - m)^2 / (2 width)
-down to m = 1 - width, then 1 - m - width / 2. It is below the hinge by at most width / 2. The absolute error likewise
-becomes Huber's with that width.
+the corner of the losses that have one: with t = 1 - m + width / 2 the hinge becomes t^2 / (2 width) for t between 0 and
+width, by at most width / 8 above it, and stays what it is elsewhere. The absolute error becomes Huber's, which is, but
+for the constant width / 2, above it by at most width / 2 and only where it is rounded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def loss_terms(kind: int, z: float, y: float, width: float) -> tuple[float, floa
         value = math.log1p(small) + max(-margin, 0.0)
         return value, -y * share, share * (1.0 - share)
     if kind == HINGE:
-        lack = 1.0 - y * z
+        lack = 1.0 - y * z + 0.5 * width
         if lack <= 0.0:
             return 0.0, 0.0, 0.0
         if lack < width:

@@ -71,6 +71,39 @@ def add_rows(inputs: Any, first: int, last: int, factors: Any, total: Any) -> No
 
 
 @compiled
+def gather_products(inputs: Any, first: int, last: int, factors: Any, total: Any) -> None:
+    """Add factors[i] * inputs[i] to total (d,) in float64, by way of short sums in the inputs' precision."""
+    part = np.zeros(inputs.shape[1], inputs.dtype)
+    cast = factors[first:last].astype(inputs.dtype)
+    for start in range(first, last, FLUSH):
+        end = min(start + FLUSH, last)
+        part[:] = 0
+        add_rows(inputs, start, end, cast[start - first : end - first], part)
+        for j in range(len(part)):
+            total[j] += part[j]
+
+
+@compiled
+def gather(inputs: Any, first: int, last: int, index: Any, shift: Any, chosen: Any) -> None:
+    """Write the columns of `index`, less shift, as rows of chosen (len(index), n), from row first to before last."""
+    for start in range(first, last, TOGETHER):
+        end = min(start + TOGETHER, last)
+        for k in range(len(index)):
+            for i in range(start, end):
+                chosen[k, i] = inputs[i, index[k]] - shift[k]
+
+
+@compiled
+def gather_sparse(data: Any, indices: Any, starts: Any, first: int, last: int, slots: Any, chosen: Any) -> None:
+    """Add the numbers of the columns with a slot (d,), -1 for none, to chosen (slots, n)."""
+    for i in range(first, last):
+        for k in range(starts[i], starts[i + 1]):
+            slot = slots[indices[k]]
+            if slot >= 0:
+                chosen[slot, i] += data[k]
+
+
+@compiled
 def terms(
     kind: int, width: float, first: int, last: int, z: Any, targets: Any, shares: Any, curvature: Any, factors: Any
 ) -> tuple[float, float]:
@@ -160,6 +193,11 @@ def pass_sparse(
     return loss, slope
 
 
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Passes:
     """The data of a problem, ready to be passed over with other weights.
 
@@ -177,7 +215,7 @@ class Passes:
         self.z: Vector = np.zeros(problem.rows)
         self.curvature: Vector = np.zeros(problem.rows)
         numbers = problem.inputs.nnz if problem.sparse else problem.rows * problem.columns
-        wanted = threads or min(os.cpu_count() or 1, 4)
+        wanted = threads or min(cores(), 4)
         pieces = PIECES if numbers >= WORTH_THREADS else 1
         self.cuts = np.linspace(0, problem.rows, pieces + 1).astype(int)
         self.threads = wanted if pieces > 1 else 1
@@ -236,16 +274,17 @@ class Passes:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.threads)
 
-    def hessian(self, rows: slice | NDArray[np.intp] = slice(None)) -> NDArray[np.float64]:
-        """Return the second derivatives of the loss by (w, level), (d + 1, d + 1), from some rows, with 2 l2 added.
+    def hessian(self, most: int, turn: int = 0) -> NDArray[np.float64]:
+        """Return the second derivatives of the objective by (w, level), (d + 1, d + 1).
 
-        The products are those of the inputs' precision. Rows that the loss does not bend at are left out.
+        Taken from the rows that the loss bends at, or where these are more than `most` from every k-th of them, the
+        first one by `turn`. The products are those of the inputs' precision.
         """
-        weights = (self.shares * self.curvature)[rows]
-        whole = float(self.shares[rows].sum())
+        weights = self.shares * self.curvature
         chosen = np.flatnonzero(weights)
-        index = np.arange(self.problem.rows)[rows][chosen]
-        roots = np.sqrt(weights[chosen] / whole)
+        stride = max(1, -(-len(chosen) // most))
+        index = chosen[turn % stride :: stride]
+        roots = np.sqrt(weights[index] * stride)
         x = self.inputs[index]
         columns = self.problem.columns
         full = np.zeros((columns + 1, columns + 1))
@@ -266,3 +305,30 @@ class Passes:
             full[-1, -1] = total
         full[np.arange(columns), np.arange(columns)] += 2 * self.problem.l2
         return full
+
+    def products(self, factors: Vector) -> Vector:
+        """Return (X - means)' factors (d,), the factors (n,) summing to zero where there is a bias."""
+        x, columns = self.inputs, self.problem.columns
+        if self.problem.sparse:
+            found: Vector = np.asarray(x.T @ factors.astype(x.dtype), np.float64) - self.means * factors.sum()
+            return found
+
+        def piece(first: int, last: int) -> Vector:
+            total = np.zeros(columns)
+            gather_products(x, first, last, factors, total)
+            return total
+
+        total: Vector = np.sum(self._each(piece), axis=0) - self.means * factors.sum()
+        return total
+
+    def columns(self, index: NDArray[np.intp], chosen: NDArray[Any]) -> None:
+        """Write the columns of `index` less their means to chosen (len(index), n)."""
+        x = self.inputs
+        shift = self.means[index].astype(x.dtype)
+        if self.problem.sparse:
+            chosen[:] = -shift[:, None]
+            slots = np.full(self.problem.columns, -1)
+            slots[index] = np.arange(len(index))
+            self._each(lambda a, b: gather_sparse(x.data, x.indices, x.indptr, a, b, slots, chosen))
+        else:
+            self._each(lambda a, b: gather(x, a, b, index, shift, chosen))
