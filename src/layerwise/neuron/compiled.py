@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
+from numba.np import arrayobj
 
 from layerwise.neuron import elementary
 
@@ -24,6 +26,10 @@ LOG2_E, LN2_HIGH, LN2_LOW = F(1.44269504), F(0.693359375), F(-2.12194440e-4)  # 
 LARGEST, SMALLEST = F(88.3762589), F(-87.3365447)  # beyond them exp leaves the range of float32
 
 FLAT = F(7.90531110)  # beyond it tanh is 1 in float32
+
+arrays: Any = arrayobj  # these parts of Numba have no types for mypy
+helpers: Any = cgutils
+Tuple: Any = types.UniTuple
 
 FLAGS = {"contract", "reassoc"}  # sums may be regrouped into vector lanes; NaN and infinity stay what they are
 compiled = njit(fastmath=FLAGS, error_model="numpy", nogil=True)
@@ -56,7 +62,29 @@ def choose(context: Any, condition: Any, a: Any, b: Any) -> Any:
     return kind(types.boolean, a, b), generate
 
 
+def borrow_view(context: Any, flat: Any, start: Any, shape: Any) -> Any:
+    """Return a view of a flat array from `start` on, of a shape of one or two axes, that does not own it.
+
+    Numba counts who holds an array, at each call and each look into a list: for tiny networks that took more than half
+    of the time. A borrowed view is not counted; whoever makes it keeps the flat array until it is done.
+    """
+    kind = types.Array(flat.dtype, len(shape), "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source = arrays.make_array(signature.args[0])(context, builder, arguments[0])
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(flat.dtype)))
+        lengths = helpers.unpack_tuple(builder, arguments[2])
+        strides = [builder.mul(lengths[1], size), size] if len(shape) == 2 else [size]
+        view = arrays.make_array(kind)(context, builder)
+        data = builder.gep(source.data, [arguments[1]])
+        arrays.populate_array(view, data=data, shape=lengths, strides=strides, itemsize=size, meminfo=None)
+        return view._getvalue()
+
+    return kind(flat, types.intp, Tuple(types.intp, len(shape))), generate
+
+
 _power_of_two: Any = intrinsic(power_of_two)
+borrow: Any = intrinsic(borrow_view)
 _choose: Any = intrinsic(choose)
 
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layerwise.neuron import activations, chance, elementary, losses
-from layerwise.neuron.compiled import compiled, formula
+from layerwise.neuron.compiled import borrow, compiled, formula
 
 SMALL_PRODUCT = 4096  # multiplications below which a plain loop beats a call of BLAS (measured: 200 ns a call)
 
@@ -32,12 +32,13 @@ CROSS_ENTROPY = list(losses.LOSSES).index("cross-entropy")
 
 
 class Plan(NamedTuple):
-    """The shape of the stack. The first five have a number for each layer.
+    """The shape of the stack. Arrays have a number for each layer.
 
     inputs, units: signals that a layer reads, neurons that it has.
     pieces: weighted sums of a neuron, 2 for maxout, else 1.
     activations: numbers of the activations, in the order of ACTIVATIONS.
     starts: where its W begins in the flat parameters, its b follows; one more number: their count.
+    sums_before, units_before: weighted sums and neurons of the layers below; one more number: of all.
     loss: number of the loss, in the order of LOSSES. on_raw: it sees the raw sums of the last layer.
     dropout: share of the hidden neurons silenced.
     """
@@ -47,116 +48,135 @@ class Plan(NamedTuple):
     pieces: Any
     activations: Any
     starts: Any
+    sums_before: Any
+    units_before: Any
     loss: Any
     on_raw: Any
     dropout: Any
 
 
-class Layers(NamedTuple):
-    """Views of flat parameters (or of their gradient): lists of W (sums, inputs) and b (sums,)."""
-
-    W: Any
-    b: Any
-
-
 class Work(NamedTuple):
-    """The arrays of a batch: of the samples, and lists with one array (rows, lanes) a layer.
+    """The arrays of a batch. Those of all layers lie one after the other in flat arrays, see `sums` and `neurons`.
 
     x: (features, lanes). y: (outputs, lanes). share: (lanes,), of each sample in the cost.
-    z, a: weighted sums and values. sent: what goes to the next layer, `a` itself without dropout.
-    mask: 0 or 1 / (1 - dropout) for each neuron. dz, da: dJ/dz and dJ/da.
+    z, dz: weighted sums and dJ/dz. a, da: values and dJ/da.
+    sent: what goes to the next layer, `a` itself without dropout. mask: 0 or 1 / (1 - dropout) for each neuron.
     """
 
     x: Any
     y: Any
     share: Any
     z: Any
+    dz: Any
     a: Any
+    da: Any
     sent: Any
     mask: Any
-    dz: Any
-    da: Any
 
 
 @compiled
-def in_layers(plan: Any, flat: Any) -> Any:
-    """Return W and b of every layer as views of a flat array."""
-    W = []
-    b = []
-    for layer in range(plan.units.size):
-        sums, inputs = plan.units[layer] * plan.pieces[layer], plan.inputs[layer]
-        start, end = plan.starts[layer], plan.starts[layer + 1]
-        W.append(flat[start : end - sums].reshape((sums, inputs)))
-        b.append(flat[end - sums : end])
-    return Layers(W, b)
+def work_size(plan: Any, lanes: Any) -> Any:
+    """Return how many numbers the arrays of a batch take together."""
+    return (plan.inputs[0] + plan.units[-1] + 1 + 2 * plan.sums_before[-1] + 4 * plan.units_before[-1]) * lanes
 
 
 @compiled
-def make_work(plan: Any, lanes: Any, flat: Any) -> Any:
-    """Return arrays for batches of `lanes` samples, in the type of `flat`."""
-    z, dz = _blocks(plan, lanes, flat, True), _blocks(plan, lanes, flat, True)
-    a, da = _blocks(plan, lanes, flat, False), _blocks(plan, lanes, flat, False)
-    mask = [np.zeros((0, lanes), flat.dtype) for _ in a]
-    sent = [values for values in a]  # noqa: C416 (Numba has no list())
-    if plan.dropout > 0:
-        for layer in range(len(a) - 1):
-            mask[layer], sent[layer] = np.zeros_like(a[layer]), np.zeros_like(a[layer])
-    x, y = np.zeros((plan.inputs[0], lanes), flat.dtype), np.zeros((plan.units[-1], lanes), flat.dtype)
-    return Work(x, y, np.zeros(lanes, flat.dtype), z, a, sent, mask, dz, da)
+def make_work(plan: Any, lanes: Any, arena: Any) -> Any:
+    """Return arrays for batches of `lanes` samples, cut from `arena`, work_size zeros, which the caller keeps."""
+    features, outputs = plan.inputs[0], plan.units[-1]
+    sums, units = plan.sums_before[-1] * lanes, plan.units_before[-1] * lanes
+    z = (features + outputs + 1) * lanes
+    a = z + 2 * sums
+    return Work(
+        borrow(arena, 0, (features, lanes)),
+        borrow(arena, features * lanes, (outputs, lanes)),
+        borrow(arena, (features + outputs) * lanes, (lanes,)),
+        borrow(arena, z, (sums,)),
+        borrow(arena, z + sums, (sums,)),
+        borrow(arena, a, (units,)),
+        borrow(arena, a + units, (units,)),
+        borrow(arena, a + 2 * units if plan.dropout > 0 else a, (units,)),
+        borrow(arena, a + 3 * units, (units,)),
+    )
 
 
 @compiled
-def _blocks(plan: Any, lanes: Any, flat: Any, for_sums: Any) -> Any:
-    """Return an array for each layer, with a row for each of its neurons or of its weighted sums."""
-    found = []
-    for layer in range(plan.units.size):
-        rows = plan.units[layer] * (plan.pieces[layer] if for_sums else 1)
-        found.append(np.zeros((rows, lanes), flat.dtype))
-    return found
+def weights(plan: Any, flat: Any, layer: Any) -> Any:
+    """Return W of a layer, (sums, inputs), or what is kept for it, as a view of flat parameters."""
+    return borrow(flat, plan.starts[layer], (plan.units[layer] * plan.pieces[layer], plan.inputs[layer]))
 
 
 @compiled
-def forward(plan: Any, layers: Any, work: Any, dropout_key: Any, first: Any) -> None:
+def biases(plan: Any, flat: Any, layer: Any) -> Any:
+    """Return b of a layer, (sums,), or what is kept for it, as a view of flat parameters."""
+    count = plan.units[layer] * plan.pieces[layer]
+    return borrow(flat, plan.starts[layer + 1] - count, (count,))
+
+
+@compiled
+def sums(plan: Any, flat: Any, layer: Any, lanes: Any) -> Any:
+    """Return the block of a layer in z or dz, (sums, lanes)."""
+    return borrow(flat, plan.sums_before[layer] * lanes, (plan.units[layer] * plan.pieces[layer], lanes))
+
+
+@compiled
+def neurons(plan: Any, flat: Any, layer: Any, lanes: Any) -> Any:
+    """Return the block of a layer in a, da, sent or mask, (units, lanes)."""
+    return borrow(flat, plan.units_before[layer] * lanes, (plan.units[layer], lanes))
+
+
+@compiled
+def numbers(array: Any) -> Any:
+    """Return an array's numbers as they lie."""
+    return borrow(array, 0, (array.size,))
+
+
+@compiled
+def forward(plan: Any, parameters: Any, work: Any, dropout_key: Any, first: Any) -> None:
     """Fill z, a and what is sent on, for the samples in work.x.
 
     dropout_key: of this step; 0 silences nobody. first: place of lane 0 in its batch.
     """
-    x = work.x
+    x, lanes = work.x, work.x.shape[1]
     for layer in range(plan.units.size):
-        z, a = work.z[layer], work.a[layer]
-        weigh(layers.W[layer], x, layers.b[layer], z)
+        z, a = sums(plan, work.z, layer, lanes), neurons(plan, work.a, layer, lanes)
+        weigh(weights(plan, parameters, layer), x, biases(plan, parameters, layer), z)
         activate(plan.activations[layer], z, a)
-        x = work.sent[layer]
-        mask = work.mask[layer]
-        if mask.size:
-            share = 1.0 - plan.dropout if dropout_key != 0 else 1.0
+        x = neurons(plan, work.sent, layer, lanes)
+        if plan.dropout > 0:
+            is_silenced = dropout_key != 0 and layer < plan.units.size - 1
+            share = 1.0 - plan.dropout if is_silenced else 1.0
+            mask = neurons(plan, work.mask, layer, lanes)
             chance.keep(chance.mix(dropout_key + np.uint64(layer)), first, share, 1 / share, mask)
             multiply(a, mask, x)
 
 
 @compiled
-def backward(plan: Any, layers: Any, work: Any, gradient: Any) -> Any:
+def backward(plan: Any, parameters: Any, work: Any, gradient: Any) -> Any:
     """Write dJ/dW and dJ/db of all layers into `gradient` for the batch that went forward; returns its cost."""
-    last = plan.units.size - 1
+    last, lanes = plan.units.size - 1, work.x.shape[1]
     cost = judge(plan, work)
     for layer in range(last, -1, -1):
-        dz, da = work.dz[layer], work.da[layer]
-        if work.mask[layer].size:
-            multiply(da, work.mask[layer], da)
+        z, dz = sums(plan, work.z, layer, lanes), sums(plan, work.dz, layer, lanes)
+        a, da = neurons(plan, work.a, layer, lanes), neurons(plan, work.da, layer, lanes)
+        if plan.dropout > 0:
+            multiply(da, neurons(plan, work.mask, layer, lanes), da)
         if layer < last or not plan.on_raw:
-            differentiate(plan.activations[layer], work.z[layer], work.a[layer], da, dz)
-        outer(dz, work.sent[layer - 1] if layer > 0 else work.x, gradient.W[layer])
-        add_lanes(dz, gradient.b[layer])
+            differentiate(plan.activations[layer], z, a, da, dz)
+        x = neurons(plan, work.sent, layer - 1, lanes) if layer > 0 else work.x
+        outer(dz, x, weights(plan, gradient, layer))
+        add_lanes(dz, biases(plan, gradient, layer))
         if layer > 0:
-            pull_back(layers.W[layer], dz, work.da[layer - 1])
+            pull_back(weights(plan, parameters, layer), dz, neurons(plan, work.da, layer - 1, lanes))
     return cost
 
 
 @compiled
 def judge(plan: Any, work: Any) -> Any:
     """Return the cost of the batch, and write its derivative by the outputs to where the loss sees them."""
-    seen = work.z[-1] if plan.on_raw else work.a[-1]
-    slopes = work.dz[-1] if plan.on_raw else work.da[-1]
+    last, lanes = plan.units.size - 1, work.x.shape[1]
+    seen = sums(plan, work.z, last, lanes) if plan.on_raw else neurons(plan, work.a, last, lanes)
+    slopes = sums(plan, work.dz, last, lanes) if plan.on_raw else neurons(plan, work.da, last, lanes)
     if plan.loss == CROSS_ENTROPY:
         return softmax_loss(seen, work.y, work.share, slopes)
     total = 0.0
@@ -234,7 +254,7 @@ def add_lanes(dz: Any, db: Any) -> None:
 @compiled
 def multiply(a: Any, b: Any, product: Any) -> None:
     """product = a * b, number by number."""
-    left, right, result = a.ravel(), b.ravel(), product.ravel()
+    left, right, result = numbers(a), numbers(b), numbers(product)
     for i in range(result.size):
         result[i] = left[i] * right[i]
 
@@ -302,7 +322,7 @@ def activate(number: Any, z: Any, a: Any) -> None:
     elif number == MAXOUT:
         maxout_forward(z, a)
     else:
-        activate_elementwise(number, z.ravel(), a.ravel())
+        activate_elementwise(number, numbers(z), numbers(a))
 
 
 @compiled
@@ -313,7 +333,7 @@ def differentiate(number: Any, z: Any, a: Any, da: Any, dz: Any) -> None:
     elif number == MAXOUT:
         maxout_backward(z, da, dz)
     else:
-        differentiate_elementwise(number, z.ravel(), a.ravel(), da.ravel(), dz.ravel())
+        differentiate_elementwise(number, numbers(z), numbers(a), numbers(da), numbers(dz))
 
 
 # Those that look at several neurons of a sample at once, written for lanes.

@@ -15,7 +15,7 @@ from numba import njit
 
 from layerwise.neuron import chance
 from layerwise.neuron.compiled import compiled
-from layerwise.neuron.dense import CROSS_ENTROPY, backward, forward, in_layers, make_work
+from layerwise.neuron.dense import CROSS_ENTROPY, Plan, backward, forward, make_work, numbers, work_size
 from layerwise.neuron.optimizers import step
 
 MOST_LANES = 1024  # larger batches go through in pieces, whose gradients are added up: arrays stay in the cache
@@ -52,7 +52,7 @@ def load(work: Any, inputs: Any, targets: Any, weights: Any, chosen: Any, scale:
 
 @compiled
 def batch_gradient(
-    plan: Any, layers: Any, work: Any, inputs: Any, targets: Any, weights: Any, chosen: Any, key: Any,
+    plan: Any, parameters: Any, work: Any, inputs: Any, targets: Any, weights: Any, chosen: Any, key: Any,
     gradient: Any, part: Any,
 ) -> Any:  # fmt: skip
     """Write the gradient of the mean loss over the chosen samples; returns that loss. key: of dropout, 0 for none."""
@@ -62,14 +62,12 @@ def batch_gradient(
     cost = 0.0
     for first in range(0, chosen.size, lanes):
         load(work, inputs, targets, weights, chosen[first : first + lanes], scale)
-        forward(plan, layers, work, key, first)
+        forward(plan, parameters, work, key, first)
         if first == 0:
-            cost = backward(plan, layers, work, gradient)
+            cost = backward(plan, parameters, work, gradient)
         else:
-            cost += backward(plan, layers, work, part)
-            for layer in range(plan.units.size):
-                add(part.W[layer].ravel(), gradient.W[layer].ravel())
-                add(part.b[layer], gradient.b[layer])
+            cost += backward(plan, parameters, work, part)
+            add(part, gradient)
     return cost
 
 
@@ -80,15 +78,76 @@ def add(part: Any, total: Any) -> None:
 
 
 @compiled
-def copy_lanes(blocks: Any, rows: Any, first: Any) -> None:
-    """Copy the lanes of all layers into the columns of `rows` from `first` on, as many as there are."""
-    row = 0
-    for layer in range(len(blocks)):
-        lanes = blocks[layer]
-        for j in range(lanes.shape[0]):
-            for s in range(min(lanes.shape[1], rows.shape[1] - first)):
-                rows[row, first + s] = lanes[j, s]
-            row += 1
+def copy_lanes(flat: Any, lanes: Any, rows: Any, first: Any) -> None:
+    """Copy the lanes of a batch into the columns of `rows` from `first` on, as many as there are."""
+    for j in range(rows.shape[0]):
+        for s in range(min(lanes, rows.shape[1] - first)):
+            rows[j, first + s] = flat[j * lanes + s]
+
+
+@compiled
+def lend(plan: Any) -> Any:
+    """Return the plan with borrowed arrays (see compiled.borrow_view)."""
+    return Plan(
+        numbers(plan.inputs), numbers(plan.units), numbers(plan.pieces), numbers(plan.activations),
+        numbers(plan.starts), numbers(plan.sums_before), numbers(plan.units_before),
+        plan.loss, plan.on_raw, plan.dropout,
+    )  # fmt: skip
+
+
+@compiled
+def run_epochs(
+    plan: Any, settings: Any, parameters: Any, m: Any, v: Any, inputs: Any, targets: Any, weights: Any,
+    batch_size: Any, rates: Any, seed: Any, first_epoch: Any, costs: Any, arena: Any, gradient: Any, part: Any,
+) -> Any:  # fmt: skip
+    """Train as `train` says; arena, gradient and part are the memory for it."""
+    samples = inputs.shape[0]
+    steps_an_epoch = -(-samples // batch_size)
+    work = make_work(plan, lanes_for(batch_size), arena)
+    plan, parameters, m, v = lend(plan), numbers(parameters), numbers(m), numbers(v)
+    gradient, part = numbers(gradient), numbers(part)
+    taken = 0
+    for epoch in range(costs.size):
+        order = chance.permutation(seed, first_epoch + epoch, samples)
+        total = 0.0
+        for start in range(0, samples, batch_size):
+            chosen = order[start : start + batch_size]
+            count = first_epoch * steps_an_epoch + taken + 1
+            key = chance.key_of(seed, chance.DROPOUT, count) if plan.dropout > 0 else np.uint64(0)
+            cost = batch_gradient(plan, parameters, work, inputs, targets, weights, chosen, key, gradient, part)
+            if not np.isfinite(cost):
+                for missing in range(epoch, costs.size):
+                    costs[missing] = np.nan
+                return taken
+            step(plan, settings, rates[taken], count, parameters, gradient, m, v)
+            total += cost * chosen.size
+            taken += 1
+        costs[epoch] = total / samples
+    return taken
+
+
+@compiled
+def look_at(plan: Any, parameters: Any, inputs: Any, sums: Any, values: Any, lanes: Any, arena: Any) -> None:
+    """Evaluate as `evaluate` says; arena is the memory for it."""
+    samples = inputs.shape[0]
+    work = make_work(plan, lanes, arena)
+    targets, weights = np.zeros((samples, 0), inputs.dtype), np.zeros(samples, inputs.dtype)
+    everyone = np.arange(samples)
+    for first in range(0, samples, lanes):
+        load(work, inputs, targets, weights, everyone[first : first + lanes], 1.0)
+        forward(plan, parameters, work, np.uint64(0), first)
+        copy_lanes(work.z, lanes, sums, first)
+        copy_lanes(work.a, lanes, values, first)
+
+
+@compiled
+def whole_gradient(
+    plan: Any, parameters: Any, inputs: Any, targets: Any, weights: Any, gradient: Any, part: Any, arena: Any
+) -> Any:
+    """Differentiate as `differentiate` says; part and arena are the memory for it."""
+    samples = inputs.shape[0]
+    work, everyone = make_work(plan, lanes_for(samples), arena), np.arange(samples)
+    return batch_gradient(plan, parameters, work, inputs, targets, weights, everyone, np.uint64(0), gradient, part)
 
 
 def _entry_points(stamp: str) -> tuple[Any, Any, Any]:
@@ -103,60 +162,28 @@ def _entry_points(stamp: str) -> tuple[Any, Any, Any]:
         finite, which ends the training before that step.
         """
         stamp  # noqa: B018
-        samples = inputs.shape[0]
-        batch_size = min(batch_size, samples)
-        steps_an_epoch = -(-samples // batch_size)
-        work = make_work(plan, lanes_for(batch_size), parameters)
+        arena = np.zeros(work_size(plan, lanes_for(batch_size)), parameters.dtype)
         gradient, part = np.empty_like(parameters), np.empty_like(parameters)
-        layers, slopes, parts = in_layers(plan, parameters), in_layers(plan, gradient), in_layers(plan, part)
-        taken = 0
-        for epoch in range(costs.size):
-            order = chance.permutation(seed, first_epoch + epoch, samples)
-            total = 0.0
-            for start in range(0, samples, batch_size):
-                chosen = order[start : start + batch_size]
-                count = first_epoch * steps_an_epoch + taken + 1
-                key = chance.key_of(seed, chance.DROPOUT, count) if plan.dropout > 0 else np.uint64(0)
-                cost = batch_gradient(plan, layers, work, inputs, targets, weights, chosen, key, slopes, parts)
-                if not np.isfinite(cost):
-                    for missing in range(epoch, costs.size):
-                        costs[missing] = np.nan
-                    return taken
-                step(plan, settings, rates[taken], count, parameters, gradient, m, v)
-                total += cost * chosen.size
-                taken += 1
-            costs[epoch] = total / samples
-        return taken
+        return run_epochs(
+            plan, settings, parameters, m, v, inputs, targets, weights,
+            batch_size, rates, seed, first_epoch, costs, arena, gradient, part,
+        )  # fmt: skip
 
     @entry
     def evaluate(plan: Any, parameters: Any, inputs: Any, sums: Any, values: Any) -> None:
         """Fill `sums` and `values`, (neurons of all layers, samples), without dropout."""
         stamp  # noqa: B018
-        samples = inputs.shape[0]
-        work = make_work(plan, lanes_for(samples), parameters)
-        lanes = work.x.shape[1]
-        targets, weights = np.zeros((samples, 0), inputs.dtype), np.zeros(samples, inputs.dtype)
-        everyone, layers = np.arange(samples), in_layers(plan, parameters)
-        for first in range(0, samples, lanes):
-            chosen = everyone[first : first + lanes]
-            load(work, inputs, targets, weights, chosen, 1.0)
-            forward(plan, layers, work, np.uint64(0), first)
-            copy_lanes(work.z, sums, first)
-            copy_lanes(work.a, values, first)
+        lanes = lanes_for(inputs.shape[0])
+        arena = np.zeros(work_size(plan, lanes), parameters.dtype)
+        look_at(plan, parameters, inputs, sums, values, lanes, arena)
 
     @entry
-    def differentiate(
-        plan: Any, parameters: Any, inputs: Any, targets: Any, weights: Any, gradient: Any
-    ) -> Any:  # fmt: skip
+    def differentiate(plan: Any, parameters: Any, inputs: Any, targets: Any, weights: Any, gradient: Any) -> Any:
         """Write the gradient of the mean loss over all samples, without dropout; returns that loss."""
         stamp  # noqa: B018
-        samples = inputs.shape[0]
-        work = make_work(plan, lanes_for(samples), parameters)
-        layers, slopes = in_layers(plan, parameters), in_layers(plan, gradient)
-        parts = in_layers(plan, np.empty_like(gradient))
-        everyone = np.arange(samples)
-        return batch_gradient(
-            plan, layers, work, inputs, targets, weights, everyone, np.uint64(0), slopes, parts
+        arena = np.zeros(work_size(plan, lanes_for(inputs.shape[0])), parameters.dtype)
+        return whole_gradient(
+            plan, parameters, inputs, targets, weights, gradient, np.empty_like(gradient), arena
         )  # fmt: skip
 
     return train, evaluate, differentiate

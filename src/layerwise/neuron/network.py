@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -163,14 +164,15 @@ class DenseStack:
         costs = np.empty(count)
         with self._one_thread(batch_size):
             self.steps = self.epoch * steps + epochs.train(
-                self.plan(), self._settings(), self.parameters, self.first_moment, self.second_moment,
+                self.plan, self._settings(), self.parameters, self.first_moment, self.second_moment,
                 samples.inputs, samples.targets, samples.weights, batch_size, rates, descent.seed, self.epoch, costs,
             )  # fmt: skip
         self.epoch += int(np.isfinite(costs).sum())
         return [float(cost) for cost in costs]
 
+    @cached_property
     def plan(self) -> Any:
-        """Return how the layers lie in the flat arrays, as compiled code wants it (dense.Plan)."""
+        """How the layers lie in the flat arrays, as compiled code wants it (dense.Plan)."""
         from layerwise.neuron.dense import Plan
 
         config = self.config
@@ -181,6 +183,8 @@ class DenseStack:
             np.array([layer.sums // layer.units for layer in self.layers]),
             np.array([names.index(layer.activation) for layer in self.layers]),
             np.cumsum([0, *(layer.sums * (layer.inputs + 1) for layer in self.layers)]),
+            np.cumsum([0, *(layer.sums for layer in self.layers)]),
+            np.cumsum([0, *(layer.units for layer in self.layers)]),
             losses.index(config.loss),
             config.is_loss_on_raw,
             float(config.dropout),
@@ -217,7 +221,7 @@ class DenseStack:
         sums = np.empty((sum(layer.sums for layer in self.layers), len(x)), dtype)
         values = np.empty((sum(layer.units for layer in self.layers), len(x)), dtype)
         with self._one_thread(len(x)):
-            epochs.evaluate(self.plan(), self.parameters, x, sums, values)
+            epochs.evaluate(self.plan, self.parameters, x, sums, values)
         return sums, values
 
     def _differentiate(self, inputs: Any, targets: Any, sample_weight: Any) -> tuple[float, Floats]:
@@ -227,7 +231,7 @@ class DenseStack:
         gradient = np.empty_like(self.parameters)
         with self._one_thread(len(samples.inputs)):
             cost = epochs.differentiate(
-                self.plan(), self.parameters, samples.inputs, samples.targets, samples.weights, gradient
+                self.plan, self.parameters, samples.inputs, samples.targets, samples.weights, gradient
             )
         return float(cost), gradient
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layerwise.neuron.compiled import compiled, formula
+from layerwise.neuron.dense import biases, numbers, weights
 from layerwise.neuron.penalties import shrink
 
 OPTIMIZERS: Mapping[str, int] = {
@@ -53,14 +54,14 @@ class Settings(NamedTuple):
 def step(plan: Any, settings: Settings, rate: Any, count: Any, parameters: Any, gradient: Any, m: Any, v: Any) -> None:
     """Move all parameters by the step number `count`, counted from 1."""
     for layer in range(plan.units.size):
-        sums, start, end = plan.units[layer] * plan.pieces[layer], plan.starts[layer], plan.starts[layer + 1]
-        weights, biases = slice(start, end - sums), slice(end - sums, end)
-        w, g, mw = parameters[weights], gradient[weights], m[weights]
+        W, dW, mW = weights(plan, parameters, layer), weights(plan, gradient, layer), weights(plan, m, layer)
         if settings.optimizer == MUON and layer < plan.units.size - 1:
-            _orthogonal_step(settings, rate, w, g, mw, sums, plan.inputs[layer])
+            _orthogonal_step(settings, rate, numbers(W), numbers(dW), numbers(mW), W.shape[0], W.shape[1])
         else:
-            _elementwise_step(settings, rate, count, w, g, mw, v[weights], True)
-        _elementwise_step(settings, rate, count, parameters[biases], gradient[biases], m[biases], v[biases], False)
+            vW = numbers(weights(plan, v, layer))
+            _elementwise_step(settings, rate, count, numbers(W), numbers(dW), numbers(mW), vW, True)
+        b, db, mb = biases(plan, parameters, layer), biases(plan, gradient, layer), biases(plan, m, layer)
+        _elementwise_step(settings, rate, count, b, db, mb, biases(plan, v, layer), False)
 
 
 @compiled
