@@ -24,9 +24,18 @@ COMMANDS: dict[str, str] = {
     "models": "list the networks there are",
     "data": "list the data sets there are, or look into one",
     "recipes": "list complete trainings with the figure that each reaches",
+    "neuron": "train one neuron: perceptron, regression, SVM and all between",
+    "descend": "walk downhill on any function and see every step, gradient and rate",
+    "backprop": "show every factor of the chain rule for one sample",
+    "activations": "list the activations: value, slope, range, where they saturate",
+    "losses": "list the losses: value, slope, targets, where they are used",
+    "path": "follow the weights as the strength of a penalty falls",
+    "depth": "see that a deep network without bent activations is a shallow one",
 }
 
 OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|invalid buffer size", re.IGNORECASE)
+LESSONS = ("neuron", "descend", "backprop", "activations", "losses", "path", "depth")  # listed apart
+
 EXIT_CODES = """\
 exit codes:
   0   done                                 69  data set cannot be fetched
@@ -40,11 +49,14 @@ exit codes:
 
 def overview() -> str:
     """Return what `layerwise --help` prints."""
-    rows = "\n".join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())
+    lines = {name: f"  {name:<12}{summary}" for name, summary in COMMANDS.items()}
+    rows = "\n".join(line for name, line in lines.items() if name not in LESSONS)
+    lessons = "\n".join(lines[name] for name in LESSONS)
     return (
         "usage: layerwise COMMAND [ARGUMENTS]\n\n"
         "From one artificial neuron to networks that see: train, understand and reuse them.\n\n"
         f"commands (`layerwise COMMAND --help` says more):\n{rows}\n\n"
+        f"lessons, to look at one idea at a time:\n{lessons}\n\n"
         "examples:\n"
         "  layerwise demo\n"
         "  layerwise train lenet5 --data mnist --epochs 3\n"

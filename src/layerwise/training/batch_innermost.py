@@ -35,9 +35,7 @@ def is_available() -> bool:
 def require() -> None:
     """Raise UsageError where the kernels cannot be compiled."""
     if not is_available():
-        raise UsageError(
-            "--memory-format batch-innermost needs Numba, which is not installed; run pip install 'layerwise[fast]'."
-        )
+        raise UsageError("--memory-format batch-innermost needs Numba, which is not installed; run pip install numba.")
 
 
 def suits(model: nn.Module) -> bool:
