@@ -256,8 +256,11 @@ def factorise(hessian: Vector, intercept: bool) -> tuple[Vector, bool]:
     if not intercept:
         hessian[-1, -1] = 1.0
     diagonal = np.diag_indices_from(hessian)
-    size = float(hessian[diagonal].max())
-    lift = 1e-10 * size if size > 0 else 1.0
+    own = hessian[diagonal].copy()
+    size = float(own.max())
+    if size <= 0:
+        own[:] = size = 1.0
+    lift = 1e-6 * own + 1e-14 * size  # in each column's own measure: rounding must not choose the direction
     for _ in range(12):
         hessian[diagonal] += lift
         try:
