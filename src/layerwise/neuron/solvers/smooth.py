@@ -95,7 +95,7 @@ class Objective:
         outputs = (self.passes.outputs(at[:-1], float(at[-1])) * self.passes.targets)[counted]
         far = float(np.abs(outputs).max())
         apart = outputs.min() > 0
-        nearly = float(np.abs(self.passes.z).max()) > MARGIN_FAR and outputs.min() >= -1e-6 * far
+        nearly = float(np.abs(self.passes.z[counted]).max()) > MARGIN_FAR and outputs.min() >= -1e-6 * far
         return SEPARABLE if far > 0 and (apart or nearly) else ""
 
 
@@ -173,7 +173,8 @@ def newton(objective: Objective, sample: int, point: Point | None = None) -> Des
 
 def _far_out(objective: Objective, point: Point, move: Vector) -> Point:
     """Return a point along a direction that separates the classes, far enough for the loss to be next to nothing."""
-    largest = float(np.abs(objective.passes.outputs(move[:-1], float(move[-1]))).max())
+    counted = objective.passes.shares > 0
+    largest = float(np.abs(objective.passes.outputs(move[:-1], float(move[-1]))[counted]).max())
     far = objective.evaluate(move * (MARGIN_FAR / largest))
     return far if far.value <= point.value else point
 
@@ -255,8 +256,11 @@ def factorise(hessian: Vector, intercept: bool) -> tuple[Vector, bool]:
     if not intercept:
         hessian[-1, -1] = 1.0
     diagonal = np.diag_indices_from(hessian)
-    size = float(hessian[diagonal].max())
-    lift = 1e-10 * size if size > 0 else 1.0
+    own = hessian[diagonal].copy()
+    size = float(own.max())
+    if size <= 0:
+        own[:] = size = 1.0
+    lift = 1e-6 * own + 1e-14 * size  # in each column's own measure: rounding must not choose the direction
     for _ in range(12):
         hessian[diagonal] += lift
         try:
