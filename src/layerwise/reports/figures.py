@@ -75,19 +75,11 @@ def style(axes: Axes, x_label: str = "", y_label: str = "", *, grid: str = "y", 
         axes.set_axisbelow(True)
 
 
-def legend(axes: Axes) -> None:
-    """Add a legend without a frame above the axes, where it covers nothing."""
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
-        ncols=4,
-        borderaxespad=0.2,
-        frameon=False,
-        fontsize=TEXT_SIZE - 0.5,
-        labelcolor=INK,
-        handlelength=1.4,
-        columnspacing=1.2,
-    )
+def legend(axes: Axes, **options: Any) -> None:
+    """Add a legend without a frame above the axes, where it covers nothing, or elsewhere by `options` of matplotlib."""
+    above = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 4, "borderaxespad": 0.2}
+    common = {"frameon": False, "fontsize": TEXT_SIZE - 0.5, "labelcolor": INK}
+    axes.legend(**common, **(options or {**above, "handlelength": 1.4, "columnspacing": 1.2}))
 
 
 def whole_numbers(axis: Axis, at_most: int = 5) -> None:
