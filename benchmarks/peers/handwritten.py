@@ -56,7 +56,7 @@ class Loop:
     def _faster_layout(self) -> torch.memory_format:
         """Let both take turns over a few steps and return the one with the shortest."""
         layouts = (torch.contiguous_format, torch.channels_last)
-        order = torch.arange(TRIAL_STEPS * BATCH_SIZE)
+        order = torch.arange(TRIAL_STEPS * BATCH_SIZE) % len(self.labels)
         shortest = dict.fromkeys(layouts, float("inf"))
         for _ in range(TRIALS):
             for layout in layouts:
