@@ -93,7 +93,7 @@ class Run:
         kind = self._read("preprocessing.json", lambda values: str(values["kind"]))
         if kind not in PREPROCESSINGS:
             raise UsageError(
-                f"run {self.name} was trained on a Dataset of your own with a preprocessing of the kind '{kind}'; "
+                f"{self.path / 'preprocessing.json'} tells of a Dataset of your own with a preprocessing of the kind '{kind}'; "
                 f"give that Dataset, as in Run.open('{self.name}', data=dataset)."
             )
         return self._read("preprocessing.json", preprocessing_from_json)
