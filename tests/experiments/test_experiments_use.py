@@ -105,7 +105,7 @@ def test_data_of_ones_own_answers_for_raw_files_once_it_is_given(tmp_path: Path)
     points = tmp_path / "points.csv"
     points.write_text("-4,-4\n8,8\n")
     assert [answer["label"] for answer in Run.open(run.path, data=blobs()).predict(points)] == ["low", "high"]
-    with pytest.raises(UsageError, match=r"give that Dataset, as in Run.open\('logistic-blobs', data=dataset\)"):
+    with pytest.raises(UsageError, match=r"give the Dataset with it, as in Run.open\('logistic-blobs', data=dataset\)"):
         Run.open(run.path).predict(points)
     evaluation, _ = evaluate(Run.open(run.path, data=blobs()))
     assert evaluation.count == 30
