@@ -32,4 +32,6 @@ class DataConfig:
         default=0.0,
         metadata={"help": "blend pairs of training samples; the alpha of the beta distribution, 0 for none"},
     )
+    window: int | None = field(default=None, metadata={"help": "steps of a series that a forecast is made from"})
+    horizon: int | None = field(default=None, metadata={"help": "steps of a series that are forecast"})
     limit: int | None = field(default=None, metadata={"help": "use only this many training samples, drawn by the seed"})

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from layerwise.data.augmentation import Augmentation
 from layerwise.data.batches import Batches, Variation
 from layerwise.data.dataset import Dataset, Split
-from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.loading import load
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
@@ -121,9 +120,7 @@ def task_of(experiment: Experiment, dataset: Dataset) -> Task:
         if experiment.asked.get(option):
             flag = option.replace("_", "-")
             raise UsageError(f"--{flag} is for classes, and the target of {dataset.name} is a number; leave it out.")
-    preprocessing = dataset.preprocessing
-    assert isinstance(preprocessing, TablePreprocessing)
-    return Regression(dataset.target_names, (preprocessing.target.mean,), (preprocessing.target.deviation,))
+    return Regression(dataset.target_names, dataset.target_means, dataset.target_deviations)
 
 
 def variation_of(experiment: Experiment, dataset: Dataset) -> Variation:

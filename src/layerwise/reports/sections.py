@@ -16,7 +16,13 @@ from layerwise.reports.figures import to_svg
 from layerwise.reports.headline import NOUNS
 from layerwise.reports.observations import observe
 
-EXAMPLES = {"pictures": "picture.png", "table": "table.csv", "text": "letter.txt"}
+EXAMPLES = {
+    "pictures": "picture.png",
+    "table": "table.csv",
+    "text": "letter.txt",
+    "series": "series.ts",
+    "tokens": "names.txt",
+}
 LAYERS_SHOWN_OPEN = 16
 
 
