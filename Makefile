@@ -11,7 +11,7 @@ help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 demo: $(VENV)/.installed ## train a network on real pictures of digits and open its report
-	$(BIN)/layerwise demo
+	@$(BIN)/layerwise demo
 
 test: $(VENV)/.installed-test check ## install what testing needs and run all tests
 	$(BIN)/python -m pytest
@@ -20,8 +20,8 @@ quick: $(VENV)/.installed-test ## only the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not network" -x -q
 
 check: $(VENV)/.installed-test ## style, types and the floors of the architecture
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -39,16 +39,19 @@ clean: ## remove the environment; runs and data stay
 	rm -rf $(VENV)
 
 $(BIN)/python:
+	@command -v $(PYTHON) > /dev/null || \
+	  { echo "There is no $(PYTHON) here; install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Layerwise needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	@echo "Installing Layerwise and PyTorch into $(VENV) (once; about a minute) ..."
+	@echo "Installing Layerwise and PyTorch into $(VENV) (once; PyTorch is large) ..."
 	$(PIP) -e .
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
-	@echo "Installing Layerwise with its test tools into $(VENV) (once; about a minute) ..."
+	@echo "Installing Layerwise with its test tools into $(VENV) (once; PyTorch is large) ..."
 	$(PIP) -e ".[test]"
 	@touch $@ $(VENV)/.installed

@@ -36,6 +36,7 @@ from workload import BATCH_SIZE, NETS, Workload
 
 FULL = {"mlp": Workload("mlp", 25_600, 5), "lenet5": Workload("lenet5", 25_600, 1)}
 QUICK = {"mlp": Workload("mlp", 12_800, 1), "lenet5": Workload("lenet5", 6_400, 1)}
+BUSY = 0.5  # processes that wanted to run in the last minute, above which times are not to be quoted
 LOSSES_AGREE = 0.15  # of the hand-written loop's: orders differ, so losses do a little
 
 
@@ -102,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{machine['processor']}, {len(cores) or options.threads} cores, {machine['system']}, "
           f"Python {machine['python']}; load {machine['load']:.1f} at the start")  # fmt: skip
     print(f"{options.threads} threads for all, OMP_WAIT_POLICY={options.wait_policy} for all")
+    if machine["load"] > BUSY:
+        print("The machine is busy: only ratios of neighbouring rounds mean anything, and second threads suffer most.")
     peers = [peer for peer in options.only or PEERS if is_installed(peer)]
     rounds = options.rounds or (2 if options.quick else 5)
     results = {}
@@ -150,16 +153,20 @@ def compare(
     """Let all `peers` warm up one after the other, then take turns."""
     running: list[Competitor] = []
     try:
-        for peer in peers:
+        for peer in (peer for peer in peers if workload.net in PEERS[peer].nets):
             say(f"{NETS[workload.net]}: {PEERS[peer].title} warms up")
             try:
                 running.append(Competitor(peer, workload, options.threads, environment))
             except RuntimeError as error:
                 print(f"{PEERS[peer].title} is left out, it failed: {error}")
         for turn in range(rounds):
-            for competitor in running:
+            for competitor in list(running):
                 say(f"{NETS[workload.net]}: round {turn + 1} of {rounds}, {PEERS[competitor.result.peer].title}")
-                competitor.take_round()
+                try:
+                    competitor.take_round()
+                except (RuntimeError, BrokenPipeError) as error:
+                    print(f"{PEERS[competitor.result.peer].title} is left out, it failed: {error}")
+                    running.remove(competitor)
         return [competitor.result for competitor in running]
     finally:
         for competitor in running:

@@ -28,12 +28,17 @@ class Peer:
     module: str
     needs: tuple[str, ...] = ("torch",)
     environment: Mapping[str, str] = field(default_factory=dict)
+    nets: tuple[str, ...] = ("mlp", "lenet5")
 
 
 BEST, PLAIN = "handwritten", "dataloader"
 PEERS = {
     "layerwise": Peer("Layerwise", "layerwise", ("layerwise", "torch")),
+    "layerwise-plain": Peer(
+        "Layerwise, PyTorch's kernels", "layerwise_plain", ("layerwise", "torch"), nets=("lenet5",)
+    ),
     BEST: Peer("best hand-written PyTorch loop", "handwritten"),
+    "compiled": Peer("the same, compiled", "compiled"),
     PLAIN: Peer("plain PyTorch loop with DataLoader", "dataloader"),
     "lightning": Peer("Lightning, barebones", "lightning", ("lightning", "torch")),
     "skorch": Peer("skorch", "skorch", ("skorch", "torch")),

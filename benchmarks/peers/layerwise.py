@@ -1,4 +1,7 @@
-"""Layerwise's own loop with all that it does by default: seeded steps, the look for NaN, events, reports."""
+"""Layerwise's own loop with all that it does by default: seeded steps, the look for NaN, events, reports.
+
+The pace is that of a long run, as choose_pace gives it, but for the threads, which are the same for all here.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from layerwise.data.dataset import Split
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.models import build
 from layerwise.tasks import Classification
+from layerwise.training import batch_innermost
 from layerwise.training.config import TrainingConfig
 from layerwise.training.events import Started
 from layerwise.training.loop import train
@@ -22,9 +26,14 @@ from layerwise.training.machine import Pace
 
 
 class Loop:
+    batch_innermost = batch_innermost.is_available()
+
     def __init__(self, workload: Workload, data: Data) -> None:
         self.net = workload.net
-        self.pace = Pace(channels_last=workload.net == "lenet5")  # what choose_pace says, but for the threads
+        if workload.net == "mlp":
+            self.pace = Pace()
+        else:
+            self.pace = Pace(batch_innermost=self.batch_innermost, channels_last=not self.batch_innermost)
         split = Split(torch.from_numpy(data.pictures), torch.from_numpy(data.labels), range(len(data.labels)))
         scaling = PicturePreprocessing(1, 28, 28, (data.mean,), (data.std,))
         self.batches = Batches(split, scaling, BATCH_SIZE, shuffle=True, channels_last=self.pace.channels_last)

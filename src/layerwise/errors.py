@@ -51,6 +51,12 @@ class CheckpointError(LayerwiseError):
     exit_code = 70
 
 
+class MemoryLimitError(LayerwiseError):
+    """The memory of the machine or of its accelerator does not hold what was asked for."""
+
+    exit_code = 71
+
+
 class StorageError(LayerwiseError):
     """The disk is full or refuses to be written; the run is paused and can be resumed."""
 
@@ -72,6 +78,17 @@ class StoppedError(LayerwiseError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ' Did you mean 'x'?' for the known name closest to `name`, or an empty string."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" Did you mean '{found[0]}'?" if found else ""
+    """Return ' Did you mean 'x'?' for the known name closest to `name`, or an empty string.
+
+    The initials of a name of several words stand for it, too: lr for learning-rate.
+    """
+    spellings = {plain(other): other for other in known}
+    wanted = plain(name)
+    initials = {"".join(word[:1] for word in spelling.split("-")): spelling for spelling in spellings}
+    found = difflib.get_close_matches(wanted, spellings, n=1, cutoff=0.5) or [initials.get(wanted, "")]
+    return f" Did you mean '{spellings[found[0]]}'?" if wanted and found[0] else ""
+
+
+def plain(name: str) -> str:
+    """Return a name without what is mistyped most: capitals, and '_' for '-'."""
+    return name.casefold().replace("_", "-")

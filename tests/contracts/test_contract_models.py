@@ -286,7 +286,8 @@ def test_a_mistyped_network_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mistyped_option_is_answered_with_the_nearest(name: str) -> None:
     option = option_names(name)[0]
-    with pytest.raises(UsageError, match=f"Did you mean '{option}'"):
+    flag = option.replace("_", "-")
+    with pytest.raises(UsageError, match=f"Did you mean '--{flag}'"):
         config_of(name, **{option + "s": 1})
 
 

@@ -222,7 +222,7 @@ printable = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"))
 cells = st.text(printable | st.sampled_from('\n",;'), max_size=12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=30), st.integers(16, 200))
 def test_any_quoted_text_comes_back_whatever_the_block_size(tmp_path_factory, rows, block_bytes):
     rows = [(f"w{a}", f"w{b}") for a, b in rows]

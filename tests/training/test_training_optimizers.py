@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from layerwise.errors import UsageError
+from layerwise.training.adam import QuickAdamW
 from layerwise.training.config import OPTIMIZERS, PenaltyConfig, TrainingConfig
 from layerwise.training.optimizers import make_optimizer, weights_of
 
@@ -138,3 +139,27 @@ def test_every_optimizer_lowers_a_loss(name):
 def test_a_model_without_anything_to_train_is_refused():
     with pytest.raises(UsageError, match="no trainable parameter"):
         make_optimizer(nn.Flatten(), TrainingConfig(), PenaltyConfig())
+
+
+def test_quick_adamw_has_the_bits_of_torchs_through_saving_and_missing_gradients():
+    ours, theirs = small_network(), small_network()
+    training, penalty = TrainingConfig(optimizer="adamw", learning_rate=RATE), PenaltyConfig(weight_decay=0.1)
+    quick = make_optimizer(ours, training, penalty)
+    assert isinstance(quick, QuickAdamW)
+    groups = [{**group, "params": []} for group in quick.param_groups]
+    twins = dict(zip(ours.parameters(), theirs.parameters(), strict=True))
+    for group, twin in zip(quick.param_groups, groups, strict=True):
+        twin["params"] = [twins[parameter] for parameter in group["params"]]
+    oracle = torch.optim.AdamW(groups, fused=True)
+    for part in (ours, theirs):
+        optimizer = quick if part is ours else oracle
+        take_steps(part, optimizer, 3)
+        optimizer.load_state_dict(optimizer.state_dict())
+        for group in optimizer.param_groups:
+            group["lr"] = RATE / 3
+        take_steps(part, optimizer, 2, seed=1)
+        part[0].requires_grad_(False).zero_grad()
+        take_steps(part, optimizer, 2, seed=2)
+        part[0].requires_grad_(True)
+        take_steps(part, optimizer, 2, seed=3)
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))

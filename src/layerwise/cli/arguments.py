@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         foreign: list[str] = []
         rest = list(words)
         while rest:
-            word = rest.pop(0)
+            word = with_dashes(rest.pop(0))
             if word == "--":
                 return [*own, word, *rest], foreign
             if word.startswith("--") and word.partition("=")[0] not in self._option_string_actions:
@@ -74,6 +74,12 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; `{self.prog} --help` says more.")
 
 
+def with_dashes(word: str) -> str:
+    """Return a flag that is spelt as the Python argument, --learning_rate=1, as --learning-rate=1."""
+    flag, separator, value = word.partition("=")
+    return f"{flag.replace('_', '-')}{separator}{value}" if flag.startswith("--") else word
+
+
 def nearest_flag(word: str, flags: Iterable[str]) -> str:
     """Return ' Did you mean '--x'?' for the flag closest to `word`, or an empty string. The dashes do not count."""
     names = [flag.removeprefix("--") for flag in flags if flag.startswith("--")]
@@ -89,13 +95,17 @@ def add_config(parser: argparse.ArgumentParser, kind: type, leave_out: Sequence[
         if field.name in leave_out:
             continue
         shown = "" if field.default is None else f" [{field.default}]"
-        group.add_argument(
-            "--" + field.name.replace("_", "-"),
-            type=_reader(hints[field.name], field.name),
-            default=argparse.SUPPRESS,
-            metavar=_metavar(hints[field.name]),
-            help=field.metadata.get("help", "").replace("%", "%%") + shown,
-        )
+        add_value(group, field.name, hints[field.name], field.metadata.get("help", "") + shown)
+
+
+def add_value(group: argparse._ActionsContainer, name: str, hint: Any, sentence: str, **options: Any) -> None:
+    """Add a flag for a value of the annotation `hint`; it is in the result where it is used."""
+    group.add_argument(
+        "--" + name.replace("_", "-"),
+        type=_reader(hint, name),
+        help=sentence.replace("%", "%%"),
+        **{"default": argparse.SUPPRESS, "metavar": _metavar(hint), **options},
+    )
 
 
 def flags_as_options(words: Sequence[str]) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from layerwise.cli.arguments import Parser
-from layerwise.errors import LayerwiseError, UsageError, nearest
+from layerwise.errors import LayerwiseError, MemoryLimitError, StorageError, UsageError, nearest
 from layerwise.version import __version__
 
 COMMANDS: dict[str, str] = {
@@ -23,25 +24,39 @@ COMMANDS: dict[str, str] = {
     "models": "list the networks there are",
     "data": "list the data sets there are, or look into one",
     "recipes": "list complete trainings with the figure that each reaches",
+    "neuron": "train one neuron: perceptron, regression, SVM and all between",
+    "descend": "walk downhill on any function and see every step, gradient and rate",
+    "backprop": "show every factor of the chain rule for one sample",
+    "activations": "list the activations: value, slope, range, where they saturate",
+    "losses": "list the losses: value, slope, targets, where they are used",
+    "path": "follow the weights as the strength of a penalty falls",
+    "depth": "see that a deep network without bent activations is a shallow one",
 }
+
+OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|invalid buffer size", re.IGNORECASE)
+LESSONS = ("neuron", "descend", "backprop", "activations", "losses", "path", "depth")  # listed apart
 
 EXIT_CODES = """\
 exit codes:
-  0   done                                 66  file or run not found
-  1   unexpected error                     69  data set cannot be fetched
-  2   wrong flag, name or combination      70  no whole checkpoint
-  3   training diverged                    74  disk full
+  0   done                                 69  data set cannot be fetched
+  1   unexpected error                     70  no whole checkpoint, or a damaged run
+  2   wrong flag, name or combination      71  out of memory
+  3   training diverged                    74  disk full, or a path that cannot be written
   65  data cannot be used                  75  run in use
+  66  file or run not found
   130 stopped by Ctrl-C, 143 by SIGTERM; a checkpoint is saved in both cases"""
 
 
 def overview() -> str:
     """Return what `layerwise --help` prints."""
-    rows = "\n".join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())
+    lines = {name: f"  {name:<12}{summary}" for name, summary in COMMANDS.items()}
+    rows = "\n".join(line for name, line in lines.items() if name not in LESSONS)
+    lessons = "\n".join(lines[name] for name in LESSONS)
     return (
         "usage: layerwise COMMAND [ARGUMENTS]\n\n"
         "From one artificial neuron to networks that see: train, understand and reuse them.\n\n"
         f"commands (`layerwise COMMAND --help` says more):\n{rows}\n\n"
+        f"lessons, to look at one idea at a time:\n{lessons}\n\n"
         "examples:\n"
         "  layerwise demo\n"
         "  layerwise train lenet5 --data mnist --epochs 3\n"
@@ -54,19 +69,42 @@ def overview() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # Threads that wait for work give their core away; spinning, they can slow a busy machine a hundredfold.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return run(words)
     except LayerwiseError as error:
-        print(f"layerwise: {error}", file=sys.stderr)
-        return error.exit_code
+        return refuse(error)
     except KeyboardInterrupt:
         print("layerwise: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `layerwise runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if os.environ.get("LAYERWISE_TRACEBACK"):
+            raise
+        return refuse(in_a_sentence(error))
+
+
+def refuse(error: LayerwiseError) -> int:
+    """Print why a command was not done; return its exit code."""
+    print(f"layerwise: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def in_a_sentence(error: Exception) -> LayerwiseError:
+    """Say what no part of the program foresaw: a lack of memory, a refusal of the system, or a fault of our own."""
+    reason = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(reason)):
+        return MemoryLimitError(
+            "the memory does not hold this; try smaller pictures (--image-size), a smaller --batch-size, "
+            f"--limit, or a smaller model. The system says: {reason or 'out of memory'}"
+        )
+    if isinstance(error, OSError) and error.filename:
+        return StorageError(f"{error.filename}: {error.strerror}; check the path and the rights of this user.")
+    return LayerwiseError(
+        f"unexpected {type(error).__name__}: {reason or 'no reason given'}. This is a fault of the program; please "
+        "report it, with what the same command prints where LAYERWISE_TRACEBACK=1 is set."
+    )
 
 
 def run(words: list[str]) -> int:

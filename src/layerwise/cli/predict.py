@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import say
     from layerwise.experiments.run import Run
 
+    if args.out is not None:
+        check_out(Path(args.out))
     trained = Run.open(args.run, runs=args.runs)
     answers = trained.predict(*args.sources)
-    if args.out:
+    if args.out is not None:
         write_answers(Path(args.out), answers)
         say(f"{len(answers)} answers are in {args.out}")
     elif args.json:
@@ -58,19 +61,34 @@ def print_answers(answers: list[dict[str, Any]]) -> None:
     print_table(["", "label", "probability", "next"], rows, numbers=["probability"])
 
 
+def check_out(path: Path) -> None:
+    """Refuse a file that the answers cannot be written to, before they are worked out."""
+    from layerwise.errors import StorageError, UsageError
+
+    if path.suffix not in (".csv", ".json"):
+        raise UsageError(f"--out {path}: the file must end in .csv or .json, received '{path.suffix}'.")
+    if not path.parent.is_dir():
+        raise StorageError(f"--out {path}: there is no folder {path.parent}; make it, or name another file.")
+    if path.is_dir():
+        raise UsageError(f"--out {path} is a folder; name a file in it, such as {path / ('answers' + path.suffix)}.")
+
+
 def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
     """Write the answers; text cells that a spreadsheet would run as formulas are quoted."""
-    from layerwise.errors import UsageError
     from layerwise.runs.atomic import write_bytes
 
     if path.suffix == ".json":
         write_bytes(path, json.dumps(answers, ensure_ascii=False, indent=1).encode())
-    elif path.suffix == ".csv":
-        import polars as pl
+        return
+    import polars as pl
 
-        from layerwise.data.tables import write_table
+    from layerwise.data.tables import write_table
 
-        rows = [{**answer, **answer.pop("probabilities", {})} for answer in answers]
-        write_table(pl.DataFrame(rows), path)
-    else:
-        raise UsageError(f"--out {path}: the file must end in .csv or .json, received '{path.suffix}'.")
+    table = write_table(pl.DataFrame([as_row(answer) for answer in answers]))
+    write_bytes(path, table.encode())
+
+
+def as_row(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer as a row of a table, with a column for the probability of each class."""
+    values = {name: value for name, value in answer.items() if name != "probabilities"}
+    return values | {f"probability of {name}": value for name, value in answer.get("probabilities", {}).items()}

@@ -151,6 +151,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
             for one in evaluation.classes[:ROWS_SHOWN]
         ]
         print_table(columns, rows, numbers=columns[1:])
+        if evaluation.worst:
+            say("\nthe mistakes it was surest of:")
         for mistake in evaluation.worst[:5]:
             say(f"  {mistake.id}: {mistake.given} ({wording.share(mistake.probability)}), in truth {mistake.truth}")
         return

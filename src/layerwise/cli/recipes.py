@@ -25,5 +25,5 @@ def run(args: argparse.Namespace) -> None:
         return
     from layerwise.cli.printing import print_table, say
 
-    print_table(["recipe", "what it is", "measured"], [[n, r.summary, r.figure] for n, r in RECIPES.items()])
+    print_table(["recipe", "what it is", "reaches"], [[n, r.summary, r.reaches] for n, r in RECIPES.items()])
     say("\n`layerwise train --recipe NAME` repeats one; any flag changes it.")

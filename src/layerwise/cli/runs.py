@@ -32,6 +32,11 @@ def run(args: argparse.Namespace) -> None:
         hint = nearest(args.action, ACTIONS)
         raise UsageError(f"layerwise runs knows list, compare and remove, received '{args.action}'.{hint}")
     if args.action == "list":
+        if args.names:
+            raise UsageError(
+                f"layerwise runs list takes no names, received '{args.names[0]}'; "
+                f"`layerwise runs compare {' '.join(args.names)}` shows some runs beside each other."
+            )
         list_runs(args)
     elif not args.names:
         raise UsageError(f"layerwise runs {args.action} needs the name of a run; `layerwise runs` lists them.")
@@ -45,12 +50,13 @@ def list_runs(args: argparse.Namespace) -> None:
     """Print a row a run, the newest first."""
     from layerwise.cli.printing import moment, print_table, say
     from layerwise.experiments.listing import list_runs as rows_of
+    from layerwise.runs.folder import default_parent
 
     rows = rows_of(args.runs)
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
     elif not rows:
-        say("there are no runs here yet; `layerwise demo` makes one.")
+        say(f"there are no runs in {args.runs or default_parent()} yet; `layerwise demo` makes one.")
     else:
         keys = ("name", "model", "data", "status", "figure")
         cells = [[*(row[key] for key in keys), moment(row["created"])] for row in rows]

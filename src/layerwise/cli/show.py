@@ -11,7 +11,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from layerwise.cli.arguments import Parser, read_model_options, read_value
+from layerwise.cli.arguments import Parser, add_value, read_model_options
 
 if TYPE_CHECKING:
     from layerwise.models.summary import Summary
@@ -20,19 +20,23 @@ if TYPE_CHECKING:
 def add_arguments(parser: Parser) -> None:
     parser.takes_model_options = True
     parser.add_argument("model", metavar="MODEL", help="a name from `layerwise models`")
-    parser.add_argument("--input", metavar="SHAPE", help="shape of a sample, such as 1,28,28 or 30 [the model's usual]")
-    parser.add_argument("--outputs", type=int, help="number of outputs [the model's usual]")
+    shape_help = "shape of a sample, such as 1,28,28 or 30 [the model's usual]"
+    add_value(parser, "input", tuple[int, ...], shape_help, default=None, metavar="SHAPE")
+    add_value(parser, "outputs", int, "number of outputs [the model's usual]", default=None)
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
 
 
 def run(args: argparse.Namespace) -> None:
+    from layerwise.layers.options import require_count, require_sizes
     from layerwise.models import CATALOGUE, build
     from layerwise.models.summary import summarise
 
     options = read_model_options(args.model, args.model_options)
     entry = CATALOGUE[args.model]
-    shape = tuple(read_value(args.input, tuple[int, ...], "input")) if args.input else entry.usual_input
+    shape = entry.usual_input if args.input is None else args.input
     outputs = entry.usual_outputs if args.outputs is None else args.outputs
+    require_sizes("input", shape)
+    require_count("outputs", outputs)
     model = build(args.model, shape, outputs, **options)
     summary = summarise(model, shape)
     if args.json:

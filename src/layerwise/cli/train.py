@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.recipes import options_of
 
     asked = {name: value for name, value in vars(args).items() if name not in OWN}
-    recipe = options_of(args.recipe) if args.recipe else {}
+    recipe = {} if args.recipe is None else options_of(args.recipe)
     asked = {**recipe, **asked}
     model = args.model or asked.pop("model", None)
     asked.pop("model", None)

@@ -126,14 +126,14 @@ class Augmentation:
             return
         if len(input_shape) != 3:
             raise UsageError(
-                f"The augmentation '{self.to_text()}' is for pictures, and these samples have the shape "
-                f"{tuple(input_shape)}; leave out --augment."
+                f"--augment '{self.to_text()}' is for pictures, and these samples have the shape "
+                f"{tuple(input_shape)}; leave it out."
             )
         side = min(input_shape[1:])
         for part in self.parts:
             if isinstance(part, Part) and part.name in ("crop", "shift", "cutout") and part.amount >= side:
                 raise UsageError(
-                    f"'{part.to_text()}' is too much for pictures of {input_shape[1]}x{input_shape[2]}; "
+                    f"--augment '{part.to_text()}' is too much for pictures of {input_shape[1]}x{input_shape[2]}; "
                     f"give fewer than {side} pixels."
                 )
 
@@ -246,7 +246,7 @@ def _parse_part(text: str) -> Part | Policy:
         return POLICIES[name]
     if name not in KINDS:
         known = [*KINDS, *POLICIES, "policy"]
-        raise UsageError(f"The augmentation '{text}' is not known.{nearest(name, known)} Known: {', '.join(known)}.")
+        raise UsageError(f"--augment '{text}' is not known.{nearest(name, known)} Known: {', '.join(known)}.")
     return Part(name, _amount(text, name, amount))
 
 
@@ -254,7 +254,7 @@ def _amount(text: str, name: str, amount: str) -> float:
     kind = KINDS[name]
     if kind.default is None:
         if amount:
-            raise UsageError(f"The augmentation '{text}' takes no amount; write '{name}'.")
+            raise UsageError(f"--augment '{text}' takes no amount; write '{name}'.")
         return 0.0
     try:
         value = float(amount) if amount else float(kind.default)
@@ -263,9 +263,7 @@ def _amount(text: str, name: str, amount: str) -> float:
     is_whole = kind.unit == "pixels"
     if not 0 < value <= kind.highest or (is_whole and value != int(value)):
         expected = f"a {'whole ' * is_whole}number above 0 and up to {kind.highest:g} ({kind.unit})"
-        raise UsageError(
-            f"The augmentation '{text}' should have {expected}, such as '{name}:{_number_text(kind.default)}'."
-        )
+        raise UsageError(f"--augment '{text}' should have {expected}, such as '{name}:{_number_text(kind.default)}'.")
     return value
 
 

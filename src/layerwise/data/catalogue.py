@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from layerwise.errors import UsageError, nearest
 
@@ -188,6 +188,21 @@ SOURCES: dict[str, Source] = {
         download_mb=19.9,
     ),
 }
+
+
+def source_rows() -> list[dict[str, Any]]:
+    """Return a row a data set of the catalogue."""
+    return [
+        {
+            "name": name,
+            "kind": source.kind,
+            "goal": source.goal,
+            "summary": source.summary,
+            "licence": source.licence,
+            "fetched": f"{source.download_mb:g} MB" if source.download_mb else "embedded",
+        }
+        for name, source in SOURCES.items()
+    ]
 
 
 def find_source(name: str) -> Source:

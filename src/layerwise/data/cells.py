@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -45,6 +46,7 @@ DATE_FORMATS = (
     "%b %d, %Y",
     "%B %d, %Y",
 )
+EXAMPLE = datetime(2026, 1, 31, 18, 30)  # shows how dates are written: no other number in it is 31 or 1
 AMBIGUOUS = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%Y %H:%M": "%d/%m/%Y %H:%M"}
 
 
@@ -168,7 +170,7 @@ def _refuse_other(cells: pl.Series, typed: pl.Series, column_type: ColumnType, p
 def _wrong_cell(where: str, name: str, value: str, column_type: ColumnType) -> str:
     wanted = {"number": "a number", "boolean": "true or false", "date": "a date", "text": "text"}[column_type.kind]
     if column_type.kind == "date" and column_type.format:
-        wanted += f" written {column_type.format}"
+        wanted += f" written like {EXAMPLE.strftime(column_type.format.replace('%.f', ''))}"
     shown = " ".join(value.split())[:80]
     return (
         f"{where}: column '{name}' holds '{shown}' where {wanted} was expected; correct the cell, or leave it empty "

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+
+from layerwise.errors import UsageError
+
+LARGEST_SIDE_PX = 4096
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which data, what is asked of it, and how it is divided."""
+    """Which data, what is asked of it, and how it is divided.
+
+    Raises UsageError, naming the flag, for a value that suits no data; what suits this data is seen when it is loaded.
+    """
 
     data: str = field(
         default="digits",
-        metadata={"help": "a data set's name, a folder of class folders, or a CSV or Parquet file"},
+        metadata={"help": "a data set's name, a folder of class folders, a CSV or Parquet file, or series as .ts"},
     )
     target: str | None = field(default=None, metadata={"help": "the column to predict (tables only)"})
     valid: float = field(default=0.1, metadata={"help": "share of the training data held out to choose the best epoch"})
@@ -35,3 +43,15 @@ class DataConfig:
     window: int | None = field(default=None, metadata={"help": "steps of a series that a forecast is made from"})
     horizon: int | None = field(default=None, metadata={"help": "steps of a series that are forecast"})
     limit: int | None = field(default=None, metadata={"help": "use only this many training samples, drawn by the seed"})
+
+    def __post_init__(self) -> None:
+        if self.image_size is not None and not 1 <= self.image_size <= LARGEST_SIDE_PX:
+            expected = f"from 1 to {LARGEST_SIDE_PX} pixels"
+            raise UsageError(f"--image-size must be {expected}, received {self.image_size!r}.")
+        if not (self.mixup >= 0 and math.isfinite(self.mixup)):
+            raise UsageError(f"--mixup must be 0 (none) or a positive number, such as 0.2, received {self.mixup!r}.")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit must be a number of samples of at least 1, received {self.limit!r}.")
+        for flag, steps in (("--window", self.window), ("--horizon", self.horizon)):
+            if steps is not None and steps < 1:
+                raise UsageError(f"{flag} must be a whole number of steps of at least 1, received {steps!r}.")

@@ -46,6 +46,8 @@ OTHER_FORMATS = (
     (b"SQLite format 3", "an SQLite database"),
     (b"<!DOCTYPE", "a web page"),
     (b"<html", "a web page"),
+    (b"[{", "a JSON document"),
+    (b'{"', "a JSON document"),
 )
 
 
@@ -269,6 +271,10 @@ def _utf8_blocks(path: Path, encoding: Encoding, size: int) -> Iterator[bytes]:
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         yield block
+    if encoding.codec != "utf-8" and decoder.getstate()[0]:
+        raise DataError(
+            f"{path} ends in the middle of a character of {encoding.label} text; it was cut off, get it whole."
+        )
     yield b"\n"
 
 

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layerwise.data.config import LARGEST_SIDE_PX
 from layerwise.data.dataset import Notice, Rows, Split
 from layerwise.data.materials import PictureMaterial
 from layerwise.data.picture_files import (
@@ -39,7 +40,6 @@ from layerwise.errors import DataError, NotFoundError, UsageError, nearest
 PART_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 SIDES = (32, 64, 128, 224)  # what pictures of several sizes are brought to, whichever is nearest
 KEPT_SIDE = 64  # pictures that all have one size up to this keep it
-HIGHEST_SIDE = 4096
 MEMORY_BUDGET = 2**30  # bytes; larger sets are decoded when they are asked for
 UNREADABLE_SHARE = 0.01
 SPLIT_COUNT = 3
@@ -117,8 +117,8 @@ def scan_folder(
             that are one name on other machines, or more than 1% of pictures that cannot be read.
         UsageError: image_size cannot be.
     """
-    if image_size is not None and not 1 <= image_size <= HIGHEST_SIDE:
-        raise UsageError(f"--image-size must be from 1 to {HIGHEST_SIDE} pixels, received {image_size}.")
+    if image_size is not None and not 1 <= image_size <= LARGEST_SIDE_PX:
+        raise UsageError(f"--image-size must be from 1 to {LARGEST_SIDE_PX} pixels, received {image_size}.")
     listing = _list(folder)
     fewest = (1, 1) if shape else (2, SPLIT_COUNT - len(listing.parts.keys() & {"valid", "test"}))
     _check_classes(listing, *fewest)

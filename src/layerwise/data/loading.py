@@ -26,7 +26,9 @@ from layerwise.data.materials import (
     SeriesMaterial,
     TableMaterial,
 )
+from layerwise.data.picture_files import is_picture_name
 from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.saved import check_fields
 from layerwise.data.series import SeriesPreprocessing
 from layerwise.data.series_dataset import forecast_dataset, forecast_file, series_dataset, series_file
 from layerwise.data.splits import hold_out, limit_indices, split_indices
@@ -35,6 +37,7 @@ from layerwise.data.tabular import frame_dataset, table_file_dataset
 from layerwise.data.text import TextPreprocessing, text_dataset
 from layerwise.errors import DataError, NotFoundError, UsageError, nearest
 
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
     "pictures": PicturePreprocessing.from_json,
     "table": TablePreprocessing.from_json,
@@ -71,22 +74,51 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     elif path.name.lower().endswith(TABLE_SUFFIXES):
         dataset = table_file_dataset(path, config, seed)
     elif path.exists():
-        raise DataError(
-            f"{path} is neither a folder of class folders, a table nor a file of series; "
-            f"a table's name ends in one of {', '.join(TABLE_SUFFIXES)}, that of series in .ts."
-        )
+        raise DataError(_unsuitable(path))
     else:
-        raise NotFoundError(
-            f"there is no data '{config.data}': no data set has this name and no file or folder is there."
-            f"{nearest(config.data, SOURCES)} `layerwise data` lists the data sets."
-        )
+        raise NotFoundError(_nothing_there(config.data))
     _check_flags(config, dataset)
     return dataset
 
 
+def _unsuitable(path: Path) -> str:
+    """Say why a file is no data, and how it becomes some."""
+    expected = "a folder of class folders or a table was expected"
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        return f"{path} is an archive where {expected}; unpack it and name what was in it."
+    if is_picture_name(path):
+        return f"{path} is one picture where {expected}; make a folder with a folder of pictures for each class."
+    return (
+        f"{path} is a file where {expected}; save a table under a name that ends in {', '.join(TABLE_SUFFIXES)}, "
+        "and series under one that ends in .ts."
+    )
+
+
+def _nothing_there(data: str) -> str:
+    """Say that a name is nobody's, with the nearest data set, or the nearest file beside a path."""
+    path = Path(data)
+    hint = nearest(data, SOURCES)
+    if not hint and path.parent.is_dir():
+        hint = nearest(path.name, [entry.name for entry in path.parent.iterdir()])
+    return (
+        f"there is no data '{data}': no data set has this name and no file or folder is there.{hint} "
+        "`layerwise data` lists the data sets."
+    )
+
+
 def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
-    """Rebuild a preprocessing from what its `to_json` gave."""
-    return PREPROCESSINGS[values["kind"]](values)
+    """Rebuild a preprocessing from what its `to_json` gave.
+
+    Raises KeyError, TypeError or ValueError for anything else.
+    """
+    preprocessing = PREPROCESSINGS[values["kind"]](values)
+    check_fields(preprocessing)
+    if isinstance(preprocessing, TablePreprocessing):
+        for part in (*preprocessing.columns, preprocessing.target):
+            check_fields(part)
+    if min(preprocessing.input_shape) < 1:
+        raise ValueError(f"the shape of a sample is {preprocessing.input_shape}")
+    return preprocessing
 
 
 def picture_dataset(material: PictureMaterial, name: str, config: DataConfig, seed: int) -> Dataset:

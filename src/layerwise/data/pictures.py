@@ -98,7 +98,9 @@ class PicturePreprocessing:
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> PicturePreprocessing:
-        """Rebuild what `to_json` gave."""
+        """Rebuild what `to_json` gave. Raises ValueError where mean and deviation are not of each channel."""
+        if not len(saved["mean"]) == len(saved["std"]) == saved["channels"]:
+            raise ValueError(f"{len(saved['mean'])} means of {saved['channels']} channels")
         return PicturePreprocessing(
             channels=saved["channels"],
             height=saved["height"],

@@ -102,13 +102,10 @@ def forecast_dataset(material: ForecastMaterial, name: str, config: DataConfig) 
     No value that is to be told for testing or validation is told, or seen at its time, in training.
 
     Raises:
-        DataError: the series is too short, or a value is missing. UsageError: window or horizon cannot work.
+        DataError: the series is too short, or a value is missing. UsageError: the shares leave nothing to learn from.
     """
     check_shares(test=config.test, valid=config.valid, by="time")
     window, horizon = config.window or material.window, config.horizon or material.horizon
-    for flag, value in (("--window", window), ("--horizon", horizon)):
-        if value < 1:
-            raise UsageError(f"{flag} must be a whole number of at least 1, received {value}.")
     channels, steps = numbers_of(material, name)
     times = (
         [str(time) for time in material.frame[material.time]] if material.time else list(map(str, range(len(steps))))

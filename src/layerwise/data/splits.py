@@ -137,7 +137,10 @@ def _split_by_group(groups: Tensor, test: float, valid: float, seed: int) -> Ind
     members = torch.from_numpy(inverse)
     splits = 1 + (test > 0) + (valid > 0)
     if len(names) < splits:
-        raise DataError(f"There are {len(names)} groups; {splits} splits need at least one each.")
+        raise DataError(
+            f"There are {len(names)} groups; {splits} splits need at least one each, so name a --split-column "
+            "with more."
+        )
     sizes = torch.bincount(members).tolist()
     order = torch.randperm(len(names), generator=_generator(seed)).tolist()
     test_groups = _take_groups(order, sizes, _share(len(groups), test), spare=1 + (valid > 0))

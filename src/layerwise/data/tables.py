@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,8 @@ class ParquetFile:
         """Yield the rows as they are stored."""
         scan = pl.scan_parquet(self.path)
         for start in range(0, self.row_count, CHUNK_ROWS):
-            frame = scan.slice(start, CHUNK_ROWS).collect()
+            with _parquet_errors(self.path):
+                frame = scan.slice(start, CHUNK_ROWS).collect()
             yield Chunk(frame, range(start + 1, start + 1 + len(frame)))
 
 
@@ -157,16 +159,23 @@ def open_rows(path: Path) -> Delimited | ParquetFile:
 
 
 def _open_parquet(path: Path) -> ParquetFile:
-    try:
+    with _parquet_errors(path):
         scan = pl.scan_parquet(path)
         names = tuple(scan.collect_schema().names())
         row_count = int(scan.select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path} is no readable Parquet file ({reason}); save it again.") from error
     if not row_count or not names:
         raise DataError(f"{path} has no rows; a table needs rows to learn from.")
     return ParquetFile(path, names, row_count)
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    """Turn what polars raises over a damaged file, panics of its Rust code included, into a DataError."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} is no readable Parquet file ({reason}); save it again.") from error
 
 
 def _place(rows: Delimited | ParquetFile | FrameRows, lines: Sequence[int]) -> Place:

@@ -11,6 +11,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -101,10 +102,28 @@ def frame_dataset(
     return _table_dataset(survey_frame(frame, name), name, replace(config, target=target), seed, goal, source)
 
 
+@contextmanager
+def _about(source: str) -> Iterator[None]:
+    """Begin sentences of errors that do not name the file with its name."""
+    try:
+        yield
+    except DataError as error:
+        if str(error).startswith(source):
+            raise
+        raise DataError(f"{source}: {error}") from error
+
+
 def _table_dataset(
     table: TableFile, name: str, config: DataConfig, seed: int, goal: Goal | None, source: str
 ) -> Dataset:
     _check_columns(table, config)
+    with _about(table.source):
+        return _divide_and_encode(table, name, config, seed, goal, source)
+
+
+def _divide_and_encode(
+    table: TableFile, name: str, config: DataConfig, seed: int, goal: Goal | None, source: str
+) -> Dataset:
     rows = _read_key_columns(table, config)
     target, target_notices = decide_target(rows.target, table.types[rows.target.name], table.source, goal)
     labels = target.encode(rows.target, rows.place) if target.classes else None
@@ -163,6 +182,10 @@ def _check_columns(table: TableFile, config: DataConfig) -> None:
     if config.split_by != "random" and config.split_column is None:
         raise UsageError(
             f"--split-by {config.split_by} needs --split-column, the column with the {config.split_by} of a row."
+        )
+    if config.split_by == "random" and config.split_column is not None:
+        raise UsageError(
+            f"--split-column {config.split_column} says nothing without --split-by group or --split-by time; add one."
         )
 
 

@@ -74,7 +74,10 @@ class TargetColumn:
         moments = Moments()
         moments.update(cells.to_numpy())
         if not moments.deviation:
-            raise DataError(f"Column '{self.name}' has one value alone in training; there is nothing to predict.")
+            raise DataError(
+                f"Column '{self.name}' has the value {write_number(cells[0])} alone in training, so there is nothing "
+                "to predict; choose another target, or add rows with other values."
+            )
         return replace(self, mean=moments.mean, deviation=moments.deviation)
 
     def to_json(self) -> dict[str, Any]:
@@ -107,7 +110,9 @@ def decide_target(
     """
     name = cells.name
     if len(cells) < SMALLEST_TABLE:
-        raise DataError(f"{source} has {len(cells)} rows with a '{name}'; at least {SMALLEST_TABLE} are needed.")
+        raise DataError(
+            f"{source} has {_rows(len(cells))} with a '{name}'; at least {SMALLEST_TABLE} are needed, so add rows."
+        )
     chosen: Goal = goal or ("classification" if _looks_like_classes(cells) else "regression")
     if chosen == "regression":
         if column_type.kind != "number":
@@ -165,7 +170,7 @@ def _classes(cells: pl.Series, source: str) -> tuple[str, ...]:
     for value, label in zip(values, classes, strict=True):
         if counts[value] < ROWS_A_CLASS:
             raise DataError(
-                f"{source}: column '{name}' has the class '{label}' in {counts[value]} rows; each class needs at "
+                f"{source}: column '{name}' has the class '{label}' in {_rows(counts[value])}; each class needs at "
                 f"least {ROWS_A_CLASS}, one a split, so add rows or take the class out."
             )
     return classes
@@ -183,6 +188,10 @@ def _count_values(cells: pl.Series, limit: int) -> Counter[Any]:
 
 def _slices(cells: pl.Series) -> Iterator[pl.Series]:
     return (cells[start : start + SLICE_ROWS] for start in range(0, len(cells), SLICE_ROWS))
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _words(column_type: ColumnType) -> str:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from layerwise.data.dataset import Split
+from layerwise.data.catalogue import SOURCES
+from layerwise.data.dataset import Kind, Split
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
 from layerwise.data.loading import load
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.tables import TABLE_SUFFIXES
-from layerwise.errors import DataError, NotFoundError
+from layerwise.errors import DataError
 from layerwise.experiments.run import Run
 from layerwise.reports import charts, pictures
 from layerwise.reports.evaluation import ClassEvaluation, Evaluation
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MISTAKES_SHOWN = 24
+WITH_ARTICLE: dict[Kind, str] = {"pictures": "a set of pictures", "table": "a table", "text": "a set of texts"}
 
 
 def evaluate(run: Run, data: str | None = None, out: str | Path | None = None) -> tuple[Evaluation, list[Path]]:
@@ -59,11 +61,13 @@ def split_of(run: Run, data: str | None) -> Split:
     path, preprocessing = Path(data), run.preprocessing
     if path.is_dir() and isinstance(preprocessing, PicturePreprocessing):
         return folder_split(run, path, preprocessing)
-    if isinstance(preprocessing, TablePreprocessing):
-        if not path.name.lower().endswith(TABLE_SUFFIXES):
-            raise DataError(f"{data} is no table, and run {run.name} was trained on one; give a CSV or Parquet file.")
-        if not path.exists():
-            raise NotFoundError(f"there is no file {data}; give the path of a table with the target column.")
+    kind = kind_of(data)
+    if kind and kind != preprocessing.kind:
+        raise DataError(
+            f"{data} is {WITH_ARTICLE[kind]}, and run {run.name} was trained on {WITH_ARTICLE[preprocessing.kind]}; "
+            "give data of that kind."
+        )
+    if isinstance(preprocessing, TablePreprocessing) and data not in SOURCES:
         return preprocessing.read_split(path)
     side = preprocessing.input_shape[-1] if isinstance(preprocessing, PicturePreprocessing) else None
     other = load(replace(run.experiment.data, data=data, image_size=side))
@@ -73,6 +77,15 @@ def split_of(run: Run, data: str | None) -> Split:
             f"{preprocessing.input_shape}; give data of the kind that it was trained on."
         )
     return with_classes_of(run, other.test, other.classes, data)
+
+
+def kind_of(data: str) -> Kind | None:
+    """Tell by its name what kind of data this is, None where the name does not tell."""
+    if data in SOURCES:
+        return SOURCES[data].kind
+    if Path(data).is_dir():
+        return "pictures"
+    return "table" if data.lower().endswith(TABLE_SUFFIXES) else None
 
 
 def folder_split(run: Run, folder: Path, preprocessing: PicturePreprocessing) -> Split:
@@ -110,5 +123,5 @@ def drawings(run: Run, split: Split, evaluation: Evaluation) -> Iterator[tuple[s
     if isinstance(run.preprocessing, PicturePreprocessing) and evaluation.worst:
         mistakes = evaluation.worst[:MISTAKES_SHOWN]
         shown, _ = split.take(torch.tensor([mistake.position for mistake in mistakes]))
-        captions = [f"{mistake.given} {mistake.probability:.0%}\ntruth {mistake.truth}" for mistake in mistakes]
+        captions = [f"given {mistake.given}, {mistake.probability:.0%}\ntruth {mistake.truth}" for mistake in mistakes]
         yield "mistakes", pictures.picture_page(pictures.to_pixels(shown), captions, title="The surest mistakes")

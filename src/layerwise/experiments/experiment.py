@@ -95,7 +95,9 @@ class Experiment:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Experiment:
-        """Rebuild what `to_json` described."""
+        """Rebuild what `to_json` described. Raises KeyError or TypeError for anything else."""
+        if not isinstance(values["asked"], Mapping):
+            raise TypeError(f"'asked' is {values['asked']!r:.50}")
         sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in values["model_options"].items()}
         return Experiment(model=values["model"], model_options=options, asked=values["asked"], **sections)

@@ -52,7 +52,7 @@ def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
     """Write the chosen weights, measure them on the test split (the only use of it), and write the report."""
     dataset = setup.dataset
     folder.save_weights(setup.model.state_dict())
-    run = Run(folder, setup.model)
+    run = Run(folder, setup.model, dataset)
     evaluation, _ = run.evaluate_split(dataset.test)
     summary = summarise(run.model, dataset.input_shape)
     result: dict[str, Any] = {

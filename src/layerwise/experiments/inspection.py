@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from layerwise.data.augmentation import Augmentation, preview
-from layerwise.data.catalogue import SOURCES
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.data.loading import load
@@ -18,28 +18,14 @@ from layerwise.data.pictures import PicturePreprocessing
 from layerwise.experiments.run import sizes_of
 from layerwise.reports import charts, pictures
 from layerwise.reports.figures import save
+from layerwise.reports.statistics import Statistic, statistics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SAMPLES_SHOWN = 40
 VARIED_SHOWN = 8
-VARIATIONS_SHOWN = 6
-
-
-def source_rows() -> list[dict[str, Any]]:
-    """Return a row a data set of the catalogue."""
-    return [
-        {
-            "name": name,
-            "kind": source.kind,
-            "goal": source.goal,
-            "summary": source.summary,
-            "licence": source.licence,
-            "fetched": f"{source.download_mb:g} MB" if source.download_mb else "embedded",
-        }
-        for name, source in SOURCES.items()
-    ]
+EPOCHS_SHOWN = 3  # in which all parts of an augmentation work together
 
 
 def inspect(config: DataConfig, seed: int, out: str | Path) -> tuple[dict[str, Any], list[Path]]:
@@ -49,14 +35,14 @@ def inspect(config: DataConfig, seed: int, out: str | Path) -> tuple[dict[str, A
     augmentation.check(dataset.input_shape)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, figure in pages(dataset, augmentation, seed):
+    files, described = [], statistics(dataset)
+    for name, figure in pages(dataset, described, augmentation, seed):
         files.append(folder / f"{dataset.name}-{name}.png")
         save(figure, files[-1])
-    return facts_of(dataset), files
+    return facts_of(dataset, described) | {"augmentation": augmentation.describe()}, files
 
 
-def facts_of(dataset: Dataset) -> dict[str, Any]:
+def facts_of(dataset: Dataset, described: Sequence[Statistic]) -> dict[str, Any]:
     """Return what is to be said of a data set as plain JSON values."""
     counts: dict[str, list[int]] = {}
     if dataset.goal == "classification":
@@ -70,26 +56,54 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
         "input_shape": list(dataset.input_shape),
         "sizes": sizes_of(dataset),
         "class_counts": counts,
+        "statistics": [statistic.to_json() for statistic in described],
         "notices": [asdict(notice) for notice in dataset.notices],
     }
 
 
-def pages(dataset: Dataset, augmentation: Augmentation, seed: int) -> Iterator[tuple[str, Figure]]:
+def pages(
+    dataset: Dataset, described: Sequence[Statistic], augmentation: Augmentation, seed: int
+) -> Iterator[tuple[str, Figure]]:
     """Yield the name and the figure of each page."""
     if dataset.goal == "classification":
         splits = {"training": dataset.train, "validation": dataset.valid, "test": dataset.test}
         counts = {name: dataset.class_counts(split) for name, split in splits.items()}
         yield "balance", charts.class_balance_chart(dataset.classes, counts)
     if not isinstance(dataset.preprocessing, PicturePreprocessing):
+        title = f"{dataset.name}: the training samples"
+        yield "columns", charts.column_chart([one.name for one in described], [one.values for one in described], title)
         return
     chosen = pictures.pick_samples(dataset, dataset.train, SAMPLES_SHOWN)
     shown, targets = dataset.train.take(chosen)
     captions = [dataset.classes[target] for target in targets.tolist()]
-    yield "samples", pictures.picture_page(pictures.to_pixels(shown), captions, title=f"{dataset.name}: training")
+    yield (
+        "samples",
+        pictures.picture_page(
+            pictures.to_pixels(shown), captions, title=f"{dataset.name}: some of the training pictures"
+        ),
+    )
     if augmentation:
-        few = shown[:VARIED_SHOWN]
-        varied = preview(dataset.preprocessing.to_float(few), augmentation, seed, VARIATIONS_SHOWN)
-        rows = [("as it is", pictures.to_pixels(few))]
-        for epoch, batch in enumerate(varied):
-            rows.append((f"epoch {epoch + 1}", pictures.to_pixels((batch * 255).round().to(torch.uint8))))
-        yield "augmented", pictures.variation_page(rows, title=augmentation.to_text())
+        few = dataset.preprocessing.to_float(shown[torch.linspace(0, len(shown) - 1, VARIED_SHOWN).long().unique()])
+        title = f"{dataset.name}: the same pictures under --augment {augmentation.to_text()}"
+        yield "augmented", pictures.variation_page(variations(few, augmentation, seed), title=title)
+
+
+def variations(samples: Tensor, augmentation: Augmentation, seed: int) -> list[pictures.Variation]:
+    """Return the rows of a page: the originals, each part alone, and all together in the first epochs.
+
+    samples: (n, channels, height, width) in [0, 1].
+    """
+    rows = [pictures.Variation("original", "as it is in the data", _pixels(samples))]
+    if len(augmentation.parts) > 1:
+        for part in augmentation.parts:
+            varied = preview(samples, Augmentation((part,)), seed, 1)[0]
+            rows.append(pictures.Variation(f"{part.to_text()} alone", part.describe(), _pixels(varied)))
+    name = "all together" if len(augmentation.parts) > 1 else augmentation.to_text()
+    note = "" if len(augmentation.parts) > 1 else augmentation.describe()[0]
+    for epoch, varied in enumerate(preview(samples, augmentation, seed, EPOCHS_SHOWN)):
+        rows.append(pictures.Variation(f"{name}, epoch {epoch + 1}", "" if epoch else note, _pixels(varied)))
+    return rows
+
+
+def _pixels(samples: Tensor) -> list[pictures.Pixels]:
+    return pictures.to_pixels((samples * 255).round().to(torch.uint8))

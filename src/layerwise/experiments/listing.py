@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from layerwise.experiments.run import Run
 from layerwise.reports import wording
-from layerwise.runs.folder import default_parent
+from layerwise.runs.folder import runs_parent
 from layerwise.runs.index import Index
+
+if TYPE_CHECKING:  # listing runs needs no torch
+    from layerwise.experiments.run import Run
 
 
 def list_runs(runs: str | Path | None = None) -> list[dict[str, Any]]:
     """Return a row a run, the newest first: name, path, model, data, status, times, metrics and one figure in words."""
-    parent = Path(runs) if runs else default_parent()
+    parent = runs_parent(runs)
     if not parent.is_dir():
         return []
     rows = [asdict(row) | {"path": str(row.path)} for row in Index(parent).runs()]
-    return [row | {"figure": figure(row["metrics"])} for row in rows]
+    return [row | {"figure": figure(row["metrics"], row["status"] == "finished")} for row in rows]
 
 
-def figure(metrics: Mapping[str, float]) -> str:
-    """Return the one metric that says most, in words; an empty string where there is none."""
+def figure(metrics: Mapping[str, float], is_test: bool) -> str:
+    """Return the one metric that says most, in words; an empty string where there is none.
+
+    is_test: it is of the test split; an unfinished run has figures of the validation split alone.
+    """
     name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
-    return wording.metric(name, metrics[name]) if name else ""
+    return ("" if is_test else "valid ") + wording.metric(name, metrics[name]) if name else ""
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from layerwise.runs.folder import RunFolder
+from layerwise.errors import CheckpointError
+from layerwise.runs.folder import METRICS, RunFolder
 from layerwise.training.events import Evaluated, Event, Finished, Reported, Started, Stepped
 
 
@@ -35,7 +36,12 @@ class Recorder:
 
     def _begin(self, event: Started) -> None:
         """Drop what was written after the checkpoint that the training goes on from: it comes again."""
-        kept = [record for record in self.folder.metrics() if _is_done(record, event)]
+        try:
+            kept = [record for record in self.folder.metrics() if _is_done(record, event)]
+        except KeyError as error:
+            raise CheckpointError(
+                f"{self.folder.path / METRICS} is damaged (a record tells no {error}); put back a copy of this file."
+            ) from error
         self.folder.replace_metrics(kept)
         self.earlier_s = kept[-1]["elapsed_s"] if kept else 0.0
         self.started = time.monotonic()

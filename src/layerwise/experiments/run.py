@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from layerwise.data.batches import Batches
 from layerwise.data.dataset import Dataset, Preprocessing, Split
-from layerwise.data.loading import load, preprocessing_from_json
+from layerwise.data.loading import PREPROCESSINGS, load, preprocessing_from_json
 from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
-from layerwise.models import build
+from layerwise.models import CATALOGUE, build
 from layerwise.reports.evaluation import Evaluation, evaluate_outputs
-from layerwise.runs.folder import RunFolder, default_parent
+from layerwise.runs.folder import RunFolder, runs_parent
 from layerwise.tasks import Task, collect_outputs, task_from_json
 from layerwise.training.machine import Pace
 
@@ -31,24 +31,29 @@ class Run:
     Use `Run.open('latest')`, or what `layerwise.train` returns.
     """
 
-    def __init__(self, folder: RunFolder, module: nn.Module | None = None) -> None:
+    def __init__(self, folder: RunFolder, module: nn.Module | None = None, dataset: Dataset | None = None) -> None:
         self.folder = folder
         self._module = module
+        self._dataset = dataset
 
     @staticmethod
     def open(
-        reference: str | Path = "latest", *, runs: str | Path | None = None, model: nn.Module | None = None
+        reference: str | Path = "latest",
+        *,
+        runs: str | Path | None = None,
+        model: nn.Module | None = None,
+        data: Dataset | None = None,
     ) -> Run:
         """Open a run by its path, name, the unique beginning of its name, or 'latest'.
 
         Args:
             model: the module of your own that was trained, if it was; catalogue models are built anew.
+            data: the Dataset of your own that it was trained on, if it was; other data is loaded anew.
 
         Raises:
             NotFoundError: there is no such run; the nearest name is suggested.
         """
-        parent = Path(runs) if runs else default_parent()
-        return Run(RunFolder.open(str(reference), parent), model)
+        return Run(RunFolder.open(str(reference), runs_parent(runs)), model, data)
 
     @property
     def name(self) -> str:
@@ -74,10 +79,23 @@ class Run:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What was learned of the data: name, goal, shapes, classes, fingerprint, notices."""
-        return self._read("data.json", lambda facts: dict(facts) | {"fingerprint": facts["fingerprint"]})
+        return self._read("data.json", checked_facts)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
+        """From a raw file to the network's input, as it was in training.
+
+        Raises:
+            UsageError: it is of the user's own and has to be given with the Dataset.
+        """
+        if self._dataset is not None:
+            return self._dataset.preprocessing
+        kind = self._read("preprocessing.json", lambda values: str(values["kind"]))
+        if kind not in PREPROCESSINGS:
+            raise UsageError(
+                f"run {self.name} was trained on a Dataset of your own with a preprocessing of the kind '{kind}'; "
+                f"give that Dataset, as in Run.open('{self.name}', data=dataset)."
+            )
         return self._read("preprocessing.json", preprocessing_from_json)
 
     @cached_property
@@ -99,6 +117,10 @@ class Run:
         values = self.folder.read_json(name)
         try:
             return parse(values)
+        except UsageError as error:
+            raise CheckpointError(
+                f"{self.path / name}: {error} Put back a copy of this file, or train again."
+            ) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
                 f"{self.path / name} is damaged, or of another version ({type(error).__name__}: {error}); "
@@ -116,8 +138,14 @@ class Run:
 
         Raises:
             CheckpointError: the run is not finished or its weights are damaged.
+            UsageError: it was a module of your own, and `open` was not given it.
         """
         facts = self.facts
+        if self._module is None and self.experiment.model not in CATALOGUE:
+            raise UsageError(
+                f"run {self.name} holds the network '{self.experiment.model}', which is not in the catalogue; if it is "
+                f"a module of your own, use Run.open('{self.name}', model=...) in Python."
+            )
         model = self._module or build(
             self.experiment.model,
             tuple(facts["input_shape"]),
@@ -139,7 +167,8 @@ class Run:
         """Answer for raw files: pictures, folders of pictures, tables, texts, prepared exactly as in training.
 
         Returns:
-            One dict a sample: 'id', and 'label', 'probability', 'probabilities' or the predicted values.
+            One dict a sample: 'id', and 'label', 'probability', 'probabilities' or the predicted values. The id is the
+            picture's name, its path in the folder, or the row of the table; among several sources, with the source.
 
         Raises:
             NotFoundError, DataError: a file is missing or is not what the network was trained on.
@@ -150,6 +179,8 @@ class Run:
         for source in sources:
             inputs, ids = self.preprocessing.read(Path(source))
             decoded = self.task.decode(self.outputs(inputs))
+            if len(sources) > 1:
+                ids = [id_of(Path(source), name) for name in ids]
             answers += [{"id": name, **answer} for name, answer in zip(ids, decoded, strict=True)]
         return answers
 
@@ -161,7 +192,7 @@ class Run:
 
     def dataset(self) -> Dataset:
         """Load the data of this run again, with the same splits."""
-        dataset = load(self.experiment.data, self.experiment.training.seed)
+        dataset = self._dataset or load(self.experiment.data, self.experiment.training.seed)
         self.check_same_data(dataset)
         return dataset
 
@@ -176,11 +207,36 @@ class Run:
         if fingerprint(dataset) != self.facts["fingerprint"]:
             raise DataError(
                 f"the data '{self.experiment.data.data}' is not what run {self.name} was started with "
-                f"({self.facts['sizes']} samples then, {sizes_of(dataset)} now, or other values); "
+                f"({in_words(self.facts['sizes'])} then, {in_words(sizes_of(dataset))} now; if they are equal, "
+                "the values differ); "
                 "put the old data back, or start a new run."
             )
+
+
+def checked_facts(facts: Any) -> dict[str, Any]:
+    """Return what was learned of the data. Raises KeyError, TypeError or ValueError where it cannot be that."""
+    sizes = (*facts["input_shape"], facts["output_count"])
+    if not all(type(size) is int and size >= 1 for size in sizes):
+        raise ValueError(f"the sizes of samples and outputs are {sizes}")
+    classes = facts["task"].get("classes", [""] * facts["output_count"])
+    if len(classes) != facts["output_count"]:
+        raise ValueError(f"{len(classes)} classes for {facts['output_count']} outputs")
+    return {**facts, "fingerprint": facts["fingerprint"]}
+
+
+def id_of(source: Path, name: str) -> str:
+    """Return the name of a sample with its source, 'more/cats/1.png' or 'table.csv, line 2'."""
+    if source.is_dir():
+        return (source / name).as_posix()
+    return str(source) if name == source.name else f"{source}, {name}"
 
 
 def sizes_of(dataset: Dataset) -> dict[str, int]:
     """Return the number of samples of each split."""
     return {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)}
+
+
+def in_words(sizes: Mapping[str, int]) -> str:
+    """Return {'train': 8, 'valid': 1} as '8 train and 1 valid samples'."""
+    counts = [f"{count} {name}" for name, count in sizes.items()]
+    return f"{', '.join(counts[:-1])} and {counts[-1]} samples"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from layerwise.training.machine import Pace, choose_pace, pick_device
 from layerwise.training.parallel import Ranks
 
 EVALUATION_BATCH = 512
+STEPS_AN_EPOCH, SMALLEST_BATCH = 32, 32  # where the size of a batch was not asked for
 FINGERPRINT_ROWS = 4096
 
 
@@ -62,6 +64,9 @@ def set_up(
     dataset = dataset or load(experiment.data, training.seed)
     check_splits(dataset)
     batch_size = check_batch_size(experiment, len(dataset.train))
+    if training.batch_size != "full":
+        training = replace(training, batch_size=batch_size)
+        experiment = replace(experiment, training=training)
     variation = variation_of(experiment, dataset)
     task = task_of(experiment, dataset)
     torch.manual_seed(training.seed)
@@ -132,7 +137,14 @@ def variation_of(experiment: Experiment, dataset: Dataset) -> Variation:
 
 
 def check_batch_size(experiment: Experiment, sample_count: int) -> int:
-    """Return the batch size in samples. Raises UsageError where one was asked for that the data cannot fill."""
+    """Return the batch size in samples: a smaller one than the model's own where the data is small.
+
+    A model's own size is made for its own data. On few samples it would leave too few steps to learn by, so that an
+    epoch gets 32 steps as long as batches do not fall below 32 samples.
+
+    Raises:
+        UsageError: one was asked for that the data cannot fill.
+    """
     size = experiment.training.batch_size
     if size == "full":
         return sample_count
@@ -141,7 +153,11 @@ def check_batch_size(experiment: Experiment, sample_count: int) -> int:
             f"--batch-size {size} is larger than the {sample_count} training samples; "
             f"use at most {sample_count}, or --batch-size full."
         )
-    return min(size, sample_count)
+    most = sample_count
+    if "batch_size" not in experiment.asked:
+        steady = 2 ** math.floor(math.log2(max(1, sample_count // STEPS_AN_EPOCH)))  # a power of two
+        most = min(most, max(SMALLEST_BATCH, int(steady)))
+    return min(size, most)
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from layerwise.data.config import DataConfig
@@ -22,7 +23,7 @@ from layerwise.experiments.recorder import Recorder
 from layerwise.experiments.run import Run
 from layerwise.experiments.setup import Setup, set_up
 from layerwise.reports.progress import Progress
-from layerwise.runs.folder import RunFolder, Status, default_parent
+from layerwise.runs.folder import RunFolder, Status, runs_parent
 from layerwise.runs.signals import interrupts
 from layerwise.training import loop
 from layerwise.training.events import Event, Stepped
@@ -61,6 +62,7 @@ def train(
         DivergedError: the loss stopped being finite; the run keeps the last good weights.
         StoppedError: a signal came; the run is paused and `resume` goes on from its checkpoint.
     """
+    parent = runs_parent(runs)
     own_data = data if isinstance(data, Dataset) else None
     own_model = model if isinstance(model, nn.Module) else None
     asked = {**options, "data": own_data.name if own_data else str(data)}
@@ -76,11 +78,17 @@ def train(
     try:
         path = ""
         if setup.ranks.is_first:
-            path = str(begin(setup, Path(runs) if runs else default_parent(), name, reason).path)
+            path = str(begin(setup, parent, name, reason).path)
         folder = RunFolder(Path(setup.ranks.from_first(path)))
-        return carry_on(setup, folder, quiet=quiet, watchers=watchers)
+        return carry_on(setup, folder, quiet=quiet, watchers=watchers, opening=opening(setup, reason))
     finally:
         setup.ranks.leave()
+
+
+def opening(setup: Setup, reason: str) -> list[str]:
+    """Return what a user should know before the first step: which model was picked and why, warnings of the data."""
+    warnings = [f"warning: {notice.text}" for notice in setup.dataset.notices if notice.severity == "warning"]
+    return ([f"picked {reason}"] if reason else []) + warnings
 
 
 def resume(
@@ -102,7 +110,7 @@ def resume(
         BusyError: another process is training this run.
         DataError: the data is not what it was when the run started.
     """
-    run = Run.open(reference, runs=runs, model=model)
+    run = Run.open(reference, runs=runs, model=model, data=data)
     if run.status == "finished":
         return run
     setup = set_up(run.experiment, dataset=data, module=model, pace=run.pace)
@@ -119,7 +127,9 @@ def load_asked(asked: dict[str, Any]) -> Dataset:
     return load(DataConfig(**{k: v for k, v in asked.items() if k in names}), asked.get("seed", 0))
 
 
-def carry_on(setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence[Watcher]) -> Run:
+def carry_on(
+    setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence[Watcher], opening: Sequence[str] = ()
+) -> Run:
     """Train from wherever the run's checkpoints stand to its end.
 
     Among several processes the first one owns the run, writes and speaks; the others only take their steps.
@@ -127,14 +137,20 @@ def carry_on(setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence
     if not setup.ranks.is_first:
         pass_on(event_stream(setup, folder), (), setup.ranks)
         setup.ranks.barrier()
-        return Run(folder, setup.model)
+        return Run(folder, setup.model, setup.dataset)
     with folder.own(), Progress(quiet=quiet) as progress:
         folder.set_status("running")
+        for sentence in opening:
+            progress.say(sentence)
         recorder = Recorder(folder)
         try:
             signal_number = pass_on(event_stream(setup, folder), (recorder, progress, *watchers), setup.ranks)
         except LayerwiseError as error:
+            if isinstance(error, DivergedError):
+                keep_weights(setup, folder)
             folder.set_status(ENDED_AS.get(type(error), "failed"), reason=str(error))
+            if isinstance(error, StorageError):
+                raise StorageError(f"{error} Then go on with `layerwise resume {folder.name}`.") from error
             raise
         if signal_number:
             folder.set_status("paused", reason=f"signal {signal_number}")
@@ -143,6 +159,13 @@ def carry_on(setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence
         run = finish(setup, folder, recorder.elapsed_s)
     setup.ranks.barrier()
     return run
+
+
+def keep_weights(setup: Setup, folder: RunFolder) -> None:
+    """Keep the weights from before a step that was not finite, so that the run can be measured and used."""
+    weights = setup.model.state_dict()
+    if all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+        folder.save_weights(weights)
 
 
 def pass_on(events: Generator[Event], watchers: Sequence[Watcher], ranks: Ranks) -> int | None:

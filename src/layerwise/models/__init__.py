@@ -436,7 +436,8 @@ def config_of(name: str, **options: Any) -> Any:
     known = [option.name for option in fields(config)]
     for option in options:
         if option not in known:
-            raise UsageError(f"'{option}' is no option of {name}.{nearest(option, known)} It has: {', '.join(known)}.")
+            hint, own = nearest(option, known).replace("'", "'--", 1), ", ".join(known)
+            raise UsageError(f"--{option} is no option of {name}.{hint} It has: {own}.".replace("_", "-"))
     return replace(config, **options)
 
 

@@ -24,6 +24,12 @@ class Recipe:
     bound: float
     figure: str
 
+    @property
+    def reaches(self) -> str:
+        """What the test split reaches, in words: as measured, or else the bound that it is held to."""
+        bound = f"{100 * self.bound:g} % accuracy" if self.metric == "accuracy" else f"R² of {self.bound:g}"
+        return self.figure or f"{bound} or more"
+
 
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
 WARM_COSINE = {"schedule": "cosine", "batch_size": 128}
@@ -143,5 +149,7 @@ RECIPES: dict[str, Recipe] = {
 def options_of(name: str) -> dict[str, Any]:
     """Return the options of a recipe. Raises UsageError with the nearest name where there is none."""
     if name not in RECIPES:
-        raise UsageError(f"'{name}' is no recipe.{nearest(name, RECIPES)} `layerwise recipes` lists them.")
+        raise UsageError(
+            f"--recipe must name a recipe, received '{name}'.{nearest(name, RECIPES)} `layerwise recipes` lists them."
+        )
     return dict(RECIPES[name].options)

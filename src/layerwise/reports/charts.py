@@ -26,6 +26,7 @@ from layerwise.reports.figures import (
     new_chart,
     new_figure,
     style,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def loss_curves(records: Sequence[Record], *, log: bool | None = None) -> Figure
 
     The training loss is drawn as reported (pale) and smoothed; log: the loss axis, chosen by its range if None.
     """
-    figure, axes = new_chart("epoch", "loss")
+    figure, axes = new_chart("epoch", "loss", height=3.9)
     per_epoch = steps_per_epoch(records)
     parts = loss_parts(records)
     drawn: list[float] = []
@@ -71,19 +72,23 @@ def loss_curves(records: Sequence[Record], *, log: bool | None = None) -> Figure
         log = bool(drawn) and 0 < LOG_FROM_RATIO * min(drawn) < max(drawn)
     if log:
         axes.set_yscale("log")
+    whole_numbers(axes.xaxis, 8)
     if drawn:
-        legend(axes, loc="upper right")
+        legend(axes)
     return figure
 
 
 def metric_curve(records: Sequence[Record], name: str) -> Figure:
     """Draw one validation metric (accuracy, r2, ...) over epochs, the best epoch marked."""
     title = wording.METRIC_NAMES.get(name, name)
-    figure, axes = new_chart("epoch", f"validation {title}")
+    figure, axes = new_chart("epoch", f"validation {title}", height=2.1)
     epochs, values, best = validation_curve(records, name)
     mark = "o" if len(values) <= 30 else ""
     axes.plot(epochs, values, color=ORANGE, linewidth=1.8, marker=mark, markersize=3.5)
     mark_best(axes, epochs, values, best)
+    whole_numbers(axes.xaxis, 8)
+    if best is not None:
+        legend(axes)
     if name == "accuracy":
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
     return figure
@@ -91,11 +96,13 @@ def metric_curve(records: Sequence[Record], name: str) -> Figure:
 
 def learning_rate_curve(records: Sequence[Record]) -> Figure:
     """Draw the learning rate of each report over epochs."""
-    figure, axes = new_chart("epoch", "learning rate", height=2.4)
+    figure, axes = new_chart("epoch", "learning rate", height=1.7)
     reports = [record for record in records if record["kind"] == "report"]
     epochs = np.array([record["step"] for record in reports]) / steps_per_epoch(records)
     axes.plot(epochs, [record["learning_rate"] for record in reports], color=GREEN, linewidth=1.8)
     axes.set_ylim(bottom=0)
+    axes.locator_params(axis="y", nbins=4)
+    whole_numbers(axes.xaxis, 8)
     return figure
 
 
@@ -127,19 +134,17 @@ def validation_curve(records: Sequence[Record], name: str) -> tuple[Floats, Floa
 
 
 def mark_best(axes: Axes, epochs: Floats, values: Floats, best: int | None) -> None:
-    """Ring the best epoch and write its number."""
+    """Ring the best epoch; the legend says its number, where it covers no curve."""
     if best is None:
         return
-    axes.plot(epochs[best], values[best], "o", color=ORANGE, markersize=9, markerfacecolor="none", markeredgewidth=1.6)
-    right = best > len(epochs) / 2
-    axes.annotate(
-        f"best: epoch {epochs[best]:.0f}",
-        (epochs[best], values[best]),
-        xytext=(-6 if right else 6, 9),
-        textcoords="offset points",
-        ha="right" if right else "left",
+    label = f"best: epoch {epochs[best]:.0f}"
+    axes.plot(
+        *(epochs[best], values[best], "o"),
         color=INK,
-        fontsize=TEXT_SIZE - 0.5,
+        markersize=9,
+        markerfacecolor="none",
+        markeredgewidth=1.6,
+        label=label,
     )
 
 
@@ -154,14 +159,15 @@ def thin(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 
 def smoothed(values: Floats) -> Floats:
-    """Return the running mean over about a twentieth of the points, narrower at both ends."""
+    """Return the running mean over about a twentieth of the points, narrower at the start, where losses fall fast."""
     half = len(values) // 40
     if half == 0:
         return values
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
-    reach = np.minimum(np.minimum(places, len(values) - 1 - places), half)
-    means: Floats = (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    before = np.minimum(places, half)
+    after = np.minimum(len(values) - 1 - places, before)
+    means: Floats = (sums[places + after + 1] - sums[places - before]) / (before + after + 1)
     return means
 
 
@@ -177,7 +183,7 @@ def confusion_chart(evaluation: ClassEvaluation) -> Figure:
     counts = np.array(evaluation.confusion)
     class_count = len(counts)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    side = min(8.5, max(3.6, 0.42 * class_count + 1.2))
+    side = min(8.5, max(3.6, 0.46 * class_count + 0.9))
     figure, axes = new_chart("given", "truth", width=side, height=side * 0.96, grid="")
     rows, columns = np.nonzero(counts)
     cells = [Rectangle((column - 0.48, row - 0.48), 0.96, 0.96) for row, column in zip(rows, columns, strict=True)]
@@ -187,8 +193,8 @@ def confusion_chart(evaluation: ClassEvaluation) -> Figure:
     ]
     axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
     if class_count <= COUNTS_IN_CELLS_TO:
-        _write_cells(axes, counts, shares)
-    _name_classes(axes, [score.name for score in evaluation.classes])
+        _write_cells(axes, counts, shares, 72 * (side - 0.9) / class_count)
+    _name_classes(axes, [score.name for score in evaluation.classes], (side - 0.9) / class_count)
     axes.set_xlim(-0.5, class_count - 0.5)
     axes.set_ylim(class_count - 0.5, -0.5)
     axes.set_aspect("equal")
@@ -196,33 +202,37 @@ def confusion_chart(evaluation: ClassEvaluation) -> Figure:
     return figure
 
 
-def _write_cells(axes: Axes, counts: NDArray[np.int64], shares: Floats) -> None:
-    """Write counts into the cells, with the share of the row below where there is room."""
+def _write_cells(axes: Axes, counts: NDArray[np.int64], shares: Floats, cell_pt: float) -> None:
+    """Write counts into the cells of so many points a side, with the share of the row below where there is room."""
     roomy = len(counts) <= 10
+    size = min(TEXT_SIZE + 1.0, 0.25 * cell_pt)
     for row, column in np.argwhere(counts):
         share = shares[row, column]
-        text = f"{counts[row, column]:,}" + (f"\n{100 * share:.3g} %" if roomy else "")
+        text = f"{counts[row, column]:,}" + (f"\n{wording.share(share)}" if roomy else "")
         colour = PAPER if share > 0.35 else INK
-        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=6.5 if roomy else 6)
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 
 
-def _name_classes(axes: Axes, names: Sequence[str]) -> None:
+def _name_classes(axes: Axes, names: Sequence[str], cell: float) -> None:
+    """Name rows and columns, slanted where a name is wider than a cell of so many inches."""
     if len(names) > NAMES_TO:
+        axes.set_xticks([])
+        axes.set_yticks([])
         return
     short = [shorten(name, 14) for name in names]
-    slanted = max(len(name) for name in short) > 3
+    slanted = max(len(name) for name in short) * 0.6 * TEXT_SIZE / 72 > cell
     places = range(len(names))
     axes.set_xticks(places, short, rotation=45 if slanted else 0, ha="right" if slanted else "center")
     if slanted:
         for label in axes.get_xticklabels():
             label.set_rotation_mode("anchor")
     axes.set_yticks(places, short)
-    axes.tick_params(colors=MUTED, labelsize=TEXT_SIZE - 1.5, length=0)
+    axes.tick_params(colors=MUTED, labelsize=min(TEXT_SIZE, 24 * cell), length=0)
 
 
 def calibration_chart(evaluation: ClassEvaluation) -> Figure:
     """Draw how often answers are right against how sure they are, with the number of answers below."""
-    figure = new_figure(height=3.8)
+    figure = new_figure(height=3.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     style(upper, "", "share that is right")
     style(lower, "probability that the model gives its answer", "answers")
@@ -241,11 +251,18 @@ def calibration_chart(evaluation: ClassEvaluation) -> Figure:
         label="this model",
     )
     lower.bar(middles, [part.count for part in filled], 0.92 * width, color=SKY)
-    if max(part.count for part in filled) > 50:
+    for axes in (upper, lower):
+        axes.yaxis.set_label_coords(-0.13, 0.5)
+    counts = [part.count for part in filled]
+    if max(counts) > 50 * min(counts):
         lower.set_yscale("log")
+        lower.minorticks_off()
+        lower.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    else:
+        whole_numbers(lower.yaxis, 3)
     upper.set_xlim(0, 1)
     upper.set_ylim(0, 1.03)
-    legend(upper, loc="upper left")
+    legend(upper)
     return figure
 
 
@@ -254,7 +271,7 @@ def calibration_chart(evaluation: ClassEvaluation) -> Figure:
 
 def residual_chart(score: TargetScore) -> Figure:
     """Draw given against true values, and the distribution of the residuals."""
-    figure = new_figure(height=3.3)
+    figure = new_figure(height=2.9)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     points = np.array(score.points)
     low, high = float(points.min()), float(points.max())
@@ -264,6 +281,9 @@ def residual_chart(score: TargetScore) -> Figure:
     style(right, "given - true", "samples")
     right.hist(points[:, 1] - points[:, 0], bins="auto", color=SKY)
     right.axvline(0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    whole_numbers(right.yaxis)
+    for axes in (left, right):
+        axes.locator_params(axis="x", nbins=5)
     return figure
 
 
@@ -285,7 +305,8 @@ def class_balance_chart(names: Sequence[str], counts: Mapping[str, Sequence[int]
     else:
         axes.set_ylabel("classes", color=MUTED, fontsize=TEXT_SIZE)
     axes.spines["bottom"].set_visible(False)
-    legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    whole_numbers(axes.xaxis, 6)
+    legend(axes)
     return figure
 
 
@@ -293,19 +314,25 @@ def value_histogram(name: str, values: Floats) -> Figure:
     """Draw the distribution of one target."""
     figure, axes = new_chart(shorten(name, 40), "samples", height=2.4)
     axes.hist(values[np.isfinite(values)], bins=30, color=BLUE)
+    whole_numbers(axes.yaxis, 4)
     return figure
 
 
-def column_chart(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> Figure:
-    """Draw each column's distribution: bars of values for words and few values, else a histogram."""
+def column_chart(names: Sequence[str], columns: Sequence[Sequence[Any]], title: str = "") -> Figure:
+    """Draw each column's distribution: bars of values for words and few values, else a histogram.
+
+    The first 24 columns are shown; the title says so where there are more.
+    """
     shown = min(len(names), PANELS_AT_MOST)
     across = min(3, shown)
     down = math.ceil(shown / across)
-    figure = new_figure(1.95 * across, 1.45 * down + 0.1)
+    figure = new_figure(2.5 * across, 1.6 * down + 0.4)
+    title += f" (the first {shown} of {len(names)} columns)" if len(names) > shown else ""
+    figure.suptitle(shorten(title, 40 * across), color=INK, fontsize=TEXT_SIZE + 1, x=0.01, ha="left")
     panels = np.atleast_1d(figure.subplots(down, across)).ravel()
     for axes, name, values in zip(panels, names, columns, strict=False):
-        style(axes, title=shorten(name, 22))
-        axes.tick_params(labelsize=TEXT_SIZE - 2.5)
+        style(axes, title=shorten(name, 28))
+        axes.tick_params(labelsize=TEXT_SIZE - 2.0)
         _draw_column(axes, [value for value in values if not _is_missing(value)])
     for axes in panels[shown:]:
         axes.set_visible(False)
@@ -316,10 +343,19 @@ def _draw_column(axes: Axes, values: Sequence[Any]) -> None:
     if any(isinstance(value, str | bool) for value in values) or len(set(values)) <= 6:
         words, counts = np.unique([str(value) for value in values], return_counts=True)
         order = np.argsort(-counts, kind="stable")[:6]
-        axes.barh([shorten(str(words[place]), 10) for place in order[::-1]], counts[order[::-1]], color=GREEN)
+        axes.barh([shorten(str(words[place]), 12) for place in order[::-1]], counts[order[::-1]], color=GREEN)
+        axes.grid(False, axis="y")
+        axes.grid(True, axis="x", color=GRID, linewidth=0.7)
+        axes.set_xlabel("samples", color=MUTED, fontsize=TEXT_SIZE - 2)
+        whole_numbers(axes.xaxis, 3)
+        return
+    axes.hist(values, bins=20, color=BLUE)
+    axes.set_ylabel("samples", color=MUTED, fontsize=TEXT_SIZE - 2)
+    whole_numbers(axes.yaxis, 3)
+    if all(value == round(value) for value in values):
+        whole_numbers(axes.xaxis, 4)
     else:
-        axes.hist(values, bins=20, color=BLUE)
-    axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="x", nbins=4)
 
 
 def _is_missing(value: Any) -> bool:

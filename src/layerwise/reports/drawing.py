@@ -40,7 +40,7 @@ class LayerRow(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """One thing that is drawn: a layer, or several of one stage."""
+    """One thing that is drawn: a layer, or several of one stage. title: what it is; detail: its name in the model."""
 
     title: str
     detail: str
@@ -84,7 +84,7 @@ def _block(row: LayerRow) -> Block:
     role = "vector" if len(row.output_shape) == 1 else "maps" if row.parameters else "pool"
     if "pool" in row.kind.lower() or "sampl" in row.kind.lower():
         role = "pool"
-    return Block(row.name, row.kind, row.output_shape, row.parameters, role)
+    return Block(row.kind, row.name, row.output_shape, row.parameters, role)
 
 
 def stages(blocks: Sequence[Block]) -> list[Block]:
@@ -101,15 +101,15 @@ def _stage(members: list[Block]) -> Block:
         return members[0]
     last = members[-1]
     weighted = [member for member in members if member.parameters]
-    prefix = _common_prefix([member.title for member in weighted or members])
+    place = _common_prefix([member.detail for member in weighted or members])
     kinds = ", ".join(
-        f"{sum(member.detail == kind for member in members)} × {kind}"
-        for kind in dict.fromkeys(member.detail for member in weighted or members)
+        f"{sum(member.title == kind for member in members)} × {kind}"
+        for kind in dict.fromkeys(member.title for member in weighted or members)
     )
     widest = max(member.shape for member in members)
     parameters = sum(member.parameters for member in members)
     role = "maps" if weighted and len(last.shape) == 3 else last.role
-    return Block(prefix or "stage", kinds, widest, parameters, role, layers=len(members))
+    return Block(kinds, place, widest, parameters, role, layers=len(members))
 
 
 def _common_prefix(names: Sequence[str]) -> str:
@@ -189,7 +189,7 @@ def _caption(block: Block, centre: float, top: float) -> str:
     parameters = f"{wording.compact(block.parameters)} parameters" if block.parameters else ""
     lines = [
         (_cut(block.title), "font-weight:600;fill:var(--ink)"),
-        (_cut(block.detail), ""),
+        (_cut_left(block.detail), ""),
         (" × ".join(map(str, block.shape)), "fill:var(--ink)"),
         (parameters, ""),
     ]
@@ -263,8 +263,13 @@ def _cut(text: str, length: int = 19) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def _cut_left(text: str, length: int = 19) -> str:
+    """Cut the beginning of a layer's place, whose end tells it from its neighbours."""
+    return text if len(text) <= length else "…" + text[1 - length :]
+
+
 def _svg(width: float, height: float, inside: str, blocks: Sequence[Block]) -> str:
-    told = ", then ".join(f"{block.title} {' by '.join(map(str, block.shape))}" for block in blocks)
+    told = ", then ".join(f"{block.title} {block.detail} {' by '.join(map(str, block.shape))}" for block in blocks)
     return (
         f'<svg class="network" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'role="img" aria-label="The network: {escape(told)}" '

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID, PAPER = "#1c2330", "#5a6474", "#d9dee7", "#fefefe"
@@ -36,9 +37,10 @@ VARIABLES = {
     SKY: "--sky",
 }
 
-WIDTH, HEIGHT = 5.6, 3.3  # inches; small, so that the text stays readable where a page is narrow
-TEXT_SIZE = 9
+WIDTH, HEIGHT = 4.8, 2.9  # inches; small, so that the text stays readable where a page is narrow
+TEXT_SIZE = 10
 PNG_DPI = 160
+PAGE_SCALE = 1.4  # pixels of a page for a point of a figure: text of 10 points is as large as the page's own
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
@@ -74,8 +76,18 @@ def style(axes: Axes, x_label: str = "", y_label: str = "", *, grid: str = "y", 
 
 
 def legend(axes: Axes, **options: Any) -> None:
-    """Add a legend without a frame."""
-    axes.legend(frameon=False, fontsize=TEXT_SIZE - 0.5, labelcolor=INK, **options)
+    """Add a legend without a frame above the axes, where it covers nothing, or elsewhere by `options` of matplotlib."""
+    above = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 4, "borderaxespad": 0.2}
+    common = {"frameon": False, "fontsize": TEXT_SIZE - 0.5, "labelcolor": INK}
+    axes.legend(**common, **(options or {**above, "handlelength": 1.4, "columnspacing": 1.2}))
+
+
+def whole_numbers(axis: Axis, at_most: int = 5) -> None:
+    """Let an axis that counts things have few ticks, at whole numbers, with commas."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(at_most, integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
 def save(figure: Figure, path: Path | str) -> None:
@@ -119,5 +131,7 @@ def _for_page(svg: str, description: str, prefix: str) -> str:
     svg = re.sub(r"(font: [^;\"]*?px) [^;\"]*", r"\1 var(--sans)", svg)
     svg = re.sub("|".join(VARIABLES), lambda match: f"var({VARIABLES[match.group()]})", svg)
     view = re.search(r'viewBox="([^"]*)"', svg)
-    opening = f'<svg viewBox="{view.group(1) if view else ""}" role="img" aria-label="{escape(description)}">'
+    box = view.group(1) if view else f"0 0 {72 * WIDTH} {72 * HEIGHT}"
+    widest = f"max-width:{PAGE_SCALE * float(box.split()[2]):.0f}px"
+    opening = f'<svg viewBox="{box}" style="{widest}" role="img" aria-label="{escape(description)}">'
     return opening + svg[svg.index(">") + 1 :].strip()

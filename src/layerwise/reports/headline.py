@@ -67,7 +67,7 @@ def _measured(evaluation: Evaluation | None) -> list[tuple[str, str, str]]:
         low, high = wording.share(evaluation.accuracy_low), wording.share(evaluation.accuracy_high)
         wrong = round((1 - evaluation.accuracy) * evaluation.count)
         return [
-            (wording.share(evaluation.accuracy), "accuracy", f"95 % sure: {low} to {high}"),
+            (wording.share(evaluation.accuracy), "accuracy", f"95 % interval: {low} to {high}"),
             (
                 f"{wording.count(wrong)} of {wording.count(evaluation.count)}",
                 "mistakes",

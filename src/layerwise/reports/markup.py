@@ -9,6 +9,11 @@ from layerwise.data.dataset import Notice
 from layerwise.reports.pictures import Pixels, to_uri
 
 
+def text(words: str) -> str:
+    """Return words for the page: escaped, and a figure kept on one line with its per cent sign."""
+    return escape(words).replace(" %", "&nbsp;%")
+
+
 def section(anchor: str, title: str, *pieces: str) -> str:
     """Return a titled section of the page; empty pieces are left out, and so is a section without any."""
     inside = "".join(pieces)
@@ -18,12 +23,12 @@ def section(anchor: str, title: str, *pieces: str) -> str:
     return f'<section id="{anchor}" aria-labelledby="{anchor}-title">{heading}{inside}</section>'
 
 
-def subtitle(text: str) -> str:
-    return f"<h3>{escape(text)}</h3>"
+def subtitle(words: str) -> str:
+    return f"<h3>{text(words)}</h3>"
 
 
-def paragraph(text: str, kind: str = "") -> str:
-    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+def paragraph(words: str, kind: str = "") -> str:
+    return f'<p class="{kind}">{text(words)}</p>' if kind else f"<p>{text(words)}</p>"
 
 
 def columns(*pieces: str) -> str:
@@ -33,15 +38,15 @@ def columns(*pieces: str) -> str:
 
 def chart(svg: str, title: str, caption: str = "", *, wide: bool = False) -> str:
     """Return a chart with its title and a sentence on how to read it. wide: scrolls sideways on narrow screens."""
-    text = f"<span>{escape(caption)}</span>" if caption else ""
+    told = f"<span>{text(caption)}</span>" if caption else ""
     body = f'<div class="wide" tabindex="0" role="group" aria-label="{escape(title)}">{svg}</div>' if wide else svg
-    return f'<figure class="chart"><figcaption><b>{escape(title)}</b>{text}</figcaption>{body}</figure>'
+    return f'<figure class="chart"><figcaption><b>{escape(title)}</b>{told}</figcaption>{body}</figure>'
 
 
 def tiles(facts: Iterable[tuple[str, str, str]]) -> str:
     """Return key figures: (value, what it is, small print)."""
     cells = "".join(
-        f"<div><dd>{escape(value)}</dd><dt>{escape(name)}</dt><dd class=small>{escape(note)}</dd></div>"
+        f"<div><dd>{text(value)}</dd><dt>{text(name)}</dt><dd class=small>{text(note)}</dd></div>"
         for value, name, note in facts
     )
     return f'<dl class="tiles">{cells}</dl>'
@@ -50,15 +55,15 @@ def tiles(facts: Iterable[tuple[str, str, str]]) -> str:
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "", words: int = 1) -> str:
     """Return a table. words: how many columns on the left are text; the others are figures, set to the right."""
 
-    def cell(text: str, place: int, tag: str) -> str:
+    def cell(entry: str, place: int, tag: str) -> str:
         kind = "" if place < words else ' class="n"'
-        return f"<{tag}{kind}>{escape(text)}</{tag}>"
+        return f"<{tag}{kind}>{text(entry)}</{tag}>"
 
-    head = "".join(cell(text, place, "th") for place, text in enumerate(headings))
+    head = "".join(cell(heading, place, "th") for place, heading in enumerate(headings))
     body = "".join(
-        "<tr>" + "".join(cell(text, place, "td") for place, text in enumerate(row)) + "</tr>" for row in rows
+        "<tr>" + "".join(cell(entry, place, "td") for place, entry in enumerate(row)) + "</tr>" for row in rows
     )
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    title = f"<caption>{text(caption)}</caption>" if caption else ""
     return (
         f'<div class="wide" tabindex="0" role="group" aria-label="{escape(caption or "table")}">'
         f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -75,14 +80,14 @@ def notices(found: Iterable[Notice]) -> str:
     """Return notices as a list, warnings marked by a word and not by colour alone."""
     lines = "".join(
         f'<li class="{escape(notice.severity)}"><b>{"Warning" if notice.severity == "warning" else "Note"}</b> '
-        f"{escape(notice.text)}</li>"
+        f"{text(notice.text)}</li>"
         for notice in found
     )
     return f'<ul class="notices">{lines}</ul>' if lines else ""
 
 
-def code(text: str) -> str:
-    return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
+def code(lines: str) -> str:
+    return f'<pre tabindex="0"><code>{escape(lines)}</code></pre>'
 
 
 def folded(title: str, inside: str, *, is_open: bool = False) -> str:
@@ -96,7 +101,7 @@ def gallery(pictures: Sequence[Pixels], captions: Sequence[tuple[str, str]], *, 
     """Return pictures in a grid that fits any width. captions: (first line, second line), also read aloud."""
     cells = "".join(
         f'<figure><img src="{to_uri(pixels)}" alt="{escape(first)}. {escape(second)}" loading="lazy">'
-        + (f"<figcaption><b>{escape(first)}</b>{escape(second)}</figcaption>" if kind != "bare" else "")
+        + (f"<figcaption><b>{text(first)}</b>{text(second)}</figcaption>" if kind != "bare" else "")
         + "</figure>"
         for pixels, (first, second) in zip(pictures, captions, strict=True)
     )

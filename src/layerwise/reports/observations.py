@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +14,13 @@ WEAK_BY = 0.08  # recall below the mean by this much is worth a sentence
 FEW_SAMPLES = 5
 MISCALIBRATED_BY = 0.05
 LOSS_ROSE_BY = 1.15
+LOSS_FELL_BY = 0.95
 
 
 def observe(evaluation: Evaluation | None, records: Sequence[Mapping[str, Any]]) -> list[Notice]:
     """Return what a reader should know about the training and the trained model, most important first."""
     found = list(_of_classes(evaluation)) if isinstance(evaluation, ClassEvaluation) else []
-    found += _of_training([record for record in records if record["kind"] == "evaluation"])
+    found += _of_training(records)
     return sorted(found, key=lambda notice: notice.severity != "warning")
 
 
@@ -64,7 +66,8 @@ def _of_calibration(evaluation: ClassEvaluation) -> Iterator[Notice]:
         )
 
 
-def _of_training(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+def _of_training(records: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+    evaluations = [record for record in records if record["kind"] == "evaluation"]
     best = max((place for place, record in enumerate(evaluations) if record["best"]), default=None)
     if best is None or len(evaluations) < 3:
         return
@@ -72,9 +75,18 @@ def _of_training(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
     if best == len(evaluations) - 1:
         yield Notice("info", "The last epoch was the best one; more epochs may still help.")
     elif losses[best] is not None and losses[-1] > LOSS_ROSE_BY * losses[best]:
+        then, last = (_training_loss(records, evaluations[place]["epoch"]) for place in (best, -1))
+        if last > LOSS_FELL_BY * then:
+            return  # it did not learn more of the training data either: the best epoch was a lucky one
         yield Notice(
             "info",
             f"The validation loss rose again after epoch {best + 1}, from {wording.decimal(losses[best])} to "
             f"{wording.decimal(losses[-1])}: from there on the network learned the training data by heart. "
             f"The weights of epoch {best + 1} are kept; dropout, weight decay or augmentation may help.",
         )
+
+
+def _training_loss(records: Sequence[Mapping[str, Any]], epoch: int) -> float:
+    """Return the mean training loss over the reports of an epoch, of all parts together; infinite without any."""
+    reports = [record for record in records if record["kind"] == "report" and record["epoch"] == epoch]
+    return sum(sum(record["losses"].values()) for record in reports) / len(reports) if reports else math.inf

@@ -82,6 +82,6 @@ def _header(facts: ReportFacts, body: str) -> str:
         f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title in CONTENTS.items() if f'id="{anchor}"' in body
     )
     return (
-        f'<header><p class="kind">{escape(facts.title)}</p><h1>{escape(result)}</h1>'
+        f'<header><p class="kind">{escape(facts.title)}</p><h1>{markup.text(result)}</h1>'
         f'{markup.tiles(key_figures(facts))}<nav aria-label="Contents">{links}</nav></header>'
     )

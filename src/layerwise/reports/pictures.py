@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import math
+import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -114,7 +115,7 @@ def picture_page(
     across = columns or max(1, min(10, math.ceil(math.sqrt(1.6 * len(pictures)))))
     down = max(1, math.ceil(len(pictures) / across))
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
-    figure = new_figure(0.95 * across + 0.2, (0.9 + 0.17 * lines) * down + (0.35 if title else 0.1))
+    figure = new_figure(0.95 * across + 0.2, (0.9 + 0.18 * lines) * down + (0.35 if title else 0.1))
     if title:
         figure.suptitle(shorten(title, 90), color=INK, fontsize=TEXT_SIZE + 1)
     panels = np.atleast_1d(figure.subplots(down, across)).ravel()
@@ -123,34 +124,48 @@ def picture_page(
     for axes, picture, caption in zip(panels, pictures, [*captions, *[""] * len(pictures)], strict=False):
         _show(axes, picture)
         axes.text(
-            0.5, -0.06, shorten(caption, 60), transform=axes.transAxes, ha="center", va="top", color=INK, fontsize=6.5
+            0.5, -0.06, shorten(caption, 60), transform=axes.transAxes, ha="center", va="top", color=INK, fontsize=7.5
         )
     return figure
 
 
-def variation_page(rows: Sequence[tuple[str, Sequence[Pixels]]], *, title: str = "") -> Figure:
-    """Return a figure with one row a variation: its name, then the same pictures under it."""
-    across = max(len(pictures) for _, pictures in rows)
-    figure = new_figure(0.8 * across + 1.4, 0.85 * len(rows) + 0.4)
+class Variation(NamedTuple):
+    """A row of a page of variations: its name, a sentence on what was done, the pictures after it."""
+
+    name: str
+    note: str
+    pictures: Sequence[Pixels]
+
+
+def variation_page(rows: Sequence[Variation], *, title: str = "") -> Figure:
+    """Return a figure with one row a variation: on the left what it is, beside it the same pictures under it."""
+    across = max(len(row.pictures) for row in rows)
+    figure = new_figure(0.8 * across + 2.6, 0.85 * len(rows) + 0.5)
     if title:
-        figure.suptitle(shorten(title, 90), color=INK, fontsize=TEXT_SIZE + 1)
-    grid = figure.subplots(len(rows), across, squeeze=False)
-    for line, (name, pictures) in zip(grid, rows, strict=True):
+        figure.suptitle(shorten(title, 100), color=INK, fontsize=TEXT_SIZE + 1, x=0.01, ha="left")
+    grid = figure.subplots(len(rows), across + 1, squeeze=False, width_ratios=[2.9, *[1] * across])
+    for line, row in zip(grid, rows, strict=True):
         for axes in line:
             axes.set_axis_off()
-        for axes, picture in zip(line, pictures, strict=False):
+        for axes, picture in zip(line[1:], row.pictures, strict=False):
             _show(axes, picture)
-        line[0].text(
-            -0.12,
-            0.5,
-            shorten(name, 24),
-            transform=line[0].transAxes,
-            ha="right",
-            va="center",
-            color=MUTED,
-            fontsize=TEXT_SIZE - 1,
-        )
+        _say(line[0], row)
     return figure
+
+
+def _say(axes: Axes, row: Variation) -> None:
+    """Write the name of a row, and under it what was done."""
+    note = "\n".join(textwrap.wrap(row.note, 38)[:3])
+    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "left"}
+    axes.text(
+        *(0, 0.75 if note else 0.5, shorten(row.name, 30)),
+        **place,
+        va="center",
+        color=INK,
+        fontsize=TEXT_SIZE,
+        fontweight="bold",
+    )
+    axes.text(0, 0.58, note.replace("$", r"\$"), **place, va="top", color=MUTED, fontsize=TEXT_SIZE - 2.5)
 
 
 def _show(axes: Axes, picture: Pixels) -> None:

@@ -69,6 +69,11 @@ class Progress:
         """Epochs of the whole training."""
         return math.ceil(self.steps / self.steps_per_epoch)
 
+    def say(self, sentence: str) -> None:
+        """Print a lasting line, unless nothing is to be shown."""
+        if not self.quiet:
+            self._print(sentence)
+
     def close(self) -> None:
         """Take the live bar away; the lines stay."""
         self.next_draw = math.inf

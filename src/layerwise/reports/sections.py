@@ -15,6 +15,7 @@ from layerwise.reports.facts import ReportFacts, SummaryRow
 from layerwise.reports.figures import to_svg
 from layerwise.reports.headline import NOUNS
 from layerwise.reports.observations import observe
+from layerwise.reports.statistics import targets_in_units
 
 EXAMPLES = {
     "pictures": "picture.png",
@@ -24,6 +25,7 @@ EXAMPLES = {
     "tokens": "names.txt",
 }
 LAYERS_SHOWN_OPEN = 16
+ROWS_SHOWN_OPEN = 12
 
 
 def findings(facts: ReportFacts) -> str:
@@ -65,7 +67,7 @@ def _class_answers(facts: ReportFacts, evaluation: ClassEvaluation) -> str:
     return markup.section(
         "answers",
         "Where it is right, and where not",
-        markup.columns(confusion, _class_table(evaluation) + calibration),
+        markup.columns(confusion, f"<div>{_class_table(evaluation)}{calibration}</div>"),
         _worst_mistakes(facts, evaluation),
     )
 
@@ -84,7 +86,10 @@ def _class_table(evaluation: ClassEvaluation) -> str:
     rows = [line(score) for score in evaluation.classes]
     rows.append(["mean of the classes", *means, wording.count(evaluation.count)])
     drawn = markup.table(
-        ["class", "found (recall)", "rightly named (precision)", "F1", "samples"], rows, caption="Class by class"
+        ["class", "recall", "precision", "F1", "samples"],
+        rows,
+        caption="Class by class. Recall: how many of its samples are found. "
+        "Precision: how many of the answers with its name are right.",
     )
     return markup.folded(f"All {len(rows) - 1} classes", drawn) if len(rows) > 21 else drawn
 
@@ -104,7 +109,8 @@ def _worst_mistakes(facts: ReportFacts, evaluation: ClassEvaluation) -> str:
     rows = [
         [mistake.id, mistake.truth, mistake.given, wording.share(mistake.probability)] for mistake in evaluation.worst
     ]
-    return title + markup.table(["sample", "is", "given", "probability"], rows, words=3)
+    table = markup.table(["sample", "is", "given", "probability"], rows, words=3)
+    return markup.folded(f"The {len(rows)} mistakes it was surest of", table, is_open=len(rows) <= ROWS_SHOWN_OPEN)
 
 
 def _value_answers(evaluation: ValueEvaluation) -> str:
@@ -155,14 +161,13 @@ def training(facts: ReportFacts) -> str:
         return ""
     _, values, best = charts.validation_curve(records, "loss")
     told = f"Best epoch: {best + 1} of {len(values)}." if best is not None else ""
-    drawn = [
-        markup.chart(
-            to_svg(charts.loss_curves(records), f"Training and validation loss over epochs. {told}"),
-            "Loss",
-            "Blue: on what it learns from. Orange: on data held out. Falling together is good; "
-            "orange rising while blue falls is learning by heart.",
-        )
-    ]
+    loss = markup.chart(
+        to_svg(charts.loss_curves(records), f"Training and validation loss over epochs. {told}"),
+        "Loss",
+        "Blue: on what it learns from. Orange: on data held out. Falling together is good; "
+        "orange rising while blue falls is learning by heart.",
+    )
+    drawn = []
     for name in _metric_names(records):
         values = charts.validation_curve(records, name)[1]
         title = wording.METRIC_NAMES.get(name, name)
@@ -174,12 +179,14 @@ def training(facts: ReportFacts) -> str:
                 "On the data held out, after each epoch; the weights of the best epoch are kept.",
             )
         )
-    rate = markup.chart(
-        to_svg(charts.learning_rate_curve(records), "The learning rate over epochs."),
-        "Learning rate",
-        "The size of a step, as the schedule set it.",
+    drawn.append(
+        markup.chart(
+            to_svg(charts.learning_rate_curve(records), "The learning rate over epochs."),
+            "Learning rate",
+            "The size of a step, as the schedule set it.",
+        )
     )
-    return markup.section("training", "How it learned", markup.columns(*drawn, rate))
+    return markup.section("training", "How it learned", markup.columns(loss, f"<div>{''.join(drawn)}</div>"))
 
 
 def _metric_names(records: Any) -> list[str]:
@@ -283,13 +290,14 @@ def _split(facts: ReportFacts) -> Split:
 
 def _balance(dataset: Dataset) -> str:
     if dataset.goal == "regression":
+        in_units = targets_in_units(dataset, dataset.train.targets)
         return "".join(
             markup.chart(
                 to_svg(charts.value_histogram(name, values), f"Distribution of {name} over the training split."),
                 f"Distribution of {name}",
-                "Over the training split, standardised.",
+                "Over the training split, in its own unit.",
             )
-            for name, values in zip(dataset.target_names, dataset.train.targets.double().numpy().T, strict=True)
+            for name, values in zip(dataset.target_names, in_units.T, strict=True)
         )
     counts = {name: dataset.class_counts(split) for name, split in _splits(dataset).items()}
     totals = [sum(values) for values in zip(*counts.values(), strict=True)]

@@ -52,6 +52,8 @@ def decimal(value: float) -> str:
     """Return a number with four significant digits, without exponent where that stays short."""
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "-∞"}.get(value, "not a number")
+    if value == 0:
+        return "0"
     magnitude = abs(value)
     if magnitude >= 1e6 or 0 < magnitude < 1e-3:
         return f"{value:.3g}"

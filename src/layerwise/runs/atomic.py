@@ -26,6 +26,8 @@ REMEDIES = {
     errno.EDQUOT: "the disk quota is used up; free some space",
     errno.EFBIG: "the file would exceed the size limit of this process; raise it with `ulimit -f`",
     errno.EROFS: "the file system is read-only; choose another folder with --runs or LAYERWISE_RUNS",
+    errno.ENOENT: "there is no such folder; make it, or choose another with --runs or LAYERWISE_RUNS",
+    errno.ENOTDIR: "a part of this path is a file; choose another folder with --runs or LAYERWISE_RUNS",
     errno.EACCES: "this user may not write there; choose another folder with --runs or LAYERWISE_RUNS",
 }
 TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}-\d+-\w+)-[0-9a-f]{8}\.tmp")
@@ -38,7 +40,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, f"the system says: {error.strerror}; look after the disk")
-        raise StorageError(f"{path} could not be written: {remedy}, then go on with `layerwise resume`") from error
+        raise StorageError(f"{path} could not be written: {remedy}.") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -49,6 +49,19 @@ def default_parent() -> Path:
     return Path(os.environ.get("LAYERWISE_RUNS") or "runs")
 
 
+def runs_parent(asked: str | Path | None) -> Path:
+    """Return where runs are kept, the folder that was asked for if any.
+
+    Raises:
+        UsageError: it is a file.
+    """
+    parent = Path(asked) if asked else default_parent()
+    if parent.exists() and not parent.is_dir():
+        source = "--runs" if asked else "LAYERWISE_RUNS"
+        raise UsageError(f"{source} {parent} is a file where a folder of runs was expected; name a folder.")
+    return parent
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """A run at `path`. Reading is free to all; write within `own()`."""
@@ -87,6 +100,8 @@ class RunFolder:
             NotFoundError: there is none; the nearest name is suggested.
             UsageError: several names begin like this.
         """
+        if os.sep in reference and Path(reference).exists() and not is_run(Path(reference)):
+            raise NotFoundError(f"{reference} is no run: there is no {STATUS} in it; `layerwise runs` lists the runs.")
         if is_run(Path(reference)) and (os.sep in reference or not is_run(parent / reference)):
             return RunFolder(Path(reference))
         runs = {folder.name: folder for folder in run_folders(parent)}

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -207,18 +208,28 @@ def _facts(folder: RunFolder) -> tuple[str, ...]:
         experiment, data = _optional(folder, EXPERIMENT), _optional(folder, DATA)
         model, source = str(experiment.get("model", "")), str(data.get("name", ""))
         times = (str(status.get("created", "")), str(status.get("updated", "")))
+        for time in filter(None, times):
+            datetime.fromisoformat(time)
         metrics = json.dumps(_headline(folder))
         return (folder.name, model, source, str(status["status"]), str(status.get("reason", "")), *times, metrics)
     except LayerwiseError as error:
-        return (folder.name, "", "", "damaged", str(error), folder.created, "", "{}")
+        return (folder.name, "", "", "damaged", str(error), "", "", "{}")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = f"a file of {folder.path} holds what no run writes ({error}); put back a copy"
+        return (folder.name, "", "", "damaged", reason, "", "", "{}")
 
 
 def _headline(folder: RunFolder) -> dict[str, float]:
     result = _optional(folder, RESULT)
     if measured := result.get("test") or result.get("valid"):
-        return dict(measured)
+        return _figures(measured)
     evaluations = [record for record in folder.metrics() if record.get("kind") == "evaluation"]
-    return dict(evaluations[-1].get("metrics", {})) if evaluations else {}
+    return _figures(evaluations[-1].get("metrics", {})) if evaluations else {}
+
+
+def _figures(values: Any) -> dict[str, float]:
+    """Return named numbers as they are. Raises ValueError or TypeError where one is something else."""
+    return {str(name): float(value) if isinstance(value, float) else int(value) for name, value in dict(values).items()}
 
 
 def _optional(folder: RunFolder, name: str) -> dict[str, Any]:

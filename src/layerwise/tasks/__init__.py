@@ -1,36 +1,36 @@
-"""What turns a model's raw outputs into meaning: the loss, the metrics and the decoded result."""
+"""What turns a model's raw outputs into meaning: the loss, the metrics and the decoded result.
+
+Names are loaded when they are first used, so that the flags of a task (`TaskConfig`) need no torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from layerwise.tasks.classification import Classification
-from layerwise.tasks.regression import Regression
-from layerwise.tasks.task import Task, collect_outputs
+if TYPE_CHECKING:
+    from layerwise.tasks.catalogue import TASKS as TASKS
+    from layerwise.tasks.catalogue import task_from_json as task_from_json
+    from layerwise.tasks.catalogue import task_to_json as task_to_json
+    from layerwise.tasks.classification import Classification as Classification
+    from layerwise.tasks.regression import Regression as Regression
+    from layerwise.tasks.task import Task as Task
+    from layerwise.tasks.task import collect_outputs as collect_outputs
 
-__all__ = [
-    "TASKS",
-    "Classification",
-    "Regression",
-    "Task",
-    "collect_outputs",
-    "task_from_json",
-    "task_to_json",
-]
+_HOMES = {
+    "TASKS": "layerwise.tasks.catalogue",
+    "Classification": "layerwise.tasks.classification",
+    "Regression": "layerwise.tasks.regression",
+    "Task": "layerwise.tasks.task",
+    "collect_outputs": "layerwise.tasks.task",
+    "task_from_json": "layerwise.tasks.catalogue",
+    "task_to_json": "layerwise.tasks.catalogue",
+}
 
-TASKS: dict[str, type] = {"classification": Classification, "regression": Regression}
-
-
-def task_to_json(task: Task) -> dict[str, Any]:
-    """Return the task's name and fields as plain JSON values."""
-    name = next(name for name, kind in TASKS.items() if type(task) is kind)
-    return {"name": name, **asdict(task)}  # type: ignore[call-overload]
+__all__ = list(_HOMES)
 
 
-def task_from_json(values: Mapping[str, Any]) -> Task:
-    """Rebuild what `task_to_json` described."""
-    fields = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key != "name"}
-    task: Task = TASKS[values["name"]](**fields)
-    return task
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'layerwise.tasks' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

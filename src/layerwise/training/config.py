@@ -192,7 +192,8 @@ class MachineConfig:
     precision: str = field(default="auto", metadata=_help("auto, float32 or bfloat16"))
     compile: str = field(default="auto", metadata=_help("use torch.compile: auto, yes or no"))
     memory_format: str = field(
-        default="auto", metadata=_help("order of pictures in memory: auto, channels-last or contiguous")
+        default="auto",
+        metadata=_help("order of pictures in memory: auto, channels-last, batch-innermost or contiguous"),
     )
     threads: int = field(default=0, metadata=_help("processor threads, 0 to choose by the size of the work"))
     checkpoint_every_s: float = field(default=30.0, metadata=_help("seconds between checkpoints, 0 for every step"))
@@ -200,10 +201,10 @@ class MachineConfig:
     def __post_init__(self) -> None:
         kind, _, index = self.device.partition(":") if isinstance(self.device, str) else ("", "", "")
         if kind not in DEVICES or (":" in str(self.device) and (kind != "cuda" or not index.isdecimal())):
-            hint = nearest(kind, DEVICES)
+            hint = " Did you mean 'cuda'?" if kind.lower() == "gpu" else nearest(kind, DEVICES)
             raise UsageError(f"--device must be auto, cpu, cuda, cuda:1 or mps, received {self.device!r}.{hint}")
         _choice(self, "precision", PRECISIONS)
         _choice(self, "compile", ("auto", "yes", "no"))
-        _choice(self, "memory_format", ("auto", "channels-last", "contiguous"))
+        _choice(self, "memory_format", ("auto", "channels-last", "batch-innermost", "contiguous"))
         _count(self, "threads", 0, "a whole number, 0 to choose")
         _number(self, "checkpoint_every_s", 0, math.inf, "a number of seconds, 0 or more")

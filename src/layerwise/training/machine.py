@@ -22,15 +22,18 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import UsageError
+from layerwise.training import batch_innermost
 from layerwise.training.config import DEVICES, MachineConfig
 
 __all__ = ["DEVICES", "Pace", "choose_pace", "core_count", "multiply_adds", "pick_device", "pick_threads"]
 
 Loss = Callable[[nn.Module], Tensor]  # the loss of a model on one fixed batch
 
+MOST_THREADS = 64  # or the cores of the machine: far more than that, and the system ends the process
 WORK_PER_THREAD = 16_000_000  # multiply-adds of a forward pass that pay for one thread, see pick_threads
 MEASURED_FROM_S = 60.0  # predicted length of a run from which precisions are timed against each other
 COMPILED_FROM_S = {"cpu": 600.0, "cuda": 120.0}  # the same for torch.compile, whose trial costs 8 to 35 s
+INNERMOST_FROM = 2 * 10**11  # multiply-adds of a whole run, see _with_layout
 WORTHWHILE = 1.15  # times faster, below which the plain way is kept
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 PAYBACK = 3.0  # times its own cost that compiling must be predicted to save
@@ -42,6 +45,7 @@ class Pace:
     """How the steps of a run are computed. The default is plain float32, as the model is.
 
     precision: 'float32' or 'bfloat16' of the products; weights are always float32.
+    batch_innermost: small convolutions by kernels of our own, see batch_innermost.py.
     threads: of the processor; 0 leaves them as they are.
     reasons: a sentence for each choice, for people.
     """
@@ -49,6 +53,7 @@ class Pace:
     precision: str = "float32"
     compile: bool = False
     channels_last: bool = False
+    batch_innermost: bool = False
     threads: int = 0
     reasons: tuple[str, ...] = ()
 
@@ -56,6 +61,9 @@ class Pace:
         """Arrange the weights of `model` in place and return what to call: itself, or itself compiled."""
         if self.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.batch_innermost:
+            batch_innermost.require()
+            return batch_innermost.arranged(model)
         return _compiled(model) if self.compile else model
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
@@ -161,9 +169,11 @@ def choose_pace(model: nn.Module, loss: Loss, steps: int, machine: MachineConfig
     """
     device = _device_of(model)
     _check_precision(machine.precision, device)
-    pace = _with_layout(Pace(), model, machine, device)
     if device.type == "cpu":
-        pace = _with_threads(pace, model, loss, machine)
+        work = multiply_adds(model, loss)
+        pace = _with_threads(_with_layout(Pace(), model, machine, device, steps * work), work, machine)
+    else:
+        pace = _with_layout(Pace(), model, machine, device)
     trial = Trial(model, loss, device, steps)
     pace = _with_precision(pace, trial, machine)
     return _with_compilation(pace, trial, machine)
@@ -217,10 +227,21 @@ class Trial:
         return step
 
 
-def _with_layout(pace: Pace, model: nn.Module, machine: MachineConfig, device: torch.device) -> Pace:
-    """Pictures with the channels innermost suit the convolutions of CPUs and of tensor cores."""
+def _with_layout(pace: Pace, model: nn.Module, machine: MachineConfig, device: torch.device, work: int = 0) -> Pace:
+    """Pictures with the channels innermost suit the convolutions of CPUs and of tensor cores; few channels do not.
+
+    work: multiply-adds of all steps forward. The kernels for few channels are compiled once for a machine, which takes
+    about 10 s, so they are for runs that save as much: LeNet-5 with batch 128 (53 million) saves 3 ms a step and more.
+    """
+    if machine.memory_format == "batch-innermost":
+        _check_batch_innermost(model, machine)
+        return _because(pace, "batch innermost in memory, as asked", batch_innermost=True)
     if machine.memory_format != "auto":
         return replace(pace, channels_last=machine.memory_format == "channels-last")
+    is_free = machine.precision != "bfloat16" and machine.compile != "yes"
+    if work >= INNERMOST_FROM and is_free and batch_innermost.is_available() and batch_innermost.suits(model):
+        reason = "batch innermost in memory, as its convolutions have few channels and the run is long enough"
+        return _because(pace, reason, batch_innermost=True)
     is_convolutional = any(isinstance(part, nn.Conv2d) for part in model.modules())
     is_volumetric = any(p.ndim > 4 for p in model.parameters())
     if not is_convolutional or is_volumetric or device.type not in ("cpu", "cuda"):
@@ -228,15 +249,31 @@ def _with_layout(pace: Pace, model: nn.Module, machine: MachineConfig, device: t
     return _because(pace, "channels last in memory, as convolutions like it", channels_last=True)
 
 
-def _with_threads(pace: Pace, model: nn.Module, loss: Loss, machine: MachineConfig) -> Pace:
+def _check_batch_innermost(model: nn.Module, machine: MachineConfig) -> None:
+    batch_innermost.require()
+    if not batch_innermost.suits(model):
+        raise UsageError(
+            "--memory-format batch-innermost is for networks on the processor whose every convolution is one of 5x5 "
+            f"from at most {batch_innermost.MOST_CHANNELS} channels with ReLU and 2x2 max-pooling after it; "
+            "use auto or channels-last."
+        )
+    if machine.precision == "bfloat16" or machine.compile == "yes":
+        raise UsageError("--memory-format batch-innermost is float32 and not compiled; leave that or the other out.")
+
+
+def _with_threads(pace: Pace, work: int, machine: MachineConfig) -> Pace:
+    most = max(MOST_THREADS, os.cpu_count() or 1)
+    if machine.threads > most:
+        raise UsageError(f"--threads must be at most {most} here, received {machine.threads}; use 0 to have it chosen.")
     if machine.threads:
         return _because(pace, f"{_count(machine.threads, 'thread')}, as asked", threads=machine.threads)
-    work = multiply_adds(model, loss)
     threads = pick_threads(work)
     return _because(pace, f"{_count(threads, 'thread')} for {work:,} multiply-adds a batch", threads=threads)
 
 
 def _with_precision(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
+    if pace.batch_innermost:
+        return _because(pace, "float32 and not compiled, since its kernels are compiled for that")
     if machine.precision != "auto":
         return _because(pace, f"{machine.precision}, as asked", precision=machine.precision)
     if not _has_fast_bfloat16(trial.device):
@@ -253,6 +290,8 @@ def _with_precision(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
 
 
 def _with_compilation(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
+    if pace.batch_innermost:
+        return pace
     if machine.compile != "auto":
         return _because(pace, f"torch.compile: {machine.compile}, as asked", compile=machine.compile == "yes")
     threshold_s = COMPILED_FROM_S.get(trial.device.type)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from layerwise.errors import UsageError
+from layerwise.training.adam import QuickAdamW
 from layerwise.training.config import OPTIMIZERS, PenaltyConfig, TrainingConfig
 from layerwise.training.muon import Muon
 
@@ -69,6 +70,8 @@ def _make_torch(
         case "rmsprop":
             return torch.optim.RMSprop(groups, lr=rate, foreach=True)
         case _:  # adam and adamw differ in their default decay only, which is decoupled for both
+            if all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters):
+                return QuickAdamW(groups, rate)
             return torch.optim.AdamW(groups, lr=rate, **fast)
 
 

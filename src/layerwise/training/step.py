@@ -45,25 +45,41 @@ class Stepper:
         self.parameters = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
         self.optimizers = {name: make_optimizer(part, training, penalty) for name, part in parts.items()}
         self.guard = FiniteGuard(self.device)
+        self.buffers = list(model.buffers()) if self.guard.waits else []
+        self.buffers_before = [buffer.clone() for buffer in self.buffers]
+        trainable = {p for p in model.parameters() if p.requires_grad}
+        # A part that owns all weights needs no list of those that its loss may move, and such a list takes time.
+        self.movable = {name: None if trainable <= set(own) else own for name, own in self.parameters.items()}
 
     def take(self, batch: Batch, step: int, learning_rate: float) -> Mapping[str, Tensor]:
         """Take one step; return the loss of each part, still on the device.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; the weights are as they were before the step.
+            DivergedError: a loss or gradient is not finite; the weights are as they were before the step, and on
+                the CPU so are the running statistics of normalisation, which the forward pass has spoiled.
         """
         seed_chance(derive_seed(self.training.seed, step, self.ranks.rank), self.device)
+        copy_all(self.buffers, self.buffers_before)
+        try:
+            return self._take(batch, step, learning_rate)
+        except DivergedError:
+            copy_all(self.buffers_before, self.buffers)
+            raise
+
+    def _take(self, batch: Batch, step: int, learning_rate: float) -> Mapping[str, Tensor]:
         losses: dict[str, Tensor] = {}
         for part, loss in self._backward_passes(batch):
             parameters, optimizer = self.parameters[part], self.optimizers[part]
             self.ranks.average_gradients(parameters, len(batch))
-            norm = gradient_norm(parameters, self.training.clip_norm)
-            self.guard.check(part, loss, norm, step, optimizer)
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            watched = [clip(gradients, self.training.clip_norm)] if self.training.clip_norm else gradients
+            self.guard.check(part, loss, watched, step, optimizer)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
             optimizer.step()
             proximal_step(optimizer, self.penalty)
-            optimizer.zero_grad()
+            for parameter in parameters:
+                parameter.grad = None
             losses[part] = loss
         return losses
 
@@ -72,7 +88,7 @@ class Stepper:
         pieces = batch.pieces(self.training.accumulate)
         streams = [self.task.losses(self.runner, piece) for piece in pieces]
         while True:
-            total = torch.zeros((), device=self.device)
+            totals: list[Tensor] = []
             for stream, piece in zip(streams, pieces, strict=True):
                 with self.pace.autocast(self.device):
                     yielded = next(stream, None)
@@ -80,9 +96,9 @@ class Stepper:
                     return
                 part, loss = yielded
                 loss = loss * (len(piece) / len(batch)) if len(pieces) > 1 else loss
-                loss.backward(inputs=self.parameters[part])
-                total = total + loss.detach()
-            yield part, total
+                loss.backward(inputs=self.movable[part])
+                totals.append(loss.detach().clone())  # a copy, since the guard's kernel writes to what it looks at
+            yield part, sum(totals[1:], start=totals[0])
 
 
 class FiniteGuard:
@@ -97,17 +113,21 @@ class FiniteGuard:
         self.waits = device.type == "cpu"
         self.found = torch.zeros((), device=device)
         self.first_bad_step = torch.full((), -1, device=device)
+        self._one = torch.ones((), device=device)
 
-    def check(self, part: str, loss: Tensor, norm: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """Look at the loss and the norm of the gradients of `step` before the optimiser uses them."""
-        finite = torch.isfinite(loss + norm)
+    def check(
+        self, part: str, loss: Tensor, gradients: list[Tensor], step: int, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Look at the loss and the gradients (or their norm) of `step` before the optimiser uses them."""
+        self._find_unfinite([loss, *gradients])
         if self.waits or not optimizer.defaults.get("fused"):
-            if not finite:
-                what = "the loss" if not torch.isfinite(loss) else "a gradient"
-                raise DivergedError(f"{what} of '{part}' became {float(loss + norm)} at step {step + 1}")
+            if self.found:
+                is_loss = not torch.isfinite(loss)
+                value = float(loss if is_loss else nn.utils.get_total_norm(gradients))
+                what = "the loss" if is_loss else "a gradient"
+                raise DivergedError(f"{what} of '{part}' became {value} at step {step + 1}")
             return
-        self.first_bad_step = torch.where((self.found == 0) & ~finite, step, self.first_bad_step)
-        self.found = torch.maximum(self.found, (~finite).float())
+        self.first_bad_step = torch.where((self.first_bad_step < 0) & (self.found > 0), step, self.first_bad_step)
         optimizer.found_inf = self.found  # type: ignore[attr-defined]
 
     def look(self) -> None:
@@ -119,13 +139,23 @@ class FiniteGuard:
         if not self.waits and self.found:
             raise DivergedError(f"the loss or a gradient became infinite or NaN at step {int(self.first_bad_step) + 1}")
 
+    def _find_unfinite(self, tensors: list[Tensor]) -> None:
+        """Set `found` to 1 where a number is infinite or NaN; the kernel also scales, here by one."""
+        real = [torch.view_as_real(tensor) if tensor.is_complex() else tensor for tensor in tensors]
+        torch._amp_foreach_non_finite_check_and_unscale_(real, self.found, self._one)
 
-def gradient_norm(parameters: list[nn.Parameter], limit: float) -> Tensor:
-    """Return the 2-norm of all gradients together; scale them down to `limit` where that is above 0."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+@torch.no_grad()
+def copy_all(sources: list[Tensor], targets: list[Tensor]) -> None:
+    """Copy the values of tensors into others of the same shapes."""
+    if sources:
+        torch._foreach_copy_(targets, sources)
+
+
+def clip(gradients: list[Tensor], limit: float) -> Tensor:
+    """Scale the gradients down to the 2-norm `limit` of all together; return the norm that they had."""
     norm = nn.utils.get_total_norm(gradients)
-    if limit:
-        torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
+    torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
     return norm
 
 

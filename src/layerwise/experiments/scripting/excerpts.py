@@ -120,19 +120,19 @@ class Excerpts:
 
     def _add(self, module: str, name: str, rewrite: Rewrite) -> None:
         source = source_of(module)
-        node = source.definitions[name]
         if (module, name) in self.taken:
             return
-        text = rewrite(source, node).rstrip() + "\n"
+        if name not in source.definitions:
+            found = source.imports.get(name)
+            if found and found.module.partition(".")[0] == PACKAGE:
+                self._add(found.module, found.original or "", rewrite)
+            elif found:
+                self.imports[name] = found
+            return
+        text = rewrite(source, source.definitions[name]).rstrip() + "\n"
         self.taken[module, name] = ""  # against going round in circles
         for needed in names_used(text):
-            if needed in source.definitions:
-                self._add(module, needed, rewrite)
-            elif found := source.imports.get(needed):
-                if found.module.partition(".")[0] == PACKAGE:
-                    self._add(found.module, found.original or "", rewrite)
-                else:
-                    self.imports[needed] = found
+            self._add(module, needed, rewrite)
         del self.taken[module, name]
         self.taken[module, name] = text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,8 +11,11 @@ from torch import nn
 from layerwise.errors import UsageError
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts, names_used
-from layerwise.experiments.scripting.specialise import Specialiser, config_literal
+from layerwise.experiments.scripting.specialise import Specialiser
+from layerwise.layers.activations import ACTIVATIONS
 from layerwise.models import CATALOGUE, build, config_of, entry_of
+
+ACTIVATIONS_FILE = "layerwise.layers.activations"
 
 
 def network(run: Run, excerpts: Excerpts) -> tuple[str, str, nn.Module]:
@@ -21,7 +25,11 @@ def network(run: Run, excerpts: Excerpts) -> tuple[str, str, nn.Module]:
         UsageError: the network is the user's own and its source does not tell how it was made.
     """
     own = own_module(run)
-    return catalogue_network(run, excerpts) if own is None else own_network(own, excerpts)
+    if own is not None:
+        return own_network(own, excerpts)
+    experiment, facts = run.experiment, run.facts
+    shape = tuple(facts["input_shape"])
+    return catalogue_network(experiment.model, experiment.model_options, shape, facts["output_count"], excerpts)
 
 
 def own_module(run: Run) -> nn.Module | None:
@@ -37,22 +45,18 @@ def own_module(run: Run) -> nn.Module | None:
     return module
 
 
-def catalogue_network(run: Run, excerpts: Excerpts) -> tuple[str, str, nn.Module]:
-    """Take the definitions out of the model file, rewritten for the options of the run."""
-    name, options = run.experiment.model, run.experiment.model_options
-    shape, count = tuple(run.facts["input_shape"]), run.facts["output_count"]
+def catalogue_network(
+    name: str, options: Mapping[str, Any], shape: tuple[int, ...], count: int, excerpts: Excerpts
+) -> tuple[str, str, nn.Module]:
+    """Take the definitions out of the model file, rewritten for these options."""
     with torch.random.fork_rng(devices=[]):
         model = build(name, shape, count, **options)
-    config, kind = config_of(name, **options), type(model).__name__
-    for keep_config in (False, True):
-        trial = Excerpts(dict(excerpts.taken), dict(excerpts.imports))
-        rules = Specialiser(config, model, shape[1:], keep_config=keep_config)
-        text = trial.take(f"layerwise.models.{entry_of(name).file}", kind, rewrite=rules)
-        if "config" not in names_used(text):
-            break
-    excerpts.taken, excerpts.imports = trial.taken, trial.imports
-    handed_over = f", {config_literal(config)}" if keep_config else ""
-    return text, f"{kind}({shape}, {count}{handed_over})", model
+    kind = type(model).__name__
+    rules = Specialiser(config_of(name, **options), model, shape[1:])
+    text = excerpts.take(f"layerwise.models.{entry_of(name).file}", kind, rewrite=rules)
+    own = {layer.__name__ for layer in ACTIVATIONS.values() if not layer.__module__.startswith("torch.")}
+    needed = excerpts.take(ACTIVATIONS_FILE, *sorted(own.intersection(names_used(text))))
+    return f"{needed}\n{text}", f"{kind}({shape}, {count})", model
 
 
 def own_network(module: nn.Module, excerpts: Excerpts) -> tuple[str, str, nn.Module]:

@@ -1,0 +1,97 @@
+"""A run as a short, self-contained plain-PyTorch script that trains the same network on the same data.
+
+Definitions are taken out of this package's own sources and rewritten for the settings of the run (see `scripting`);
+what joins them is written here.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+from layerwise.experiments.run import Run
+from layerwise.experiments.scripting.augmentation import variation
+from layerwise.experiments.scripting.excerpts import Excerpts, import_lines
+from layerwise.experiments.scripting.fold import fold
+from layerwise.experiments.scripting.networks import network, own_module
+from layerwise.experiments.scripting.pictures import picture_section
+from layerwise.experiments.scripting.section import WIDTH, settings_text, tidy
+from layerwise.experiments.scripting.tables import table_section, text_section
+from layerwise.experiments.scripting.training import Plan, training_section
+
+DATA_SECTIONS = {"pictures": picture_section, "table": table_section, "text": text_section}
+
+
+def plain_script(run: Run) -> str:
+    """Return the source of a script that trains as `run` did, and needs no Layerwise.
+
+    Raises:
+        UsageError: the run has something that no short script can be written of; the sentence says what.
+        NotFoundError: the data of the run is not where it was.
+    """
+    excerpts = Excerpts()
+    data = DATA_SECTIONS[run.facts["kind"]](run, excerpts)
+    augment = run.experiment.data.augment
+    vary, policy = variation(augment, excerpts) if augment != "none" else ("", {})
+    classes, build, model = network(run, excerpts)
+    plan = Plan(run, model, build, bool(vary), run.facts["kind"] == "pictures", _device(run), excerpts)
+    training = training_section(plan)
+    settings = settings_text({"SEED": run.experiment.training.seed, **data.settings, **policy, **training.settings})
+    body = "\n".join(
+        [
+            settings,
+            f"\n# The data\n\n{data.functions}\n{data.steps}",
+            f"\n# The augmentation\n\n{vary}" if vary else "",
+            f"\n# The network\n\n{classes}" if classes else "",
+            f"\n# The training\n\n{training.functions}\n{training.steps}",
+        ]
+    )
+    return f"{_docstring(plan, data.needs, data.note)}\n{written(body, excerpts)}"
+
+
+def written(body: str, excerpts: Excerpts) -> str:
+    """Fold the statements of a script, lay them out, and put the imports that are left needed above them."""
+    body = tidy(fold(body))
+    gap = "\n\n\n" if body.startswith(("def ", "class ", "@")) else "\n\n"
+    return f"{import_lines(body, excerpts.imports)}{gap}{body}"
+
+
+def _device(run: Run) -> str:
+    """Return the kind of device that the run was trained on."""
+    asked = run.experiment.machine.device.partition(":")[0]
+    if asked != "auto":
+        return asked
+    return "cpu" if run.folder.read_json("environment.json")["device"] == "cpu" else "cuda"
+
+
+def _docstring(plan: Plan, needs: tuple[str, ...], note: str) -> str:
+    run = plan.run
+    sentences = [_figure(run), _likeness(plan)]
+    packages = ", ".join(["torch", *needs[:-1]]) + f" and {needs[-1]}" if needs else "torch alone"
+    paragraphs = [" ".join(sentences), f"It needs {packages}. {note}".strip()]
+    text = "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)
+    return f'"""Train {run.experiment.model} on {run.facts["name"]} in plain PyTorch.\n\n{text}\n"""\n'
+
+
+def _figure(run: Run) -> str:
+    """Say what the run reached."""
+    if run.status != "finished":
+        return f"Run {run.name}, which this repeats, is {run.status} and has no figure yet."
+    test = run.result["test"]
+    if "accuracy" in test:
+        return f"Run {run.name}, which this repeats, got {test['accuracy']:.2%} of {test['count']} test samples right."
+    return f"Run {run.name}, which this repeats, reached an R2 of {test['r2']:.4f} on {test['count']} test samples."
+
+
+def _likeness(plan: Plan) -> str:
+    """Say what is the same as in the run, and what is only alike."""
+    if own_module(plan.run) is not None:
+        return "The data and its division are the same; the first weights are drawn anew, so the figure is only alike."
+    if plan.same_steps:
+        return (
+            "The division of the data, the first weights and every step are the same, so on the same machine with the "
+            "same PyTorch the figure is the same."
+        )
+    return (
+        "The division of the data and the first weights are the same; the chance in the steps is not, so the figure "
+        "is alike, as it is for another seed."
+    )

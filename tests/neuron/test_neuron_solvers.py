@@ -1,0 +1,258 @@
+"""Every solver comes to the optimum: that of scikit-learn or SciPy, or one with the marks of an optimum."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog, minimize
+from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge
+from sklearn.svm import SVC
+
+from layerwise.neuron.losses import LOSSES
+from layerwise.neuron.solvers import solve
+from layerwise.neuron.solvers.passes import Passes
+from layerwise.neuron.solvers.problem import Problem
+
+SEEDS = st.integers(0, 10_000)
+SETTINGS = settings(deadline=None, max_examples=15)
+SIGNED = ("hinge", "squared-hinge", "logistic")
+NUMBERED = ("squared", "absolute", "huber")
+
+
+def data(seed, rows=60, columns=5, kind="numbers", noise=1.0):
+    random = np.random.default_rng(seed)
+    inputs = random.normal(size=(rows, columns)) * random.uniform(0.2, 3, columns) + random.normal(size=columns)
+    values = inputs @ random.normal(size=columns) * 0.7 + noise * random.normal(size=rows)
+    if kind == "numbers":
+        return inputs, values
+    labels = np.where(values + random.normal(size=rows) > np.median(values), 1.0, -1.0)
+    labels[:2] = -1, 1
+    return inputs, labels
+
+
+def objective(problem, weights, bias):
+    """Compute the objective by the formulas of the table of losses, which no solver uses."""
+    z = problem.inputs @ weights + bias
+    targets = (problem.targets + 1) / 2 if problem.loss == "logistic" else problem.targets
+    losses = LOSSES[problem.loss].value(z, targets)
+    return problem.shares @ losses + problem.l1 * np.abs(weights).sum() + problem.l2 * (weights**2).sum()
+
+
+def is_no_better_nearby(problem, solution, slack):
+    weights, bias = solution.weights[0], solution.biases[0]
+    best = objective(problem, weights, bias)
+    assert solution.objective == pytest.approx(best, rel=1e-6, abs=1e-9)
+    random = np.random.default_rng(0)
+    for size in (1e-4, 1e-2, 1.0):
+        for _ in range(20):
+            other = weights + size * random.normal(size=len(weights)) * (random.random(len(weights)) < 0.5)
+            elsewhere = bias + size * random.normal() if problem.intercept else bias
+            assert objective(problem, other, elsewhere) >= best * (1 - slack) - 1e-12
+
+
+@given(seed=SEEDS, l2=st.sampled_from([0.01, 0.3]), intercept=st.booleans(), loss=st.sampled_from(SIGNED + NUMBERED))
+@SETTINGS
+def test_nothing_nearby_is_better_than_the_solution_of_any_loss_with_l2(seed, l2, intercept, loss):
+    inputs, targets = data(seed, kind="signs" if loss in SIGNED else "numbers")
+    weights = np.random.default_rng(seed).integers(0, 4, len(targets)).astype(float)
+    problem = Problem(inputs, targets, loss, l2=l2, intercept=intercept, weights=weights, tolerance=1e-8)
+    solution = solve(problem)
+    assert solution.converged
+    is_no_better_nearby(problem, solution, 1e-7)
+
+
+@given(
+    seed=SEEDS, l1=st.sampled_from([0.01, 0.1]), loss=st.sampled_from(SIGNED + NUMBERED), l2=st.sampled_from([0, 0.05])
+)
+@SETTINGS
+def test_nothing_nearby_is_better_than_the_solution_of_any_loss_with_l1(seed, l1, loss, l2):
+    inputs, targets = data(seed, kind="signs" if loss in SIGNED else "numbers")
+    problem = Problem(inputs, targets, loss, l1=l1, l2=l2, tolerance=1e-8)
+    cornered = loss in ("hinge", "absolute")
+    is_no_better_nearby(problem, solve(problem), 2e-3 if cornered else 1e-7)
+
+
+@given(seed=SEEDS, outputs=st.integers(1, 3), rows=st.integers(2, 30), columns=st.integers(1, 30))
+@SETTINGS
+def test_least_squares_has_the_shortest_of_the_best_weights_as_in_scikit_learn(seed, outputs, rows, columns):
+    random = np.random.default_rng(seed)
+    inputs, targets = random.normal(size=(rows, columns)), random.normal(size=(rows, outputs))
+    found = solve(Problem(inputs, targets, "squared"))
+    oracle = LinearRegression().fit(inputs, targets)
+    assert found.weights == pytest.approx(oracle.coef_, abs=1e-6, rel=1e-6)
+    assert found.biases == pytest.approx(oracle.intercept_, abs=1e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "hinge"])
+@pytest.mark.parametrize("shape", [(6000, 60), (3000, 400)])
+def test_the_solvers_of_large_data_agree_with_references(loss, shape):
+    inputs, targets = data(3, *shape, kind="numbers" if loss == "squared" else "signs")
+    inputs = (inputs - inputs.mean(0)) / inputs.std(0)
+    l2 = 0.01
+    solution = solve(Problem(inputs, targets, loss, l2=l2, tolerance=1e-7))
+    problem = Problem(inputs, targets, loss, l2=l2)
+    if loss == "squared":
+        oracle = Ridge(alpha=l2 * len(inputs), solver="cholesky").fit(inputs, targets)
+    elif loss == "logistic":
+        oracle = LogisticRegression(C=1 / (2 * l2 * len(inputs)), tol=1e-10, max_iter=10_000).fit(inputs, targets)
+    else:
+        oracle = None
+    assert solution.converged
+    assert solution.solver.split()[0] in ("Gram", "conjugate", "Newton", "L-BFGS")
+    if oracle is not None:
+        best = objective(problem, np.ravel(oracle.coef_), np.ravel(oracle.intercept_)[0])
+        assert objective(problem, solution.weights[0], solution.biases[0]) <= best * (1 + 1e-6)
+    else:
+        is_no_better_nearby(problem, solution, 1e-6)
+
+
+@given(seed=SEEDS, l2=st.sampled_from([0.003, 0.1]))
+@SETTINGS
+def test_the_linear_svm_is_that_of_libsvm(seed, l2):
+    inputs, labels = data(seed, kind="signs")
+    problem = Problem(inputs, labels, "hinge", l2=l2, tolerance=1e-9)
+    solution = solve(problem)
+    oracle = SVC(kernel="linear", C=1 / (2 * l2 * len(inputs)), tol=1e-8).fit(inputs, labels)
+    best = objective(problem, oracle.coef_[0], oracle.intercept_[0])
+    assert objective(problem, solution.weights[0], solution.biases[0]) <= best * (1 + 1e-6)
+    assert solution.weights[0] == pytest.approx(oracle.coef_[0], abs=2e-3)
+
+
+@given(seed=SEEDS)
+@settings(deadline=None, max_examples=10)
+def test_the_absolute_error_without_penalty_is_the_solution_of_a_linear_programme(seed):
+    inputs, targets = data(seed, rows=25, columns=3)
+    found = solve(Problem(inputs, targets, "absolute", tolerance=1e-9))
+    design = np.column_stack([inputs, np.ones(25), np.eye(25), -np.eye(25)])
+    costs = np.concatenate([np.zeros(4), np.full(50, 1 / 25)])
+    bounds = [(None, None)] * 4 + [(0, None)] * 50
+    assert found.objective == pytest.approx(linprog(costs, A_eq=design, b_eq=targets, bounds=bounds).fun, rel=1e-6)
+
+
+@given(
+    seed=SEEDS, l1=st.sampled_from([0.02, 0.3]), mix=st.sampled_from([0.0, 0.4]), dtype=st.sampled_from(["f4", "f8"])
+)
+@SETTINGS
+def test_lasso_and_elastic_net_are_those_of_scikit_learn_with_the_same_zeros(seed, l1, mix, dtype):
+    inputs, targets = data(seed, rows=80, columns=12)
+    inputs = inputs.astype(dtype)
+    problem = Problem(inputs, targets, "squared", l1=l1, l2=mix * l1, tolerance=1e-10)
+    alpha = l1 / 2 + mix * l1
+    oracle = ElasticNet(alpha=alpha, l1_ratio=l1 / 2 / alpha, tol=1e-12, max_iter=100_000).fit(
+        inputs.astype(float), targets
+    )
+    found = solve(problem)
+    assert found.weights[0] == pytest.approx(oracle.coef_, abs=1e-4 if dtype == "f8" else 3e-3)
+    assert ((found.weights[0] == 0) == (oracle.coef_ == 0)).mean() > (0.99 if dtype == "f8" else 0.9)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("l1", [0.02, 0.2])
+def test_a_wide_lasso_fulfils_the_conditions_of_its_optimum(sparse, l1):
+    random = np.random.default_rng(1)
+    inputs = random.normal(size=(300, 900)) * (random.random((300, 900)) < 0.3)
+    targets = inputs[:, :10] @ random.normal(size=10) + 0.1 * random.normal(size=300)
+    given_inputs = sp.csr_matrix(inputs) if sparse else inputs
+    found = solve(Problem(given_inputs, targets, "squared", l1=l1, tolerance=1e-9))
+    assert found.solver == "coordinate descent on a working set"
+    assert found.converged
+    slopes = 2 * inputs.T @ (inputs @ found.weights[0] + found.biases[0] - targets) / 300
+    active = found.weights[0] != 0
+    assert 0 < active.sum() < 300
+    assert slopes[active] == pytest.approx(-l1 * np.sign(found.weights[0][active]), abs=1e-5)
+    assert (np.abs(slopes[~active]) <= l1 + 1e-6).all()
+
+
+@pytest.mark.parametrize("loss", SIGNED + NUMBERED)
+@pytest.mark.parametrize("l1", [0.0, 0.05])
+def test_sparse_inputs_give_the_solution_of_the_same_numbers_in_an_array(loss, l1):
+    inputs, targets = data(5, rows=200, columns=20, kind="signs" if loss in SIGNED else "numbers")
+    inputs[np.random.default_rng(0).random(inputs.shape) < 0.7] = 0
+    dense = Problem(inputs, targets, loss, l1=l1, l2=0.02, tolerance=1e-8)
+    sparse = Problem(sp.csr_matrix(inputs), targets, loss, l1=l1, l2=0.02, tolerance=1e-8)
+    assert solve(sparse).objective == pytest.approx(solve(dense).objective, rel=1e-5)
+    assert solve(sparse).weights == pytest.approx(solve(dense).weights, abs=2e-3)
+
+
+def test_logistic_regression_with_l1_has_the_zeros_of_scikit_learn():
+    inputs, labels = data(2, rows=200, columns=10, kind="signs")
+    found = solve(Problem(inputs, labels, "logistic", l1=0.03, tolerance=1e-10))
+    oracle = LogisticRegression(l1_ratio=1, C=1 / (0.03 * 200), solver="saga", tol=1e-9, max_iter=100_000)
+    oracle.fit(inputs, labels)
+    assert found.weights[0] == pytest.approx(oracle.coef_[0], abs=1e-4)
+    assert np.array_equal(found.weights[0] == 0, oracle.coef_[0] == 0)
+    assert 0 < (found.weights == 0).sum() < 10
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.0, 0.02), (0.02, 0.0), (0.02, 0.02)])
+def test_softmax_regression_is_at_the_minimum_of_cross_entropy(l1, l2):
+    random = np.random.default_rng(4)
+    inputs = random.normal(size=(150, 4)) + 1
+    labels = (inputs @ random.normal(size=(4, 3)) + random.gumbel(size=(150, 3))).argmax(1)
+    found = solve(Problem(inputs, labels, "cross-entropy", l1=l1, l2=l2, tolerance=1e-10), classes=3)
+
+    def cost(at):
+        weights, biases = at[:12].reshape(3, 4), at[12:]
+        losses = LOSSES["cross-entropy"].value(inputs @ weights.T + biases, np.eye(3)[labels])
+        return losses.mean() + l1 * np.abs(weights).sum() + l2 * (weights**2).sum()
+
+    at = np.concatenate([found.weights.ravel(), found.biases])
+    assert found.converged
+    assert found.objective == pytest.approx(cost(at))
+    assert found.objective <= minimize(cost, at, method="Powell", options={"maxiter": 3}).fun + 1e-8
+    assert (found.weights == 0).any() == bool(l1)
+
+
+def test_the_perceptron_separates_what_can_be_separated_and_averages_where_it_cannot():
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(100, 3))
+    labels = np.where(inputs @ [1, -2, 0.5] > 0, 1.0, -1.0)
+    apart = inputs + 0.1 * labels[:, None] * [1, -2, 0.5]
+    found = solve(Problem(apart, labels, "perceptron"))
+    assert ((apart @ found.weights[0] + found.biases[0]) * labels > 0).all()
+    assert (found.solver, found.objective, found.distance) == ("perceptron rule", 0, 0)
+    sparse = solve(Problem(sp.csr_matrix(apart), labels, "perceptron"))
+    assert sparse.weights == pytest.approx(found.weights)
+    labels[:5] *= -1
+    mixed = solve(Problem(apart, labels, "perceptron", limit=50))
+    assert mixed.solver == "perceptron rule, averaged"
+    assert ((apart @ mixed.weights[0] + mixed.biases[0]) * labels > 0).mean() > 0.9
+
+
+@pytest.mark.parametrize("touching", [False, True])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separable_classes_without_penalty_are_said_and_not_looped_on(touching, classes):
+    inputs = np.repeat(np.arange(classes * 10.0), 2)[:, None] / 10
+    labels = (inputs[:, 0] * 1.0).astype(int)
+    if touching and classes == 2:  # one point that both classes have: quasi-complete separation
+        inputs, labels = np.append(inputs, [[0.95], [0.95]], 0), np.append(labels, [0, 1])
+    if classes == 2:
+        found = solve(Problem(inputs, 2.0 * labels - 1, "logistic"))
+    else:
+        corners = np.array([[0, 0], [4, 0], [0, 4]])[labels] + np.random.default_rng(0).random((len(labels), 2))
+        found = solve(Problem(corners, labels, "cross-entropy"), classes=3)
+    assert "have no" in found.note or "has no" in found.note
+    assert not found.converged
+    assert found.iterations < 200
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("loss", ["logistic", "squared", "huber"])
+def test_the_gradient_of_a_pass_is_the_difference_quotient_of_its_loss(dtype, loss):
+    inputs, targets = data(1, rows=203, columns=7, kind="signs" if loss == "logistic" else "numbers")
+    passes = Passes(Problem(inputs.astype(dtype), targets, loss, l2=0.1))
+    random = np.random.default_rng(0)
+    at, way, size = random.normal(size=7) / 3, random.normal(size=7), 1e-3
+    _, gradient, slope = passes.evaluate(at, 0.1)
+    up, down = passes.evaluate(at + size * way, 0.1 + size)[0], passes.evaluate(at - size * way, 0.1 - size)[0]
+    assert gradient @ way + slope == pytest.approx((up - down) / (2 * size), rel=1e-3 if dtype == "f4" else 1e-5)
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads():
+    inputs, labels = data(0, rows=40_000, columns=10, kind="signs")
+    problem = Problem(inputs, labels, "logistic")
+    one, three = Passes(problem, threads=1), Passes(problem, threads=3)
+    first, second = one.evaluate(np.ones(10), 0.5), three.evaluate(np.ones(10), 0.5)
+    assert first[0] == second[0]
+    assert np.array_equal(first[1], second[1])
