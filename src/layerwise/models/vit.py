@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from layerwise.errors import UsageError
 from layerwise.layers.options import require, require_count, require_dropout
-from layerwise.layers.sizes import picture_shape
+from layerwise.layers.sizes import map_shape, picture_shape
 from layerwise.layers.transformer import Block
 
 
@@ -49,14 +49,15 @@ class ViT(nn.Module):
     def __init__(self, input_shape: tuple[int, ...], output_count: int, config: ViTConfig = ViTConfig()) -> None:
         super().__init__()
         channels, height, width = picture_shape("ViT", input_shape)
+        self.patches = nn.Conv2d(channels, config.depth, config.patch, config.patch)
+        map_shape("ViT", (height, width), [self.patches], "")
         if height % config.patch or width % config.patch:
-            fitting = max(1, max(height, width) // config.patch) * config.patch
+            fitting = max(height, width) // config.patch * config.patch
             raise UsageError(
                 f"--patch {config.patch} does not divide pictures of {height}x{width} pixels; use --patch with a "
                 f"divisor of both sides, or --image-size {fitting}."
             )
         self.grid = height // config.patch, width // config.patch
-        self.patches = nn.Conv2d(channels, config.depth, config.patch, config.patch)
         self.class_token = nn.Parameter(torch.zeros(config.depth))
         self.places = nn.Parameter(torch.randn(1 + self.grid[0] * self.grid[1], config.depth) * 0.02)
         self.dropout = nn.Dropout(config.dropout)
