@@ -19,7 +19,8 @@ class Row:
     """One layer.
 
     name: its path in the network. kind: its class. output_shape: without the batch.
-    parameters: its own, counted at its first use. multiply_adds: of convolutions, products of matrices, attention and recurrent layers, for one sample.
+    parameters: its own, counted at its first use.
+    multiply_adds: of convolutions, products of matrices and recurrent layers, for one sample.
     receptive_field: pixels a side of the input that an output can see, None where outputs have no place in the picture.
     stride: pixels of the input between neighbouring outputs, None likewise.
     """
