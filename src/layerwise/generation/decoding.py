@@ -1,6 +1,6 @@
 """Writing token by token: the likeliest next one, a beam of several texts at once, or a draw.
 
-A translator has `start(source) -> state` and `step(tokens, state) -> (scores, state)`; a state has `select(rows)`.
+A translator starts with a source, a writer with nothing; both go on step by step with a state that they give back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from layerwise.errors import UsageError
 
@@ -25,6 +25,15 @@ class Translator(Protocol):
     """A network that reads a source and then writes token by token."""
 
     def start(self, source: Tensor) -> Any: ...
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+
+
+class Writer(Protocol):
+    """A network that goes on with a text. limit: tokens that it can look back on."""
+
+    limit: int
+
+    def begin(self) -> Any: ...
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
 
@@ -79,6 +88,8 @@ def beam(
         best, places = totals.flatten().topk(min(2 * width, totals.numel()))
         kept: list[tuple[float, int, int]] = []
         for total, place in zip(best.tolist(), places.tolist(), strict=True):
+            if total == float("-inf"):
+                break  # what follows cannot be written at all
             row, token = divmod(place, totals.shape[1])
             if token == end:
                 done.append(Written(texts[row], _judged(total, len(texts[row]) + 1, length_penalty)))
@@ -143,21 +154,22 @@ class Sampling:
 
 
 @torch.inference_mode()
-def write(model: nn.Module, prompt: Tensor, count: int, sampling: Sampling) -> Iterator[int]:
+def write(model: Writer, prompt: Tensor, count: int, sampling: Sampling) -> Iterator[int]:
     """Yield `count` tokens that go on from `prompt`, (tokens,), each as soon as it is drawn.
 
-    model: has `step(tokens, state)`, `begin()` and `limit`, the tokens that it can look back on; a longer text is read
-    anew from its second half once the limit is reached.
+    A text longer than the model's limit is read anew from its second half. Raises UsageError for an empty prompt.
     """
+    if not len(prompt):
+        raise UsageError("the prompt is empty; give at least one token to go on from.")
     generator = torch.Generator().manual_seed(sampling.seed)
-    text: list[int] = prompt.tolist()[-model.limit :]  # type: ignore[operator]
-    scores, state = model.step(prompt[None, -model.limit :], model.begin())  # type: ignore[operator]
+    text: list[int] = prompt.tolist()[-model.limit :]
+    scores, state = model.step(prompt[None, -model.limit :], model.begin())
     for _ in range(count):
         token = sampling.choose(scores[0, -1], generator)
         yield token
         text.append(token)
-        if len(text) > model.limit:  # type: ignore[operator]
-            text = text[-(model.limit // 2) :]  # type: ignore[operator]
-            scores, state = model.step(torch.tensor([text], device=prompt.device), model.begin())  # type: ignore[operator]
+        if len(text) > model.limit:
+            text = text[-max(1, model.limit // 2) :]
+            scores, state = model.step(torch.tensor([text], device=prompt.device), model.begin())
         else:
-            scores, state = model.step(torch.tensor([[token]], device=prompt.device), state)  # type: ignore[operator]
+            scores, state = model.step(torch.tensor([[token]], device=prompt.device), state)

@@ -86,7 +86,11 @@ class GPT(nn.Module):
             self.output.weight = self.tokens.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.step(x, State())[0]
+        return self.step(x, self.begin())[0]
+
+    def begin(self) -> State:
+        """Return the state before the first token."""
+        return State()
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Score what comes after each of the new `tokens`, (batch, new); return the state behind them, too."""
