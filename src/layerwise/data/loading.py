@@ -223,7 +223,10 @@ def _check_flags(config: DataConfig, dataset: Dataset) -> None:
         raise UsageError(f"{flag} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
     if config.image_size and dataset.kind != "pictures":
         raise UsageError(f"--image-size is for pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
-    if dataset.kind not in ("table", "series"):
+    is_forecast_of_table = bool(config.horizon) and config.data not in SOURCES
+    if is_forecast_of_table and config.split_by == "group":
+        raise UsageError("--split-by group suits no forecast, whose latest steps are for testing; leave it out.")
+    if dataset.kind != "table" and not is_forecast_of_table:
         for flag, value in (("--target", config.target), ("--split-column", config.split_column)):
             if value:
                 raise UsageError(f"{flag} names a column, and {dataset.name} is no table; leave it out.")

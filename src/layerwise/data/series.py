@@ -140,12 +140,15 @@ def read_ts(data: bytes, name: str) -> tuple[list[Series], list[str]]:
             channels, label = [*channels, label], ""
         try:
             columns = [np.array(channel.split(","), np.float32) for channel in channels]
-            series.append(np.stack(columns, axis=1))
+            steps = np.stack(columns, axis=1)
+            if not np.isfinite(steps).all():
+                raise ValueError("not finite")
         except ValueError:
             raise DataError(
                 f"{name}, line {number}: expected channels of equally many numbers between commas, with colons between "
                 f"the channels, received '{line[:60]}'; mend or take out the line."
             ) from None
+        series.append(steps)
         labels.append(label)
     if not series or any(steps.shape[1] != series[0].shape[1] for steps in series):
         raise DataError(
@@ -165,7 +168,8 @@ def read_columns(source: Path, channels: Sequence[str]) -> Series:
     frames = [chunk.frame.select(channels) for chunk in rows.chunks()]
     frame = pl.concat(frames).select(pl.all().cast(pl.Float32, strict=False))
     for name in channels:
-        if frame[name].null_count():
-            row = int(frame[name].is_null().arg_max() or 0)
+        missing_rows = ~frame[name].is_finite().fill_null(False)
+        if missing_rows.any():
+            row = int(missing_rows.arg_max() or 0)
             raise DataError(f"{source}: column '{name}' holds no number in row {row + 1} of the data; fill it in.")
     return frame.to_numpy().astype(np.float32)

@@ -121,7 +121,7 @@ def forecast_dataset(material: ForecastMaterial, name: str, config: DataConfig) 
     scale = torch.from_numpy(steps[:valid_from])
     preprocessing = SeriesPreprocessing.fit(scale[None], channels, length=window, is_window=True)
     mean, deviation = preprocessing.mean[0], preprocessing.std[0]
-    inputs = np.ascontiguousarray(sliding_window_view(steps, window, axis=0)[: count - window].swapaxes(1, 2))
+    inputs = sliding_window_view(steps, window, axis=0)[: count - window].swapaxes(1, 2).copy()
     futures = sliding_window_view((steps[:, 0] - mean) / deviation, horizon)[window:]
 
     def part(first: int, end: int) -> Split:
@@ -160,7 +160,8 @@ def numbers_of(material: ForecastMaterial, name: str) -> tuple[tuple[str, ...], 
     channels = (material.target, *(column for column in numeric if column != material.target))
     chosen = frame.select(pl.col(channels).cast(pl.Float32))
     for column in channels:
-        if chosen[column].null_count():
-            row = int(chosen[column].is_null().arg_max() or 0)
-            raise DataError(f"{name}: column '{column}' is empty in row {row + 1}; fill it in, or take the column out.")
+        missing = ~chosen[column].is_finite().fill_null(False)
+        if missing.any():
+            row = int(missing.arg_max() or 0) + 1
+            raise DataError(f"{name}: column '{column}' holds no number in row {row}; fill it in, or drop the column.")
     return channels, np.array(chosen.to_numpy(), dtype=np.float32)
