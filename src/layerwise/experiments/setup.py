@@ -15,6 +15,7 @@ from layerwise.data.dataset import Dataset, Split
 from layerwise.data.loading import load
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
+from layerwise.experiments.suitability import check_suits
 from layerwise.models import build
 from layerwise.tasks import Classification, Regression, Task
 from layerwise.training.machine import Pace, choose_pace, pick_device
@@ -70,6 +71,8 @@ def set_up(
     variation = variation_of(experiment, dataset)
     task = task_of(experiment, dataset)
     torch.manual_seed(training.seed)
+    if module is None:
+        check_suits(experiment, dataset)
     model = module or build(experiment.model, dataset.input_shape, dataset.output_count, **experiment.model_options)
     ranks = Ranks.join(pick_device(machine.device))
     model.to(ranks.device)
