@@ -34,6 +34,7 @@ recipes: $(VENV)/.installed ## run every recipe in full and print its figure
 benchmarks: $(VENV)/.installed-test ## compare with the peers side by side (installs them)
 	$(PIP) -e ".[benchmarks]"
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/dense.py
 
 clean: ## remove the environment; runs and data stay
 	rm -rf $(VENV)

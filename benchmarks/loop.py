@@ -1,8 +1,8 @@
 """Compare Layerwise's training loop with other people's: the same networks, data, steps and threads in one run.
 
     pip install -e '.[benchmarks]'
-    python benchmarks/loop.py                   about 12 minutes on two cores
-    python benchmarks/loop.py --quick           a minute or two, for a look
+    python benchmarks/loop.py                   about 15 minutes on two cores
+    python benchmarks/loop.py --quick           two or three minutes, for a look
     python benchmarks/loop.py --only layerwise handwritten --net mlp
 
 Each competitor runs in its own process. It makes ready and trains one round to warm up, which is reported apart; then

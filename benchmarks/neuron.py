@@ -132,12 +132,12 @@ def contenders(task: Task) -> dict[str, Fit]:
             found["LinearRegression"] = fitted(lambda tol: LinearRegression(**plain, tol=tol))
             for solver in ("lsqr", "sparse_cg", *(() if sp.issparse(x) else ("cholesky",))):
                 found[f"Ridge {solver}"] = fitted(
-                    lambda tol, solver=solver: Ridge(1e-12, **plain, solver=solver, tol=tol, max_iter=100_000)
+                    lambda tol, solver=solver: Ridge(1e-12, **plain, solver=solver, tol=tol, max_iter=1000)
                 )
         case "ridge":
-            for solver in ("lsqr", "sparse_cg", "sag", *(() if sp.issparse(x) else ("cholesky",))):
+            for solver in ("lsqr", "sparse_cg", *(() if sp.issparse(x) else ("cholesky",))):
                 found[f"Ridge {solver}"] = fitted(
-                    lambda tol, solver=solver: Ridge(task.l2 * n, **plain, solver=solver, tol=tol, max_iter=100_000)
+                    lambda tol, solver=solver: Ridge(task.l2 * n, **plain, solver=solver, tol=tol, max_iter=1000)
                 )
         case "lasso" | "elastic net":
             alpha = task.l1 / 2 + task.l2
@@ -163,17 +163,17 @@ def contenders(task: Task) -> dict[str, Fit]:
                 found["skglm"] = fitted(make_skglm, by_columns)
         case "logistic":
             strength = 1 / (2 * task.l2 * n)
-            solvers = ["lbfgs", "newton-cg", "liblinear", "sag"]
+            solvers = ["lbfgs", "newton-cg", "liblinear"]
             for solver in [*solvers, *(["newton-cholesky"] if task.data == "tall" else [])]:
                 found[f"LogisticRegression {solver}"] = fitted(
                     lambda tol, solver=solver: LogisticRegression(
-                        C=strength, **plain, solver=solver, tol=tol, max_iter=2000
+                        C=strength, **plain, solver=solver, tol=tol, max_iter=500
                     )
                 )
         case "linear svm":
             strength = 1 / (2 * task.l2 * n)
             found["LinearSVC"] = fitted(
-                lambda tol: LinearSVC(C=strength, loss="hinge", dual=True, **plain, tol=tol, max_iter=3000)
+                lambda tol: LinearSVC(C=strength, loss="hinge", dual=True, **plain, tol=tol, max_iter=1000)
             )
             found["SGDClassifier"] = fitted(
                 lambda tol: SGDClassifier(alpha=2 * task.l2, **plain, tol=tol, max_iter=300, random_state=0)

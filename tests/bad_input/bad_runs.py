@@ -158,8 +158,9 @@ RUNS: tuple[Case, ...] = (
     refused(
         "preprocessing-of-another-kind",
         run(edit("preprocessing.json", lambda values: values.update(kind="sounds"))),
-        70,
+        2,
         "preprocessing.json",
+        "'sounds'",
         command=PREDICT,
     ),
     refused("facts-cut", run(cut("data.json")), 70, "data.json", "damaged", command=PREDICT),

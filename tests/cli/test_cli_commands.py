@@ -24,7 +24,7 @@ def test_the_overview_names_every_command_with_what_it_does(command: Command) ->
     said = command("--help")
     assert said.code == 0
     for name, summary in COMMANDS.items():
-        assert f"  {name:<10}{summary}" in said.out
+        assert f"  {name:<12}{summary}" in said.out
     assert command() == command("-h") == command("help") == said
 
 

@@ -52,7 +52,7 @@ def test_one_entry_is_told_in_full_with_numbers(capsys):
 
 @pytest.mark.parametrize(("penalty", "ratio"), [("l1", 1.0), ("elastic", 0.5)])
 def test_paths_are_those_of_scikit_learn(capsys, penalty, ratio):
-    """In scikit-learn's words alpha l1_ratio = s (1 - mix) and alpha (1 - l1_ratio) = 2 s mix."""
+    """In scikit-learn's words alpha l1_ratio = s (1 - mix) / 2 and alpha (1 - l1_ratio) = s mix."""
     code, out, _ = said(capsys, "path", "--penalty", penalty, "--mix", "0.5", "--count", "25", "--json")
     followed = json.loads(out)
     split = load(DataConfig(data="diabetes")).train
@@ -60,9 +60,9 @@ def test_paths_are_those_of_scikit_learn(capsys, penalty, ratio):
     x, y = x - x.mean(0), y - y.mean()
     strengths = np.array(followed["strengths"])
     if penalty == "l1":
-        _, theirs, _ = lasso_path(x, y, alphas=strengths, tol=1e-10, max_iter=100_000)
+        _, theirs, _ = lasso_path(x, y, alphas=strengths / 2, tol=1e-10, max_iter=100_000)
     else:
-        _, theirs, _ = enet_path(x, y, l1_ratio=1 / 3, alphas=1.5 * strengths, tol=1e-10, max_iter=100_000)
+        _, theirs, _ = enet_path(x, y, l1_ratio=1 / 3, alphas=0.75 * strengths, tol=1e-10, max_iter=100_000)
     assert code == 0
     np.testing.assert_allclose(np.array(followed["weights"]), theirs.T, atol=1e-5)
     sizes = [len(names) for names in followed["active"]]
@@ -75,7 +75,7 @@ def test_the_ridge_path_is_that_of_scikit_learn_and_keeps_every_weight(capsys):
     split = load(DataConfig(data="diabetes")).train
     x, y = split.inputs.numpy().astype(np.float64), split.targets.numpy()[:, 0].astype(np.float64)
     for strength, weights in zip(followed["strengths"], followed["weights"], strict=True):
-        theirs = Ridge(alpha=2 * strength * len(y)).fit(x, y)
+        theirs = Ridge(alpha=strength * len(y)).fit(x, y)
         np.testing.assert_allclose(weights, theirs.coef_, atol=1e-8)
     assert {len(names) for names in followed["active"]} == {10}
 

@@ -100,6 +100,7 @@ def assert_same_data(names: dict[str, Any], run: Run) -> None:
 # Whole scripts
 
 
+@pytest.mark.slow
 def test_a_script_trains_to_the_figure_of_its_run_where_this_package_is_not_installed(train, tmp_path):
     run = train("lenet5", image_size=12, dropout=0.2, **SMALL)
     script = tmp_path / "script.py"
@@ -434,6 +435,7 @@ def test_so_does_one_with_other_options(name, options, shape):
     assert_same_start(name, options, shape, 3)
 
 
+@pytest.mark.slow
 def test_scripts_are_laid_out_and_need_no_name_that_they_do_not_import(train, tmp_path):
     folder = tmp_path / "scripts"
     folder.mkdir()
@@ -499,6 +501,19 @@ def test_a_network_whose_making_is_not_known_is_refused(train, tmp_path):
         plain_script(run)
     with pytest.raises(UsageError, match="open the run in Python with the network"):
         plain_script(Run.open(run.name, runs=tmp_path / "runs"))
+
+
+def test_a_script_of_a_run_on_an_accelerator_moves_samples_and_network_there(train, tmp_path):
+    for number in range(8):
+        picture(tmp_path / "pets" / "cats" / f"{number}.png", number)
+        picture(tmp_path / "pets" / "dogs" / f"{number}.png", number + 9)
+    run = train("logistic", tmp_path / "pets", image_size=9, epochs=1, augment="cifar10,shift:1,colour,flip")
+    environment = {**run.folder.read_json("environment.json"), "device": "Some Card"}
+    run.folder.write_json("environment.json", environment)
+    script = plain_script(Run(run.folder))
+    perform(script)
+    assert "(pictures - MEAN.to(pictures.device)) / STD.to(pictures.device)" in script
+    assert "LinearNeurons().to(device)" in script
 
 
 def test_data_that_is_gone_or_is_read_otherwise_is_refused(train, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Lasso
 
 from layerwise.errors import UsageError
 from layerwise.layers.activations import ACTIVATIONS as TORCH_ACTIVATIONS
@@ -100,6 +101,16 @@ def test_the_lasso_ends_with_exact_zeros_and_the_order_follows_from_the_seed():
     runs = [descend_on_data(cost, 7, epochs=3, seed=seed).end for seed in (0, 0, 1)]
     assert (runs[0] == runs[1]).all()
     assert (runs[0] != runs[2]).any()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam", "rmsprop"])
+def test_every_optimiser_ends_at_the_optimum_of_the_penalised_cost(optimizer):
+    inputs, targets, _ = problem("squared", 9)
+    cost = NeuronCost(inputs, targets, penalty="l1", strength=0.3)
+    rate = {"sgd": 0.1, "momentum": 0.05, "nesterov": 0.05}.get(optimizer, 0.002)
+    end = descend_on_data(cost, 40, epochs=4000, optimizer=optimizer, learning_rate=rate, looks=1).end
+    theirs = Lasso(alpha=0.15, tol=1e-10).fit(inputs, targets)  # half the loss, so half the strength
+    np.testing.assert_allclose(end, [*theirs.coef_, theirs.intercept_], atol=5e-3)
 
 
 @settings(deadline=None, max_examples=6)

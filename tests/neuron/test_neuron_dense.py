@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.neuron.torch_oracle import flat, losses_of, torch_network, torch_targets, train_in_torch
+from torch_oracle import flat, losses_of, samples_for, torch_network, torch_targets, train_in_torch
 
 from layerwise.neuron import chance
 from layerwise.neuron.activations import ACTIVATIONS
@@ -15,22 +15,6 @@ from layerwise.neuron.network import DenseStack
 
 WITH_KINKS = {"relu", "leaky-relu", "selu", "maxout", "absolute", "perceptron", "hinge"}
 SLOW_TO_COMPILE = settings(deadline=None)
-
-
-def samples_for(config: StackConfig, count: int, seed: int = 0):
-    """Return inputs and targets that the loss of `config` takes."""
-    random = np.random.default_rng(seed)
-    inputs = random.normal(size=(count, config.sizes[0])).astype(np.float32)
-    shape = (count, config.sizes[-1])
-    match LOSSES[config.loss].targets:
-        case "classes":
-            return inputs, random.integers(config.sizes[-1], size=count)
-        case "signs":
-            return inputs, random.choice([-1.0, 1.0], size=shape).astype(np.float32)
-        case "bits":
-            return inputs, random.choice([0.0, 1.0], size=shape).astype(np.float32)
-        case _:
-            return inputs, random.normal(size=shape).astype(np.float32)
 
 
 @st.composite

@@ -256,3 +256,18 @@ def test_the_result_does_not_depend_on_the_number_of_threads():
     first, second = one.evaluate(np.ones(10), 0.5), three.evaluate(np.ones(10), 0.5)
     assert first[0] == second[0]
     assert np.array_equal(first[1], second[1])
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_the_sparse_svm_by_its_dual_is_that_of_the_corner_that_is_rounded(intercept):
+    random = np.random.default_rng(0)
+    inputs = (random.random((300, 400)) < 0.05) * random.normal(size=(300, 400))
+    labels = np.where(inputs[:, :20].sum(1) + 0.3 * random.normal(size=300) > -0.1, 1.0, -1.0)
+    dense = solve(Problem(inputs, labels, "hinge", l2=0.003, intercept=intercept, tolerance=1e-8))
+    sparse = solve(
+        Problem(sp.csr_matrix(inputs), labels, "hinge", l2=0.003, intercept=intercept, tolerance=1e-6, limit=20_000)
+    )
+    assert sparse.solver == "dual coordinate descent"
+    assert sparse.converged
+    assert sparse.objective == pytest.approx(dense.objective, rel=1e-5)
+    assert sparse.weights == pytest.approx(dense.weights, abs=5e-3)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.neuron.torch_oracle import MODULES
+from torch_oracle import MODULES
 
 from layerwise.layers.activations import ACTIVATIONS as LAYERS
 from layerwise.neuron.activations import ACTIVATIONS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.neuron.test_neuron_dense import samples_for
+from torch_oracle import samples_for
 
 from layerwise.errors import DataError, DivergedError, UsageError
 from layerwise.neuron import chance

@@ -8,10 +8,28 @@ from torch import nn
 from torch.nn import functional as F
 
 from layerwise.neuron.activations import MAXOUT_PIECES
+from layerwise.neuron.configs import StackConfig
+from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.network import DenseStack
 from layerwise.training.config import PenaltyConfig, TrainingConfig
 from layerwise.training.optimizers import make_optimizer
 from layerwise.training.penalties import proximal_step
+
+
+def samples_for(config: StackConfig, count: int, seed: int = 0):
+    """Return inputs and targets that the loss of `config` takes."""
+    random = np.random.default_rng(seed)
+    inputs = random.normal(size=(count, config.sizes[0])).astype(np.float32)
+    shape = (count, config.sizes[-1])
+    match LOSSES[config.loss].targets:
+        case "classes":
+            return inputs, random.integers(config.sizes[-1], size=count)
+        case "signs":
+            return inputs, random.choice([-1.0, 1.0], size=shape).astype(np.float32)
+        case "bits":
+            return inputs, random.choice([0.0, 1.0], size=shape).astype(np.float32)
+        case _:
+            return inputs, random.normal(size=shape).astype(np.float32)
 
 
 class Maxout(nn.Module):

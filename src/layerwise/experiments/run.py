@@ -93,8 +93,8 @@ class Run:
         kind = self._read("preprocessing.json", lambda values: str(values["kind"]))
         if kind not in PREPROCESSINGS:
             raise UsageError(
-                f"run {self.name} was trained on a Dataset of your own with a preprocessing of the kind '{kind}'; "
-                f"give that Dataset, as in Run.open('{self.name}', data=dataset)."
+                f"{self.path / 'preprocessing.json'} tells of a preprocessing of your own, of the kind '{kind}'; "
+                f"give the Dataset with it, as in Run.open('{self.name}', data=dataset)."
             )
         return self._read("preprocessing.json", preprocessing_from_json)
 

@@ -15,7 +15,7 @@ from layerwise.experiments.scripting.excerpts import Excerpts, import_lines
 from layerwise.experiments.scripting.fold import fold
 from layerwise.experiments.scripting.networks import network, own_module
 from layerwise.experiments.scripting.pictures import picture_section
-from layerwise.experiments.scripting.section import WIDTH, settings_text, tidy
+from layerwise.experiments.scripting.section import WIDTH, device_of, settings_text, tidy
 from layerwise.experiments.scripting.tables import table_section, text_section
 from layerwise.experiments.scripting.training import Plan, training_section
 
@@ -36,7 +36,7 @@ def plain_script(run: Run) -> str:
     augment = run.experiment.data.augment
     vary, policy = variation(augment, excerpts) if augment != "none" else ("", {})
     classes, build, model = network(run, excerpts)
-    plan = Plan(run, model, build, bool(vary), run.facts["kind"] == "pictures", _device(run), excerpts)
+    plan = Plan(run, model, build, bool(vary), run.facts["kind"] == "pictures", device_of(run), excerpts)
     training = training_section(plan)
     settings = settings_text({"SEED": run.experiment.training.seed, **data.settings, **policy, **training.settings})
     body = "\n".join(
@@ -56,14 +56,6 @@ def written(body: str, excerpts: Excerpts) -> str:
     body = tidy(fold(body))
     gap = "\n\n\n" if body.startswith(("def ", "class ", "@")) else "\n\n"
     return f"{import_lines(body, excerpts.imports)}{gap}{body}"
-
-
-def _device(run: Run) -> str:
-    """Return the kind of device that the run was trained on."""
-    asked = run.experiment.machine.device.partition(":")[0]
-    if asked != "auto":
-        return asked
-    return "cpu" if run.folder.read_json("environment.json")["device"] == "cpu" else "cuda"
 
 
 def _docstring(plan: Plan, needs: tuple[str, ...], note: str) -> str:

@@ -101,11 +101,11 @@ class NeuronCost:
         slopes = self.slopes(self.sums(v))
         return np.concatenate([slopes[:, None] * self.inputs, slopes[:, None]], 1)
 
-    def shrink(self, v: Floats, rate: float) -> Floats:
-        """Return v after the penalty's proximal step that belongs to a step of `rate` on the loss."""
+    def shrink(self, v: Floats, sizes: Floats) -> Floats:
+        """Return v after the penalty's proximal step that belongs to steps of `sizes` (features + 1,) on the loss."""
         if self.penalty == "none":
             return v
-        weights = PENALTIES[self.penalty].proximal(v[:-1], rate, self.strength, self.mix)
+        weights = PENALTIES[self.penalty].proximal(v[:-1], sizes[:-1], self.strength, self.mix)
         return np.append(weights, v[-1])
 
     @cached_property

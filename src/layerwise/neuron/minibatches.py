@@ -102,7 +102,7 @@ def descend_on_data(
                 order = np.random.default_rng((seed, epoch)).permutation(count)
             rows = order[place * batch_size : (place + 1) * batch_size]
             v = stepper.step(v, cost.gradient(v, rows).astype(np.float64))
-            v = cost.shrink(v, settings.learning_rate).astype(np.float64)
+            v = cost.shrink(v, stepper.sizes).astype(np.float64)
             if step in due or not np.abs(v).max() < FAR:
                 steps.append(step)
                 points.append(v)

@@ -149,6 +149,16 @@ class Optimizer:
         self.state.count += 1
         return UPDATES[self.name](w, g, self.state, self.settings)
 
+    @property
+    def sizes(self) -> Floats:
+        """How far each entry moves for a steady gradient of 1: what the proximal step of a penalty takes."""
+        rate, mu, state = self.settings.learning_rate, self.settings.momentum, self.state
+        if self.name == "rmsprop":
+            return rate / (np.sqrt(state.square) + EPSILON)
+        if self.name in ("adam", "adamw", "muon"):
+            return rate / (np.sqrt(state.square / (1 - BETA2**state.count)) + EPSILON)
+        return np.full(state.velocity.shape, rate / (1 - mu) if self.name in ("momentum", "nesterov") else rate)
+
 
 def check_settings(settings: Settings) -> None:
     """Raise UsageError for a rate, momentum or decay that cannot work."""

@@ -74,10 +74,10 @@ RECIPES: dict[str, Recipe] = {
         summary="a residual network with 308,074 parameters on MNIST",
         options={
             **WARM_COSINE,
-            "model": "resnet-tiny",
+            "model": "resnet-small",
             "data": "mnist",
             "augment": AFFINE,
-            "epochs": 8,
+            "epochs": 12,
             "warmup": 1.6,
             "optimizer": "nesterov",
             "learning_rate": 0.1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -97,7 +98,7 @@ class Stepper:
                 part, loss = yielded
                 loss = loss * (len(piece) / len(batch)) if len(pieces) > 1 else loss
                 loss.backward(inputs=self.movable[part])
-                totals.append(loss.detach().clone())  # a copy, since the guard's kernel writes to what it looks at
+                totals.append(loss.detach())
             yield part, sum(totals[1:], start=totals[0])
 
 
@@ -119,14 +120,15 @@ class FiniteGuard:
         self, part: str, loss: Tensor, gradients: list[Tensor], step: int, optimizer: torch.optim.Optimizer
     ) -> None:
         """Look at the loss and the gradients (or their norm) of `step` before the optimiser uses them."""
-        self._find_unfinite([loss, *gradients])
+        self._find_unfinite(gradients)
         if self.waits or not optimizer.defaults.get("fused"):
-            if self.found:
-                is_loss = not torch.isfinite(loss)
-                value = float(loss if is_loss else nn.utils.get_total_norm(gradients))
-                what = "the loss" if is_loss else "a gradient"
+            is_finite = math.isfinite(loss.item())
+            if self.found.item() or not is_finite:
+                what = "a gradient" if is_finite else "the loss"
+                value = float(nn.utils.get_total_norm(gradients) if is_finite else loss)
                 raise DivergedError(f"{what} of '{part}' became {value} at step {step + 1}")
             return
+        self.found = torch.maximum(self.found, (~torch.isfinite(loss)).float())
         self.first_bad_step = torch.where((self.first_bad_step < 0) & (self.found > 0), step, self.first_bad_step)
         optimizer.found_inf = self.found  # type: ignore[attr-defined]
 
@@ -140,9 +142,13 @@ class FiniteGuard:
             raise DivergedError(f"the loss or a gradient became infinite or NaN at step {int(self.first_bad_step) + 1}")
 
     def _find_unfinite(self, tensors: list[Tensor]) -> None:
-        """Set `found` to 1 where a number is infinite or NaN; the kernel also scales, here by one."""
-        real = [torch.view_as_real(tensor) if tensor.is_complex() else tensor for tensor in tensors]
-        torch._amp_foreach_non_finite_check_and_unscale_(real, self.found, self._one)
+        """Set `found` to 1 where a number is infinite or NaN."""
+        if self.found.device.type not in ("cpu", "cuda"):
+            is_finite = torch.isfinite(nn.utils.get_total_norm(tensors))
+            self.found = torch.maximum(self.found, (~is_finite).float())
+        elif tensors:  # one kernel of torch's gradient scaler, which also scales, here by one
+            real = [torch.view_as_real(tensor) if tensor.is_complex() else tensor for tensor in tensors]
+            torch._amp_foreach_non_finite_check_and_unscale_(real, self.found, self._one)
 
 
 @torch.no_grad()

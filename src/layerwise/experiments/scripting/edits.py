@@ -14,6 +14,7 @@ class Text:
 
     def __init__(self, code: str) -> None:
         self.tree = ast.parse(code)
+        self.nodes = list(ast.walk(self.tree))
         self.source = code.encode()
         self.lines = [0]
         for line in self.source.splitlines(keepends=True):

@@ -100,7 +100,7 @@ def is_known(node: ast.AST) -> bool:
 
 def known_expressions(text: Text) -> Iterator[Edit]:
     """Write values in the place of what can be worked out; sums and products stay, for they tell what they are."""
-    for node in ast.walk(text.tree):
+    for node in text.nodes:
         match node:
             case ast.UnaryOp(op=ast.USub()):
                 pass
@@ -124,7 +124,7 @@ def _shorter(text: Text, op: ast.boolop, values: list[ast.expr]) -> str:
 
 def known_branches(text: Text) -> Iterator[Edit]:
     """Put the statements that a known `if` leads to in its place, and drop what comes behind a `return`."""
-    for node in ast.walk(text.tree):
+    for node in text.nodes:
         for body in (getattr(node, field, None) for field in ("body", "orelse")):
             if not isinstance(body, list):
                 continue
@@ -158,7 +158,7 @@ def _unfolded(text: Text, node: ast.If, chosen: list[ast.stmt]) -> str:
 
 def same_arguments(text: Text) -> Iterator[Edit]:
     """Take a parameter out that gets the same word or truth value in all calls; of the network itself, any value."""
-    for function, calls, is_whole in _called(text.tree):
+    for function, calls, is_whole in _called(text):
         positions = function.args.args
         for position, parameter in enumerate(positions):
             if parameter.arg == "self":
@@ -180,20 +180,23 @@ def same_arguments(text: Text) -> Iterator[Edit]:
             return
 
 
-def _called(tree: ast.Module) -> Iterator[tuple[Function, list[ast.Call], bool]]:
+def _called(text: Text) -> Iterator[tuple[Function, list[ast.Call], bool]]:
     """Yield functions, methods and constructors that are only called, their calls, and whether all stand outside."""
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    outer = [n for s in tree.body if not isinstance(s, ast.ClassDef | ast.FunctionDef) for n in ast.walk(s)]
+    body = text.tree.body
+    classes = [node for node in body if isinstance(node, ast.ClassDef)]
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+    calls = [node for node in text.nodes if isinstance(node, ast.Call)]
+    outer = {id(n) for s in body if not isinstance(s, ast.ClassDef | ast.FunctionDef) for n in ast.walk(s)}
+    handed_on = _handed_on(text)
     for name, function in [*((f.name, f) for f in functions), *((c.name, _method(c, "__init__")) for c in classes)]:
         own = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == name]
-        if function and own and not function.decorator_list and _is_only_called(tree, name, own):
-            yield function, own, function.name == "__init__" and all(call in outer for call in own)
+        if function and own and not function.decorator_list and name not in handed_on:
+            yield function, own, function.name == "__init__" and all(id(call) in outer for call in own)
     for kind in classes:
+        inside = {id(node) for node in ast.walk(kind)}
         for function in (node for node in kind.body if isinstance(node, ast.FunctionDef)):
             own = [call for call in calls if _is_own_method(call.func, function.name)]
-            if own and all(call in list(ast.walk(kind)) for call in own) and not function.decorator_list:
+            if own and all(id(call) in inside for call in own) and not function.decorator_list:
                 yield function, own, False
 
 
@@ -208,21 +211,22 @@ def _method(kind: ast.ClassDef, name: str) -> Function | None:
     return next((node for node in kind.body if isinstance(node, ast.FunctionDef) and node.name == name), None)
 
 
-def _is_only_called(tree: ast.Module, name: str, calls: list[ast.Call]) -> bool:
-    """Whether a name stands nowhere but in calls, annotations and checks of a class."""
-    harmless = {id(call.func) for call in calls}
-    for node in ast.walk(tree):
+def _handed_on(text: Text) -> set[str]:
+    """Return the names that stand elsewhere than in calls, annotations and checks of a class."""
+    harmless: set[int] = set()
+    for node in text.nodes:
         parts: list[ast.AST | None] = []
         match node:
             case ast.Call(func=ast.Name(id="isinstance")):
-                parts = [*node.args]
+                parts = [node.func, *node.args]
+            case ast.Call():
+                harmless.add(id(node.func))
             case ast.arg() | ast.AnnAssign():
                 parts = [node.annotation]
             case ast.FunctionDef():
                 parts = [node.returns]
         harmless |= {id(inner) for part in parts if part for inner in ast.walk(part)}
-    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
-    return all(id(use) in harmless for use in uses)
+    return {node.id for node in text.nodes if isinstance(node, ast.Name) and id(node) not in harmless}
 
 
 def _argument(function: Function, call: ast.Call, position: int) -> ast.expr | None:
@@ -280,7 +284,7 @@ def _without_argument(text: Text, function: Function, call: ast.Call, position: 
 
 def known_names(text: Text) -> Iterator[Edit]:
     """Within functions write numbers and layers in the place of the names that were given to them."""
-    for function in ast.walk(text.tree):
+    for function in text.nodes:
         if isinstance(function, ast.FunctionDef):
             for number, statement in enumerate(function.body):
                 match statement:
@@ -342,7 +346,9 @@ def _without_pair(text: Text, statement: ast.stmt, pairs: list[tuple[ast.expr, a
 
 def idle_definitions(text: Text) -> Iterator[Edit]:
     """Drop functions, classes and constants that nothing uses."""
-    for node in text.tree.body:
+    body = text.tree.body
+    read = [{n.id for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} for s in body]
+    for position, node in enumerate(body):
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 pass
@@ -350,17 +356,17 @@ def idle_definitions(text: Text) -> Iterator[Edit]:
                 pass
             case _:
                 continue
-        others = [inner for other in text.tree.body if other is not node for inner in ast.walk(other)]
-        if not any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in others):
+        if not any(name in names for number, names in enumerate(read) if number != position):
             start, end = text.whole_lines(node)
-            while start and text.source[text.lines[text.lines.index(start) - 1] :].startswith(b"# "):
-                start = text.lines[text.lines.index(start) - 1]
-            yield start, end, ""
+            first = text.lines.index(start)
+            while first and text.source[text.lines[first - 1] :].startswith(b"# ") and not isinstance(node, Function):
+                first -= 1
+            yield text.lines[first], end, ""
 
 
 def idle_layers(text: Text) -> Iterator[Edit]:
     """Drop dropout that silences nothing, and arguments that say what PyTorch does anyway."""
-    for node in ast.walk(text.tree):
+    for node in text.nodes:
         match node:
             case ast.Call(args=args, keywords=keywords):
                 yield from (text.item(args, n) for n, arg in enumerate(args) if len(args) > 1 and _is_no_dropout(arg))
@@ -390,7 +396,7 @@ def _without_no_dropout(text: Text, kind: ast.ClassDef) -> Iterator[Edit]:
 
 def plain_assignments(text: Text) -> Iterator[Edit]:
     """Drop the annotations of names within functions."""
-    for function in ast.walk(text.tree):
+    for function in text.nodes:
         if isinstance(function, ast.FunctionDef):
             for node in ast.walk(function):
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
@@ -399,7 +405,7 @@ def plain_assignments(text: Text) -> Iterator[Edit]:
 
 def unread_names(text: Text) -> Iterator[Edit]:
     """Begin names with a dash that are unpacked with others and never read."""
-    for function in ast.walk(text.tree):
+    for function in text.nodes:
         if isinstance(function, ast.FunctionDef):
             names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
             read = {node.id for node in names if isinstance(node.ctx, ast.Load)}

@@ -12,7 +12,7 @@ from layerwise.data.sources.cifar import ARCHIVE
 from layerwise.errors import NotFoundError
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts
-from layerwise.experiments.scripting.section import Raw, Section, part, place
+from layerwise.experiments.scripting.section import Raw, Section, device_of, part, place
 from layerwise.tasks import Classification
 
 RESIZED = 'F.interpolate({}, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", antialias=True)'
@@ -31,6 +31,8 @@ def picture_section(run: Run, excerpts: Excerpts) -> Section:
         '    """Turn values from 0 to 1 into values about 0, by mean and deviation of the training pictures."""\n'
         "    return (pictures - MEAN) / STD\n"
     )
+    if preprocessing.channels > 1 and device_of(run) != "cpu":
+        scale = scale.replace("MEAN", "MEAN.to(pictures.device)").replace("STD", "STD.to(pictures.device)")
     settings = {**section.settings, "MEAN": _channels(preprocessing.mean), "STD": _channels(preprocessing.std)}
     return Section(section.steps, f"{section.functions}\n{scale}", settings, section.needs, section.note)
 

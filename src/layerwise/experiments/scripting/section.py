@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Definition, Excerpts, SourceFile
 from layerwise.experiments.scripting.specialise import Raw, literal
 
-__all__ = ["Raw", "Section", "part", "place", "settings_text", "take", "tidy", "wrapped", "wrapped_call"]
+__all__ = ["Raw", "Section", "device_of", "part", "place", "settings_text", "take", "tidy", "wrapped", "wrapped_call"]
 
 PARTS = "layerwise.experiments.scripting.parts"
 WIDTH = 120
@@ -31,6 +32,14 @@ class Section:
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     note: str = ""
+
+
+def device_of(run: Run) -> str:
+    """Return the kind of device that the run was trained on: cpu, or one that goes by another name."""
+    asked = run.experiment.machine.device.partition(":")[0]
+    if asked != "auto":
+        return asked
+    return "cpu" if run.folder.read_json("environment.json")["device"] == "cpu" else "cuda"
 
 
 def take(excerpts: Excerpts, module: str, *names: str) -> str:

@@ -30,7 +30,7 @@ class Specialiser:
         self.config, self.model, self.picture = config, model, picture
 
     def __call__(self, source: SourceFile, node: Definition) -> str:
-        text = Text(re.sub(r"  # (noqa|type: ignore|fmt: skip)[^\n]*", "", source.segment(node)))
+        text = Text(re.sub(r"  # (noqa|type: ignore)[^\n]*", "", source.segment(node)))
         return text.edited(self.edits(text, self.instance_of(node)))
 
     def instance_of(self, node: Definition) -> nn.Module | None:
@@ -51,6 +51,10 @@ class Specialiser:
                 for position, argument in enumerate(node.args):
                     if isinstance(argument, ast.Name) and argument.id == "config":
                         yield text.item(node.args, position)
+            elif isinstance(node, ast.Tuple):
+                for before, item in pairwise(node.elts):
+                    if isinstance(item, ast.Starred) and self.replacement(text, item, instance) == "":
+                        yield text.span(before)[1], text.span(item)[1], ","
             elif isinstance(node, ast.stmt) and is_check(node):
                 yield *text.whole_lines(node), ""
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and '"""' in text.of(node):

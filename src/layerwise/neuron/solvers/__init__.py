@@ -5,6 +5,7 @@
 | squared | squared.py: singular values, Gram matrix or conjugate gradients | lasso.py: coordinate descent |
 | logistic, squared hinge, Huber | smooth.py: Newton or L-BFGS | proximal.py: a lasso at each step |
 | hinge, absolute | cornered.py: Newton on a corner that is rounded less and less | proximal.py |
+| hinge with L2, sparse and wide | dual.py: coordinate descent on the dual | proximal.py |
 | cross-entropy | softmax.py: L-BFGS | softmax.py: accelerated proximal gradient |
 | perceptron | perceptron.py: its own rule | |
 """
@@ -16,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from layerwise.neuron.solvers.cornered import solve_cornered
+from layerwise.neuron.solvers.dual import solve_dual
 from layerwise.neuron.solvers.lasso import solve_lasso
 from layerwise.neuron.solvers.perceptron import solve_perceptron
 from layerwise.neuron.solvers.problem import Problem, Solution
@@ -24,6 +26,7 @@ from layerwise.neuron.solvers.smooth import solve_smooth
 from layerwise.neuron.solvers.softmax import solve_softmax
 from layerwise.neuron.solvers.squared import solve_squared
 
+SPARSE_COLUMNS = 300  # from so many on a matrix of second derivatives costs more than sparse passes
 SOLVABLE = ("squared", "absolute", "huber", "hinge", "squared-hinge", "logistic", "cross-entropy", "perceptron")
 
 
@@ -46,6 +49,8 @@ def solve(problem: Problem, classes: int = 0, seed: int = 0) -> Solution:
         return solve_lasso(problem)
     if problem.l1:
         return solve_proximal(problem)
+    if problem.loss == "hinge" and problem.sparse and problem.l2 and problem.columns > SPARSE_COLUMNS:
+        return solve_dual(problem)
     return solve_cornered(problem) if problem.loss in ("hinge", "absolute") else solve_smooth(problem)
 
 

@@ -19,6 +19,7 @@ from layerwise.neuron.solvers.problem import Problem, Solution
 Vector = NDArray[np.float64]
 
 SMALL = 2e7  # multiplications of the singular values that take no noticeable time
+WINDOW, SLOWEST = 10, 0.98  # iterations whose gains tell the ratio, and the ratio that is assumed at most
 GRAM_COLUMNS = 300  # up to so many columns the Gram matrix is quicker than conjugate gradients
 
 
@@ -125,7 +126,7 @@ def _solve_conjugate(problem: Problem) -> Solution:
 def _conjugate(problem: Problem, targets: Vector, level: float) -> tuple[Vector, float, float, int, bool]:
     """Return weights, objective, its estimated distance to the minimum as a share of it, iterations, whether it rests.
 
-    Each column is scaled by its own curvature. What is still to be gained is judged from what the last two iterations
+    Each column is scaled by its own curvature. What is still to be gained is judged from what the last iterations
     gained, as if the gains went on to fall in that ratio.
     """
     passes = Passes(problem, targets)
@@ -152,7 +153,8 @@ def _conjugate(problem: Problem, targets: Vector, level: float) -> tuple[Vector,
         new = float(residual @ (residual / scale))
         direction = residual / scale + (new / reach) * direction
         reach = new
-        ratio = min(0.95, float(np.sqrt(gains[-1] / gains[-3]))) if len(gains) > 2 else 0.95
+        back = min(len(gains) - 1, WINDOW)
+        ratio = min(SLOWEST, float((gains[-1] / gains[-1 - back]) ** (1 / back))) if back > 1 else SLOWEST
         left = gains[-1] * ratio / (1 - ratio)
         if left <= problem.tolerance * value or left <= 1e-15 * first:
             return weights, value, left / value if value else 0.0, iteration, True
