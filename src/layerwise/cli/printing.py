@@ -108,12 +108,19 @@ def say_result(run: Run, *, open_report: bool) -> None:
         say(f"no browser was found here; open {run.report.resolve()} in one.")
 
 
-NOUNS = {"pictures": "pictures", "table": "rows", "text": "texts"}
+NOUNS = {"pictures": "pictures", "table": "rows", "text": "texts", "series": "series", "tokens": "texts"}
 
 
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
-    sample = {"pictures": "picture.png", "table": "table.csv", "text": "letter.txt"}[run.facts["kind"]]
+    kinds = {
+        "pictures": "picture.png",
+        "table": "table.csv",
+        "text": "letter.txt",
+        "series": "series.ts",
+        "tokens": "names.txt",
+    }
+    sample = kinds[run.facts["kind"]]
     return [
         (f"layerwise predict {run.name} {sample}", "let it answer for your own files"),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),

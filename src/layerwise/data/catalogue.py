@@ -21,7 +21,7 @@ class Source:
     download_mb: what is fetched at first use, in units of 10^6 bytes; 0 for data that is there already.
     """
 
-    kind: Literal["pictures", "table", "text"]
+    kind: Literal["pictures", "table", "text", "series", "tokens"]
     goal: Literal["classification", "regression"]
     loader: str
     summary: str
@@ -116,6 +116,66 @@ SOURCES: dict[str, Source] = {
         licence="GPL-3",
         sizes=(2207,),
         download_mb=1.0,
+    ),
+    "japanese-vowels": Source(
+        kind="series",
+        goal="classification",
+        loader="series:japanese_vowels",
+        summary="which of nine men says two vowels, by 12 numbers a step",
+        origin="Kudo, Toyama and Shimbo (1999), from the PyPI package sktime",
+        licence="none stated",
+        sizes=(270, 370),
+        download_mb=8.2,
+    ),
+    "basic-motions": Source(
+        kind="series",
+        goal="classification",
+        loader="series:basic_motions",
+        summary="standing, walking, running or badminton, by a watch's six sensors",
+        origin="University of East Anglia (2016), from the PyPI package sktime",
+        licence="none stated",
+        sizes=(40, 40),
+        download_mb=8.2,
+    ),
+    "italy-power": Source(
+        kind="series",
+        goal="classification",
+        loader="series:italy_power",
+        summary="a day of electric power in Italy, in summer or in winter",
+        origin="Keogh, Wei, Xi, Lonardi, Shieh and Sirowy (2006), from the PyPI package sktime",
+        licence="none stated",
+        sizes=(67, 1029),
+        download_mb=8.2,
+    ),
+    "airline": Source(
+        kind="series",
+        goal="regression",
+        loader="series:airline",
+        summary="passengers of airlines each month, to be forecast for a year",
+        origin="Box and Jenkins (1976), from the PyPI package sktime",
+        licence="none stated",
+        sizes=(144,),
+        download_mb=8.2,
+    ),
+    "solar": Source(
+        kind="series",
+        goal="regression",
+        loader="series:solar",
+        summary="solar power of Great Britain each half hour, to be forecast for half a day",
+        origin="Sheffield Solar (2021), from the PyPI package sktime",
+        licence="none stated",
+        sizes=(336,),
+        download_mb=8.2,
+    ),
+    "names": Source(
+        kind="tokens",
+        goal="classification",
+        loader="names:names",
+        summary="first and last names, to be told which of 15 languages they are from",
+        origin="the PyPI package Faker",
+        licence="MIT",
+        sizes=(11000,),
+        download_mb=2.1,
     ),
     "spam": Source(
         kind="text",

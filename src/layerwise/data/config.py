@@ -19,7 +19,7 @@ class DataConfig:
 
     data: str = field(
         default="digits",
-        metadata={"help": "a data set's name, a folder of class folders, or a CSV or Parquet file"},
+        metadata={"help": "a data set's name, a folder of class folders, a CSV or Parquet file, or series as .ts"},
     )
     target: str | None = field(default=None, metadata={"help": "the column to predict (tables only)"})
     valid: float = field(default=0.1, metadata={"help": "share of the training data held out to choose the best epoch"})
@@ -40,6 +40,8 @@ class DataConfig:
         default=0.0,
         metadata={"help": "blend pairs of training samples; the alpha of the beta distribution, 0 for none"},
     )
+    window: int | None = field(default=None, metadata={"help": "steps of a series that a forecast is made from"})
+    horizon: int | None = field(default=None, metadata={"help": "steps of a series that are forecast"})
     limit: int | None = field(default=None, metadata={"help": "use only this many training samples, drawn by the seed"})
 
     def __post_init__(self) -> None:
@@ -50,3 +52,6 @@ class DataConfig:
             raise UsageError(f"--mixup must be 0 (none) or a positive number, such as 0.2, received {self.mixup!r}.")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit must be a number of samples of at least 1, received {self.limit!r}.")
+        for flag, steps in (("--window", self.window), ("--horizon", self.horizon)):
+            if steps is not None and steps < 1:
+                raise UsageError(f"{flag} must be a whole number of steps of at least 1, received {steps!r}.")

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-Kind = Literal["pictures", "table", "text"]
+Kind = Literal["pictures", "table", "text", "series", "tokens"]
 Goal = Literal["classification", "regression"]
 
 
@@ -29,7 +29,8 @@ class Rows(Protocol):
 class Split:
     """Samples with their targets, in a fixed order.
 
-    inputs: compact samples, (n, channels, height, width) uint8 for pictures, (n, features) for tables and texts.
+    inputs: compact samples, (n, channels, height, width) uint8 for pictures, (n, features) for tables and counted
+        texts, (n, time, channels) float32 for series, padded by NaN, (n, time) int64 for tokens, padded by 0.
     targets: (n,) int64 class numbers, or (n, outputs) float32 values.
     ids: a stable name of each sample (file path, row number), for messages and for the worst errors.
     """
@@ -56,7 +57,10 @@ class Preprocessing(Protocol):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one prepared sample, without the batch: (channels, height, width) or (features,)."""
+        """Shape of one prepared sample, without the batch: (channels, height, width), (features,) or (time, channels).
+
+        Tokens count as steps of as many channels as there are tokens, of which one is 1.
+        """
         ...
 
     def read(self, source: Path) -> tuple[Tensor, list[str]]:
@@ -64,7 +68,7 @@ class Preprocessing(Protocol):
         ...
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        """Turn compact samples into float32 network inputs, on whatever device they are."""
+        """Turn compact samples into network inputs, float32 or token numbers, on whatever device they are."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -82,7 +86,11 @@ class Notice:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Named splits with their meaning. The test split is for the final evaluation and touches nothing else."""
+    """Named splits with their meaning. The test split is for the final evaluation and touches nothing else.
+
+    classes: names of the classes, in the order of their numbers. target_names: of the values that are predicted.
+    target_means, target_deviations: of each such value over the training split, in its own unit.
+    """
 
     name: str
     kind: Kind
@@ -93,6 +101,8 @@ class Dataset:
     preprocessing: Preprocessing
     classes: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
+    target_means: tuple[float, ...] = ()
+    target_deviations: tuple[float, ...] = ()
     source: str = ""
     notices: tuple[Notice, ...] = ()
 

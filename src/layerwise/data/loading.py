@@ -12,15 +12,25 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from layerwise.data.catalogue import SOURCES, load_material
+from layerwise.data.characters import CharacterPreprocessing, character_dataset
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Preprocessing, Rows, Split
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
-from layerwise.data.materials import PictureMaterial, Progress, TableMaterial
+from layerwise.data.materials import (
+    ForecastMaterial,
+    LabelledTexts,
+    PictureMaterial,
+    Progress,
+    SeriesMaterial,
+    TableMaterial,
+)
 from layerwise.data.picture_files import is_picture_name
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.saved import check_fields
+from layerwise.data.series import SeriesPreprocessing
+from layerwise.data.series_dataset import forecast_dataset, forecast_file, series_dataset, series_file
 from layerwise.data.splits import hold_out, limit_indices, split_indices
 from layerwise.data.tables import TABLE_SUFFIXES
 from layerwise.data.tabular import frame_dataset, table_file_dataset
@@ -32,6 +42,8 @@ PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
     "pictures": PicturePreprocessing.from_json,
     "table": TablePreprocessing.from_json,
     "text": TextPreprocessing.from_json,
+    "series": SeriesPreprocessing.from_json,
+    "tokens": CharacterPreprocessing.from_json,
 }
 
 
@@ -55,6 +67,10 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     elif path.is_dir():
         folder = scan_folder(path, image_size=config.image_size)
         dataset = picture_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
+    elif path.suffix.lower() == ".ts" and path.is_file():
+        dataset = series_dataset(series_file(path), path.stem, config, seed)
+    elif path.name.lower().endswith(TABLE_SUFFIXES) and config.horizon:
+        dataset = forecast_dataset(forecast_file(path, config), path.stem, config)
     elif path.name.lower().endswith(TABLE_SUFFIXES):
         dataset = table_file_dataset(path, config, seed)
     elif path.exists():
@@ -72,7 +88,10 @@ def _unsuitable(path: Path) -> str:
         return f"{path} is an archive where {expected}; unpack it and name what was in it."
     if is_picture_name(path):
         return f"{path} is one picture where {expected}; make a folder with a folder of pictures for each class."
-    return f"{path} is a file where {expected}; save a table under a name that ends in {', '.join(TABLE_SUFFIXES)}."
+    return (
+        f"{path} is a file where {expected}; save a table under a name that ends in {', '.join(TABLE_SUFFIXES)}, "
+        "and series under one that ends in .ts."
+    )
 
 
 def _nothing_there(data: str) -> str:
@@ -127,12 +146,20 @@ def picture_dataset(material: PictureMaterial, name: str, config: DataConfig, se
 
 
 def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
-    material = load_material(config.data, progress)
-    if isinstance(material, PictureMaterial):
-        return picture_dataset(material, config.data, config, seed)
-    if isinstance(material, TableMaterial):
-        return frame_dataset(material.frame, material.target, material.goal, config.data, config, seed, material.source)
-    return text_dataset(material.texts, material.labels, material.ids, config.data, config, seed, material.source)
+    name, material = config.data, load_material(config.data, progress)
+    match material:
+        case PictureMaterial():
+            return picture_dataset(material, name, config, seed)
+        case TableMaterial():
+            return frame_dataset(material.frame, material.target, material.goal, name, config, seed, material.source)
+        case SeriesMaterial():
+            return series_dataset(material, name, config, seed)
+        case ForecastMaterial():
+            return forecast_dataset(material, name, config)
+        case LabelledTexts():
+            return character_dataset(material, name, config, seed)
+        case _:
+            return text_dataset(material.texts, material.labels, material.ids, name, config, seed, material.source)
 
 
 def _divide(material: PictureMaterial, config: DataConfig, seed: int) -> tuple[Split, Split, Split]:
@@ -191,9 +218,15 @@ def _resize(split: Split, side_px: int) -> Split:
 
 def _check_flags(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
+    if (config.window or config.horizon) and dataset.kind != "series":
+        flag = "--horizon" if config.horizon else "--window"
+        raise UsageError(f"{flag} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
     if config.image_size and dataset.kind != "pictures":
         raise UsageError(f"--image-size is for pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
-    if dataset.kind != "table":
+    is_forecast_of_table = bool(config.horizon) and config.data not in SOURCES
+    if is_forecast_of_table and config.split_by == "group":
+        raise UsageError("--split-by group suits no forecast, whose latest steps are for testing; leave it out.")
+    if dataset.kind != "table" and not is_forecast_of_table:
         for flag, value in (("--target", config.target), ("--split-column", config.split_column)):
             if value:
                 raise UsageError(f"{flag} names a column, and {dataset.name} is no table; leave it out.")

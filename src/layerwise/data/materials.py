@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from layerwise.data.dataset import Goal, Notice, Split
 
 Progress = Callable[[str], None]
+Series = NDArray[np.float32]  # (time, channels)
 
 
 @dataclass(frozen=True)
@@ -48,4 +51,41 @@ class TextMaterial:
     source: str
 
 
-Material = PictureMaterial | TableMaterial | TextMaterial
+@dataclass(frozen=True)
+class SeriesMaterial:
+    """Series with a label each, (time, channels), of any lengths; those for testing apart where the data has them."""
+
+    series: Sequence[Series]
+    labels: Sequence[str]
+    channels: tuple[str, ...]
+    source: str
+    test_series: Sequence[Series] = ()
+    test_labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ForecastMaterial:
+    """One long series whose next values are to be told.
+
+    frame: a row a step, in the order of time. target: the column to forecast. time: the column with the times, if any.
+    window, horizon: steps that a forecast is made from, and steps that it tells, unless the user says otherwise.
+    """
+
+    frame: pl.DataFrame
+    target: str
+    time: str | None
+    source: str
+    window: int
+    horizon: int
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Short texts that are read character by character, with a label each."""
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+    source: str
+
+
+Material = PictureMaterial | TableMaterial | TextMaterial | SeriesMaterial | ForecastMaterial | LabelledTexts

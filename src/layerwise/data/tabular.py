@@ -157,6 +157,8 @@ def _divide_and_encode(
         preprocessing=preprocessing,
         classes=target.classes,
         target_names=() if target.classes else (target.name,),
+        target_means=() if target.classes else (target.mean,),
+        target_deviations=() if target.classes else (target.deviation,),
         source=source,
     )
     notices = (*table.notices, *rows.notices, *target_notices, *left_out, *fit_notices)

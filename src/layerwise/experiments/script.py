@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 
+from layerwise.errors import UsageError
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.augmentation import variation
 from layerwise.experiments.scripting.excerpts import Excerpts, import_lines
@@ -28,6 +29,8 @@ def plain_script(run: Run) -> str:
         UsageError: the run has something that no short script can be written of; the sentence says what.
         NotFoundError: the data of the run is not where it was.
     """
+    if run.facts["kind"] not in DATA_SECTIONS:
+        raise UsageError(f"no plain script can be written of a run on {run.facts['kind']} yet; read the run's folder.")
     excerpts = Excerpts()
     data = DATA_SECTIONS[run.facts["kind"]](run, excerpts)
     augment = run.experiment.data.augment

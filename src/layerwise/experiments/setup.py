@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from layerwise.data.augmentation import Augmentation
 from layerwise.data.batches import Batches, Variation
 from layerwise.data.dataset import Dataset, Split
-from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.loading import load
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
+from layerwise.experiments.suitability import check_suits
 from layerwise.models import build
 from layerwise.tasks import Classification, Regression, Task
 from layerwise.training.machine import Pace, choose_pace, pick_device
@@ -71,6 +71,8 @@ def set_up(
     variation = variation_of(experiment, dataset)
     task = task_of(experiment, dataset)
     torch.manual_seed(training.seed)
+    if module is None:
+        check_suits(experiment, dataset)
     model = module or build(experiment.model, dataset.input_shape, dataset.output_count, **experiment.model_options)
     ranks = Ranks.join(pick_device(machine.device))
     model.to(ranks.device)
@@ -126,9 +128,7 @@ def task_of(experiment: Experiment, dataset: Dataset) -> Task:
         if experiment.asked.get(option):
             flag = option.replace("_", "-")
             raise UsageError(f"--{flag} is for classes, and the target of {dataset.name} is a number; leave it out.")
-    preprocessing = dataset.preprocessing
-    assert isinstance(preprocessing, TablePreprocessing)
-    return Regression(dataset.target_names, (preprocessing.target.mean,), (preprocessing.target.deviation,))
+    return Regression(dataset.target_names, dataset.target_means, dataset.target_deviations)
 
 
 def variation_of(experiment: Experiment, dataset: Dataset) -> Variation:

@@ -30,7 +30,7 @@ class Entry:
     variant: str
     summary: str
     paper: str
-    takes: Literal["pictures", "features", "any"]
+    takes: Literal["pictures", "features", "sequences", "any"]
     usual_input: tuple[int, ...]
     usual_outputs: int
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +53,14 @@ SMALL_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 10, "warmup": 2.0}
 SMALL_PLAIN: Mapping[str, Any] = {**SMALL_PICTURES, "learning_rate": 0.05}
 CIFAR_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 160, "weight_decay": 1e-4}
 LARGE_PICTURES: Mapping[str, Any] = {**SGD, "epochs": 90, "batch_size": 256, "weight_decay": 1e-4, "warmup": 5.0}
+SEQUENCES: Mapping[str, Any] = {
+    "optimizer": "adamw",
+    "learning_rate": 3e-3,
+    "schedule": "one-cycle",
+    "clip_norm": 1.0,
+    "batch_size": 32,
+    "epochs": 40,
+}
 LINES: Mapping[str, Any] = {"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"}
 
 CATALOGUE: dict[str, Entry] = {
@@ -88,6 +96,50 @@ CATALOGUE: dict[str, Entry] = {
         usual_input=(30,),
         usual_outputs=2,
         training={"epochs": 40, "batch_size": 32, "optimizer": "adamw", "learning_rate": 2e-3, "schedule": "one-cycle"},
+    ),
+    "rnn": Entry(
+        file="recurrent",
+        model="Recurrent",
+        variant="rnn",
+        summary="a state carried from step to step: the simplest recurrent network",
+        paper="Elman 1990, https://doi.org/10.1207/s15516709cog1402_1",
+        takes="sequences",
+        usual_input=(28, 12),
+        usual_outputs=9,
+        training=SEQUENCES,
+    ),
+    "lstm": Entry(
+        file="recurrent",
+        model="Recurrent",
+        variant="lstm",
+        summary="a recurrent network with a memory that gates write, keep and show",
+        paper="Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735",
+        takes="sequences",
+        usual_input=(28, 12),
+        usual_outputs=9,
+        training=SEQUENCES,
+    ),
+    "gru": Entry(
+        file="recurrent",
+        model="Recurrent",
+        variant="gru",
+        summary="a recurrent network with two gates: a smaller LSTM",
+        paper="Cho et al. 2014, https://arxiv.org/abs/1406.1078",
+        takes="sequences",
+        usual_input=(28, 12),
+        usual_outputs=9,
+        training=SEQUENCES,
+    ),
+    "vit": Entry(
+        file="vit",
+        model="ViT",
+        variant="vit",
+        summary="a picture as a row of patches, read by attention",
+        paper="Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929",
+        takes="pictures",
+        usual_input=(1, 28, 28),
+        usual_outputs=10,
+        training={**SEQUENCES, "learning_rate": 1e-3, "weight_decay": 0.05, "batch_size": 128, "epochs": 20},
     ),
     "lenet5": Entry(
         file="lenet",

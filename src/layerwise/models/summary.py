@@ -19,7 +19,8 @@ class Row:
     """One layer.
 
     name: its path in the network. kind: its class. output_shape: without the batch.
-    parameters: its own, counted at its first use. multiply_adds: of convolutions and dense layers, for one sample.
+    parameters: its own, counted at its first use.
+    multiply_adds: of convolutions, products of matrices and recurrent layers, for one sample.
     receptive_field: pixels a side of the input that an output can see, None where outputs have no place in the picture.
     stride: pixels of the input between neighbouring outputs, None likewise.
     """
@@ -111,7 +112,8 @@ class _Trace(TorchFunctionMode):
     def _add_row(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def add(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             work, batch = self._work.pop(), 2
-            if not isinstance(output, Tensor):
+            output = next(_tensors([output]), None)  # of several, such as the steps and the last state, the first
+            if output is None:
                 return
             window, seen = window_of(layer), self._widest(inputs)
             if window and seen:
@@ -133,9 +135,8 @@ class _Trace(TorchFunctionMode):
             seen = self._widest(_tensors(args))
             if result.ndim == 4 and seen and "adaptive" not in func.__name__:
                 self._fields.setdefault(id(result), (result, seen))
-            if func.__name__ in ("conv1d", "conv2d", "conv3d", "linear") and self._work:
-                weight = args[1]  # (outputs, inputs) or (outputs, inputs / groups, kernel height, kernel width)
-                self._work[-1] += result.numel() * weight[0].numel()
+        if self._work:
+            self._work[-1] += _products(func.__name__, args, result)
         return result
 
     def _widest(self, tensors: Iterable[Any]) -> _Field | None:
@@ -145,6 +146,22 @@ class _Trace(TorchFunctionMode):
         new = [p for p in layer.parameters(recurse=False) if id(p) not in self._counted]
         self._counted.update(map(id, new))
         return sum(p.numel() for p in new)
+
+
+def _products(name: str, args: tuple[Any, ...], result: Any) -> int:
+    """Return the multiply-adds of one operation, for the whole batch."""
+    if name in ("conv1d", "conv2d", "conv3d", "linear"):
+        weight = args[1]  # (outputs, inputs) or (outputs, inputs / groups, kernel height, kernel width)
+        return int(result.numel() * weight[0].numel())
+    if name in ("matmul", "__matmul__", "bmm"):
+        return int(result.numel() * args[0].shape[-1])
+    if name == "scaled_dot_product_attention":
+        queries, keys, values = args[:3]  # (batch, heads, time, part)
+        return int(queries.shape[:-1].numel() * keys.shape[-2] * (keys.shape[-1] + values.shape[-1]))
+    if name in ("rnn_tanh", "lstm", "gru"):
+        steps = result[0].shape[:-1].numel()  # every matrix of every layer and direction is used once a step
+        return int(steps * sum(weight.numel() for weight in args[2] if weight.ndim == 2))
+    return 0
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:

@@ -115,6 +115,20 @@ RECIPES: dict[str, Recipe] = {
         bound=0.97,
         figure="98.79 ± 0.13 % over 3 seeds, 3 s",
     ),
+    "vowels-gru": Recipe(
+        summary="which of nine men says two vowels, by a recurrent network",
+        options={"model": "gru", "data": "japanese-vowels"},
+        metric="accuracy",
+        bound=0.95,
+        figure="",
+    ),
+    "names-gru": Recipe(
+        summary="which of 15 languages a name is from, letter by letter, read both ways",
+        options={"model": "gru", "data": "names", "bidirectional": True, "dropout": 0.3, "epochs": 12},
+        metric="accuracy",
+        bound=0.6,
+        figure="",
+    ),
     "titanic-mlp": Recipe(
         summary="who survived the Titanic, by a small network",
         options={**TABLE, "data": "titanic"},

@@ -6,7 +6,7 @@ from layerwise.reports import wording
 from layerwise.reports.evaluation import ClassEvaluation, Evaluation, ValueEvaluation
 from layerwise.reports.facts import ReportFacts
 
-NOUNS = {"pictures": "picture", "table": "row", "text": "text"}
+NOUNS = {"pictures": "picture", "table": "row", "text": "text", "series": "series", "tokens": "text"}
 BALANCED_TO = 1.3  # the commonest class has at most this many times its even share
 
 

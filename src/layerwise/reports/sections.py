@@ -17,7 +17,13 @@ from layerwise.reports.headline import NOUNS
 from layerwise.reports.observations import observe
 from layerwise.reports.statistics import targets_in_units
 
-EXAMPLES = {"pictures": "picture.png", "table": "table.csv", "text": "letter.txt"}
+EXAMPLES = {
+    "pictures": "picture.png",
+    "table": "table.csv",
+    "text": "letter.txt",
+    "series": "series.ts",
+    "tokens": "names.txt",
+}
 LAYERS_SHOWN_OPEN = 16
 ROWS_SHOWN_OPEN = 12
 

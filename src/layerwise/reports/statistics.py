@@ -18,6 +18,7 @@ from layerwise.data.columns import BooleanColumn, CategoryColumn, Column, DateCo
 from layerwise.data.dataset import Dataset
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.series import SeriesPreprocessing
 from layerwise.reports import wording
 
 ROWS_READ = 20_000  # of larger data, so many rows spread evenly are looked at
@@ -29,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Statistic:
-    """One column of a table, one channel of pictures, or the length of texts, over the training samples.
+    """One column of a table, one channel of pictures or series, or the length of texts, over the training samples.
 
     mean, deviation, lowest, median, highest: None where the values are words or dates.
     missing: share of the samples. common: the most frequent words with their shares, or the span of dates.
@@ -58,7 +59,7 @@ class Statistic:
 
 
 def statistics(dataset: Dataset) -> list[Statistic]:
-    """Describe the training split: each column of a table, each channel of pictures, the length of texts."""
+    """Describe the training split: each column of a table, each channel of pictures and series, the length of texts."""
     rows = torch.linspace(0, len(dataset.train) - 1, min(ROWS_READ, len(dataset.train))).long().unique()
     inputs, targets = dataset.train.take(rows)
     preprocessing = dataset.preprocessing
@@ -71,6 +72,10 @@ def statistics(dataset: Dataset) -> list[Statistic]:
             for column, span in zip(preprocessing.columns, preprocessing.spans().values(), strict=True)
         ]
         return [*described, *_targets(dataset, targets)]
+    if isinstance(preprocessing, SeriesPreprocessing):
+        return [*_series(preprocessing, inputs), *_targets(dataset, targets)]
+    if dataset.kind == "tokens":
+        return [_numbers("characters a text", "number", (inputs != 0).double().sum(1).numpy())]
     if dataset.kind == "text":
         return [_numbers("known words a text", "number", inputs.double().sum(1).numpy())]
     return [_numbers("all inputs", "number", inputs.double().flatten().numpy()), *_targets(dataset, targets)]
@@ -82,6 +87,8 @@ def targets_in_units(dataset: Dataset, targets: Tensor) -> Floats:
     if isinstance(dataset.preprocessing, TablePreprocessing):
         target = dataset.preprocessing.target
         return _unscaled(values, target.mean, target.deviation)
+    if isinstance(dataset.preprocessing, SeriesPreprocessing):  # all steps of a forecast are on one scale
+        return _unscaled(values, dataset.target_means[0], dataset.target_deviations[0])
     return values
 
 
@@ -102,6 +109,15 @@ def _channels(pictures: Tensor) -> Iterator[Statistic]:
     names = CHANNELS.get(channels, tuple(f"channel {number + 1}" for number in range(channels)))
     for name, plane in zip(names, pictures.unbind(1), strict=True):
         yield _numbers(name, "pixels", plane.double().flatten().numpy())
+
+
+def _series(preprocessing: SeriesPreprocessing, series: Tensor) -> Iterator[Statistic]:
+    """The steps that each training series has, and the numbers of each channel over them."""
+    there = ~series[..., 0].isnan()
+    if not preprocessing.is_window:
+        yield _numbers("steps", "number", there.double().sum(1).numpy())
+    for number, name in enumerate(preprocessing.channels):
+        yield _numbers(name, "number", series[..., number][there].double().numpy())
 
 
 def _column(column: Column, encoded: Floats) -> Statistic:

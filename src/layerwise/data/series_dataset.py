@@ -1,0 +1,167 @@
+"""From series to data sets: labelled ones, and windows of a long one with what came after them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from torch import Tensor
+
+from layerwise.data.checks import check_splits
+from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Dataset, Split
+from layerwise.data.materials import ForecastMaterial, Series, SeriesMaterial
+from layerwise.data.series import SeriesPreprocessing, pad, read_ts
+from layerwise.data.splits import check_shares, hold_out, limit_indices, split_indices
+from layerwise.data.tables import open_rows
+from layerwise.errors import DataError, UsageError, nearest
+
+
+def series_dataset(material: SeriesMaterial, name: str, config: DataConfig, seed: int) -> Dataset:
+    """Divide labelled series, keeping a test part that they bring along; scale them by the training split."""
+    if config.horizon or config.window:
+        flag = "--horizon" if config.horizon else "--window"
+        raise UsageError(f"{flag} is for forecasts, and the series of {name} have labels; leave it out.")
+    classes = tuple(sorted({*material.labels, *material.test_labels}))
+    labels = torch.tensor([classes.index(label) for label in material.labels])
+    if material.test_series:
+        train, valid = hold_out(len(labels), valid=config.valid, seed=seed, classes=labels)
+        test_labels = torch.tensor([classes.index(label) for label in material.test_labels])
+        everything = torch.arange(len(test_labels))
+        test = split_of(material.test_series, test_labels, everything, "test series")
+    else:
+        train, valid, rest = split_indices(len(labels), test=config.test, valid=config.valid, seed=seed, classes=labels)
+        test = split_of(material.series, labels, rest, "series")
+    train = limit_indices(train, config.limit, seed, labels)
+    train_split, valid_split = (split_of(material.series, labels, part, "series") for part in (train, valid))
+    assert isinstance(train_split.inputs, Tensor)
+    dataset = Dataset(
+        name=name,
+        kind="series",
+        goal="classification",
+        train=train_split,
+        valid=valid_split,
+        test=test,
+        preprocessing=SeriesPreprocessing.fit(train_split.inputs, material.channels),
+        classes=classes,
+        source=material.source,
+    )
+    return replace(dataset, notices=check_splits(dataset))
+
+
+def series_file(path: Path) -> SeriesMaterial:
+    """Read a .ts file of labelled series."""
+    series, labels = read_ts(path.read_bytes(), str(path))
+    if not all(labels):
+        raise DataError(
+            f"{path} has no labels, so there is nothing to learn; its header must say '@classLabel true ...'."
+        )
+    channels = tuple(f"channel {number + 1}" for number in range(series[0].shape[1]))
+    return SeriesMaterial(series, labels, channels, str(path))
+
+
+def forecast_file(path: Path, config: DataConfig) -> ForecastMaterial:
+    """Read a table as one series, in the order of --split-column where one is named."""
+    assert config.horizon
+    if not config.target:
+        raise UsageError("--horizon needs --target, the column whose next values are to be told.")
+    rows = open_rows(path)
+    wanted = [name for name in (config.target, config.split_column) if name]
+    for name in wanted:
+        if name not in rows.names:
+            raise DataError(f"{path} has no column '{name}'.{nearest(name, rows.names)}")
+    frame = pl.concat([chunk.frame for chunk in rows.chunks()])
+    if config.split_column:
+        frame = frame.sort(config.split_column)
+    numeric = {
+        name: frame[name].cast(pl.Float32, strict=False) for name in frame.columns if name != config.split_column
+    }
+    usable = [values for name, values in numeric.items() if name == config.target or not values.null_count()]
+    times = [frame[config.split_column]] if config.split_column else []
+    window = config.window or 2 * config.horizon
+    return ForecastMaterial(
+        pl.DataFrame([*times, *usable]), config.target, config.split_column, str(path), window, config.horizon
+    )
+
+
+def split_of(series: Sequence[Series], labels: Tensor, positions: Tensor, word: str) -> Split:
+    """Return the samples at `positions`, padded to the longest of them."""
+    chosen = positions.tolist()
+    inputs = pad([series[position] for position in chosen]) if chosen else torch.empty(0, 1, series[0].shape[1])
+    return Split(inputs, labels[positions], [f"{word} {position + 1}" for position in chosen])
+
+
+def forecast_dataset(material: ForecastMaterial, name: str, config: DataConfig) -> Dataset:
+    """Cut a long series into windows with the steps that follow; the latest steps are for testing.
+
+    No value that is to be told for testing or validation is told, or seen at its time, in training.
+
+    Raises:
+        DataError: the series is too short, or a value is missing. UsageError: the shares leave nothing to learn from.
+    """
+    check_shares(test=config.test, valid=config.valid, by="time")
+    window, horizon = config.window or material.window, config.horizon or material.horizon
+    channels, steps = numbers_of(material, name)
+    times = (
+        [str(time) for time in material.frame[material.time]] if material.time else list(map(str, range(len(steps))))
+    )
+    count = len(steps)
+    test_from = count - max(horizon, round(config.test * count))
+    valid_from = test_from - (max(horizon, round(config.valid * test_from)) if config.valid else 0)
+    if valid_from < window + horizon:
+        raise DataError(
+            f"{name} has {count} steps, and with --window {window} and --horizon {horizon} too few of them are left to "
+            f"learn from; give a longer series, or lower one of them."
+        )
+    scale = torch.from_numpy(steps[:valid_from])
+    preprocessing = SeriesPreprocessing.fit(scale[None], channels, length=window, is_window=True)
+    mean, deviation = preprocessing.mean[0], preprocessing.std[0]
+    inputs = sliding_window_view(steps, window, axis=0)[: count - window].swapaxes(1, 2).copy()
+    futures = sliding_window_view((steps[:, 0] - mean) / deviation, horizon)[window:]
+
+    def part(first: int, end: int) -> Split:
+        """The windows whose forecasts lie within the steps from `first` to before `end`."""
+        chosen = slice(max(0, first - window), max(0, end - horizon - window + 1))
+        ids = times[window:][chosen]
+        return Split(torch.from_numpy(inputs[chosen]), torch.from_numpy(futures[chosen].astype(np.float32)), ids)
+
+    earliest = max(0, valid_from - window - horizon + 1 - config.limit) if config.limit else 0
+    train = part(window + earliest, valid_from)
+    return Dataset(
+        name=name,
+        kind="series",
+        goal="regression",
+        train=train,
+        valid=part(valid_from, test_from) if config.valid else part(0, 0),
+        test=part(test_from, count),
+        preprocessing=preprocessing,
+        target_names=tuple(f"{channels[0]} +{step + 1}" for step in range(horizon)),
+        target_means=(mean,) * horizon,
+        target_deviations=(deviation,) * horizon,
+        source=material.source,
+    )
+
+
+def numbers_of(material: ForecastMaterial, name: str) -> tuple[tuple[str, ...], Series]:
+    """Return the channels, the target first, and their numbers, (steps, channels).
+
+    Raises:
+        DataError: the target is no column of numbers, or a value is missing.
+    """
+    frame = material.frame
+    numeric = [column for column in frame.columns if frame[column].dtype.is_numeric() and column != material.time]
+    if material.target not in numeric:
+        raise DataError(f"{name}: column '{material.target}' holds no numbers, so it cannot be forecast; name another.")
+    channels = (material.target, *(column for column in numeric if column != material.target))
+    chosen = frame.select(pl.col(channels).cast(pl.Float32))
+    for column in channels:
+        missing = ~chosen[column].is_finite().fill_null(False)
+        if missing.any():
+            row = int(missing.arg_max() or 0) + 1
+            raise DataError(f"{name}: column '{column}' holds no number in row {row}; fill it in, or drop the column.")
+    return channels, np.array(chosen.to_numpy(), dtype=np.float32)

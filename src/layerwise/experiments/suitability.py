@@ -1,0 +1,53 @@
+"""Whether a network can read some data at all, said before anything is trained."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from layerwise.data.dataset import Dataset, Split
+from layerwise.errors import UsageError
+from layerwise.experiments.experiment import Experiment
+from layerwise.models import entry_of
+
+WORDS = {"series": "series", "tokens": "characters"}
+
+
+def check_suits(experiment: Experiment, dataset: Dataset) -> None:
+    """Raise UsageError where a network of the catalogue, or an option, cannot work on data of this kind.
+
+    Shapes are the networks' own to refuse; here is what a shape does not tell.
+    """
+    name, data = experiment.model, dataset.name
+    if dataset.kind == "tokens" and experiment.data.mixup:
+        raise UsageError(f"--mixup blends numbers, and {data} is characters; leave it out.")
+    takes = entry_of(name).takes
+    if takes == "sequences":
+        _check_recurrent(experiment, dataset)
+    elif takes == "pictures" and dataset.kind in WORDS:
+        raise UsageError(f"{name} takes pictures, and {data} is {WORDS[dataset.kind]}; use rnn, lstm or gru.")
+    elif dataset.kind == "tokens":
+        raise UsageError(f"{name} takes numbers, and {data} is characters; use rnn, lstm or gru.")
+    elif dataset.kind == "series" and not _of_one_length(dataset):
+        raise UsageError(f"{name} takes samples of one length, and the series of {data} differ; use rnn, lstm or gru.")
+
+
+def _check_recurrent(experiment: Experiment, dataset: Dataset) -> None:
+    name, data, options = experiment.model, dataset.name, experiment.model_options
+    if experiment.machine.compile == "yes":
+        raise UsageError(f"--compile yes: PyTorch's compiler cannot take {name}; leave it out.")
+    if options.get("each_step"):
+        raise UsageError(f"--each-step gives outputs at every step, and {data} has one target a sample; leave it out.")
+    if options.get("from_last") and dataset.goal != "regression":
+        raise UsageError(f"--from-last is for forecasts, and {data} has classes; leave it out.")
+
+
+def _of_one_length(dataset: Dataset) -> bool:
+    """Whether all series of all splits are as long as the network is made for."""
+
+    def fits(split: Split) -> bool:
+        inputs = split.inputs
+        return not isinstance(inputs, Tensor) or (
+            inputs.shape[1] == dataset.input_shape[0] and not bool(inputs.isnan().any())
+        )
+
+    return all(fits(split) for split in (dataset.train, dataset.valid, dataset.test) if len(split))

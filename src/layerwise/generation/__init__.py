@@ -1,0 +1,1 @@
+"""Turning a trained network into samples: decoding of texts, walks and grids of painted pictures."""

@@ -1,0 +1,110 @@
+"""Generative adversarial networks: a generator paints, a discriminator tells painted from real.
+
+Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661. `dcgan`: Radford, Metz and Chintala 2015,
+https://arxiv.org/abs/1511.06434. `gan`: the same game with the relativistic loss of Jolicoeur-Martineau 2018 and the
+two gradient penalties of Huang et al. 2024, "The GAN is dead; long live the GAN!", https://arxiv.org/abs/2501.05441,
+whose networks have no normalisation that looks over the batch. The losses are the task's (`tasks/adversarial.py`).
+
+Deviations: sizes for small pictures; nearest-neighbour growth and 3x3 convolutions instead of transposed ones, which
+leave a chequered pattern (Odena et al. 2016); plain convolutions where R3GAN has residual bottlenecks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.layers.options import require, require_count, require_sizes
+from layerwise.layers.sizes import picture_shape
+
+
+@dataclass(frozen=True)
+class GANConfig:
+    """Options of generator and discriminator. Raises UsageError for a value that cannot work."""
+
+    noise: int = field(default=64, metadata={"help": "numbers that a picture is painted from"})
+    widths: tuple[int, ...] = field(
+        default=(128, 64, 32), metadata={"help": "channels from the coarsest to the finest maps"}
+    )
+    batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch, as DCGAN does"})
+    relativistic: bool = field(default=True, metadata={"help": "judge real against painted, with gradient penalties"})
+    gradient_penalty: float = field(default=0.5, metadata={"help": "weight of both gradient penalties"})
+
+    def __post_init__(self) -> None:
+        require_count("noise", self.noise)
+        require_sizes("widths", self.widths)
+        require(len(self.widths) > 1, "widths", "at least two numbers of channels", self.widths)
+        require(self.gradient_penalty >= 0, "gradient_penalty", "a number of at least 0", self.gradient_penalty)
+
+
+class Generator(nn.Sequential):
+    """Noise to a small map, which grows to a picture in [-1, 1]; (batch, noise) -> (batch, channels, height, width)."""
+
+    def __init__(self, picture: tuple[int, int, int], config: GANConfig) -> None:
+        channels, height, width = picture
+        doublings = len(config.widths) - 1
+        rows, columns = -(-height // 2**doublings), -(-width // 2**doublings)
+        first = config.widths[0]
+        layers: list[nn.Module] = [
+            nn.Linear(config.noise, first * rows * columns),
+            nn.Unflatten(1, (first, rows, columns)),
+            nn.LeakyReLU(0.2),
+        ]
+        for number, (inputs, outputs) in enumerate(pairwise(config.widths)):
+            scale = 2 ** (doublings - 1 - number)
+            size = -(-height // scale), -(-width // scale)
+            layers += [nn.Upsample(size), nn.Conv2d(inputs, outputs, 3, padding=1, bias=not config.batch_norm)]
+            layers += [nn.BatchNorm2d(outputs)] if config.batch_norm else []
+            layers.append(nn.LeakyReLU(0.2))
+        super().__init__(*layers, nn.Conv2d(config.widths[-1], channels, 3, padding=1), nn.Tanh())
+
+
+class Discriminator(nn.Sequential):
+    """A picture to one score, high for real ones; (batch, channels, height, width) -> (batch,)."""
+
+    def __init__(self, picture: tuple[int, int, int], config: GANConfig) -> None:
+        channels, height, width = picture
+        widths = config.widths[::-1]
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1), nn.LeakyReLU(0.2)]
+        for inputs, outputs in pairwise(widths):
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not config.batch_norm))
+            layers += [nn.BatchNorm2d(outputs)] if config.batch_norm else []
+            layers.append(nn.LeakyReLU(0.2))
+            height, width = height // 2, width // 2
+        super().__init__(*layers, nn.Flatten(), nn.Linear(widths[-1] * height * width, 1), nn.Flatten(0))
+
+
+class GAN(nn.Module):
+    """Both players. `forward` paints: (batch, noise) -> (batch, channels, height, width), in [-1, 1].
+
+    Raises UsageError for samples that are no pictures, or smaller than 8x8.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], output_count: int = 0, config: GANConfig = GANConfig()) -> None:
+        super().__init__()
+        picture = picture_shape("gan", input_shape)
+        require(min(picture[1:]) >= 8, "image_size", "at least 8 for a gan", min(picture[1:]))
+        self.config = config
+        self.generator = Generator(picture, config)
+        self.discriminator = Discriminator(picture, config)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        pictures: Tensor = self.generator(noise)
+        return pictures
+
+    def draw_noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return what pictures are painted from, (count, noise), standard normal."""
+        device = next(self.parameters()).device
+        if generator is None:
+            return torch.randn(count, self.config.noise, device=device)
+        return torch.randn(count, self.config.noise, generator=generator).to(device)
+
+
+VARIANTS: Mapping[str, GANConfig] = {
+    "gan": GANConfig(),
+    "dcgan": GANConfig(batch_norm=True, relativistic=False),
+}

@@ -1,0 +1,110 @@
+"""GPT: a decoder alone, which learns to write by guessing the next token of any text.
+
+Radford et al. 2018 and 2019, "Language models are unsupervised multitask learners": learned places, normalisation
+before each part, the output layer shares its weights with the vectors of the tokens.
+
+Deviation: sizes for one machine (GPT-2 small has depth 768, 12 heads and 12 blocks: `--depth 768 --heads 12 --blocks
+12`), dropout only where asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.errors import UsageError
+from layerwise.layers.attention import Cache
+from layerwise.layers.options import require, require_count, require_dropout
+from layerwise.layers.sequences import Embedding, sequence_shape
+from layerwise.layers.transformer import Block, Blocks
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """Options of the network. Raises UsageError for a value that cannot work."""
+
+    depth: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
+    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the depth"})
+    blocks: int = field(default=4, metadata={"help": "blocks on top of each other"})
+    dropout: float = field(default=0.0, metadata={"help": "share of numbers silenced behind each part"})
+
+    def __post_init__(self) -> None:
+        for option in ("depth", "heads", "blocks"):
+            require_count(option, getattr(self, option))
+        require(self.depth % self.heads == 0, "depth", f"a multiple of {self.heads} heads", self.depth)
+        require_dropout(self.dropout)
+
+
+class State(NamedTuple):
+    """The keys and values of the tokens so far, a block each."""
+
+    caches: tuple[Cache, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Tokens so far."""
+        return self.caches[0].keys.shape[2] if self.caches else 0
+
+    def select(self, rows: Tensor) -> State:
+        """Return the state of these rows of the batch."""
+        return State(tuple(Cache(cache.keys[rows], cache.values[rows]) for cache in self.caches))
+
+
+class GPT(nn.Module):
+    """Scores the next token at each place of a text.
+
+    Raises UsageError for samples that are no sequences, and for texts longer than those it was made for.
+    Takes (batch, time) tokens, returns (batch, time, output_count).
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], output_count: int, config: GPTConfig = GPTConfig()) -> None:
+        super().__init__()
+        self.limit, channels = sequence_shape("gpt", input_shape)
+        self.tokens = Embedding(channels, config.depth)
+        self.places = nn.Parameter(torch.randn(self.limit, config.depth) * 0.01)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = Blocks(
+            Block(config.depth, config.heads, is_causal=True, dropout=config.dropout) for _ in range(config.blocks)
+        )
+        self.norm = nn.LayerNorm(config.depth)
+        self.output = nn.Linear(config.depth, output_count, bias=False)
+        self.draw_weights(config)
+
+    def draw_weights(self, config: GPTConfig) -> None:
+        """Normal with deviation 0.02; what is added to the sum, smaller by the root of the number of sums."""
+        for name, weight in self.named_parameters():
+            if weight.ndim == 2 and name != "places":
+                is_added = name.endswith(("attention.output.weight", "dense.2.weight"))
+                nn.init.normal_(weight, std=0.02 / (2 * config.blocks) ** 0.5 if is_added else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(weight)
+        if self.output.weight.shape == self.tokens.weight.shape:
+            self.output.weight = self.tokens.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.step(x, self.begin())[0]
+
+    def begin(self) -> State:
+        """Return the state before the first token."""
+        return State()
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Score what comes after each of the new `tokens`, (batch, new); return the state behind them, too."""
+        length, new = state.length, tokens.shape[1]
+        if length + new > self.limit:
+            raise UsageError(f"gpt was made for texts of {self.limit} tokens, received {length + new}; shorten them.")
+        x = self.dropout(self.tokens(tokens) + self.places[length : length + new])  # (batch, new, depth)
+        caches: list[Cache] = []
+        for number, block in enumerate(self.blocks):
+            x, cache = block.step(x, state.caches[number] if state.caches else None)
+            caches.append(cache)
+        return self.output(self.norm(x)), State(tuple(caches))
+
+
+VARIANTS: Mapping[str, GPTConfig] = {
+    "gpt": GPTConfig(),
+}

@@ -1,0 +1,105 @@
+"""Recurrent networks: one state that is carried from step to step.
+
+`rnn`: Elman 1990, https://doi.org/10.1207/s15516709cog1402_1. `lstm`: Hochreiter and Schmidhuber 1997,
+https://doi.org/10.1162/neco.1997.9.8.1735, with the forget gate of Gers et al. 2000. `gru`: Cho et al. 2014,
+https://arxiv.org/abs/1406.1078. Both directions: Schuster and Paliwal 1997, https://doi.org/10.1109/78.650093.
+The cells are written out gate by gate in `layers/recurrent.py`; here PyTorch's fused layers compute the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from layerwise.layers.options import require_choice, require_count, require_dropout
+from layerwise.layers.sequences import Embedding, last_step, lengths_of, sequence_shape
+
+CELLS: Mapping[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+@dataclass(frozen=True)
+class RecurrentConfig:
+    """Options of a recurrent network. Raises UsageError for a value that cannot work."""
+
+    cell: Literal["rnn", "lstm", "gru"] = field(default="gru", metadata={"help": "rnn, lstm or gru"})
+    hidden: int = field(default=128, metadata={"help": "numbers in the state of each layer and direction"})
+    layers: int = field(default=1, metadata={"help": "recurrent layers on top of each other"})
+    bidirectional: bool = field(default=False, metadata={"help": "read the sequence backwards, too"})
+    embedding: int = field(default=64, metadata={"help": "numbers in the vector of each step"})
+    dropout: float = field(default=0.0, metadata={"help": "share of numbers silenced between layers"})
+    from_last: bool = field(
+        default=False, metadata={"help": "give the change from the last step's first channel (forecasts)"}
+    )
+    each_step: bool = field(default=False, metadata={"help": "give outputs at every step, not at the end alone"})
+
+    def __post_init__(self) -> None:
+        require_choice("cell", self.cell, CELLS)
+        for option in ("hidden", "layers", "embedding"):
+            require_count(option, getattr(self, option))
+        require_dropout(self.dropout)
+
+
+class Recurrent(nn.Module):
+    """Vectors of the steps, recurrent layers, and a dense layer on the last state or on the state at every step.
+
+    At the end, a sequence that is read both ways is known by the last state of each direction.
+
+    Raises UsageError for samples that are no sequences.
+    Takes (batch, time) tokens or (batch, time, channels), returns (batch, output_count), or (batch, time,
+    output_count) with `each_step`.
+    """
+
+    def __init__(
+        self, input_shape: tuple[int, ...], output_count: int, config: RecurrentConfig = RecurrentConfig()
+    ) -> None:
+        super().__init__()
+        _, channels = sequence_shape(config.cell, input_shape)
+        self.each_step, self.from_last = config.each_step, config.from_last
+        self.embedding = Embedding(channels, config.embedding)
+        self.layers = CELLS[config.cell](
+            config.embedding,
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+            bidirectional=config.bidirectional,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(config.hidden * (1 + config.bidirectional), output_count)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states = self.read(self.embedding(x), lengths_of(x))  # (batch, time, directions * hidden)
+        if not self.each_step:
+            states = self.at_the_end(states, lengths_of(x))  # (batch, directions * hidden)
+        outputs: Tensor = self.output(self.dropout(states))
+        if self.from_last:
+            outputs = outputs + last_step(x, lengths_of(x))[:, :1]  # (batch, outputs) + (batch, 1)
+        return outputs
+
+    def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Return the states of the last layer at every step; steps of padding are passed over."""
+        if bool((lengths == vectors.shape[1]).all()):
+            states: Tensor = self.layers(vectors)[0]
+            return states
+        packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.layers(packed)[0], batch_first=True, total_length=vectors.shape[1])
+        return states
+
+    def at_the_end(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """Return the state of each direction once it has read all."""
+        if not self.layers.bidirectional:
+            return last_step(states, lengths)
+        forwards, backwards = states.chunk(2, dim=2)
+        return torch.cat((last_step(forwards, lengths), backwards[:, 0]), dim=1)
+
+
+VARIANTS: Mapping[str, RecurrentConfig] = {
+    "rnn": RecurrentConfig("rnn"),
+    "lstm": RecurrentConfig("lstm"),
+    "gru": RecurrentConfig("gru"),
+}

@@ -1,0 +1,151 @@
+"""The transformer: an encoder that reads and a decoder that writes, with attention in the place of recurrence.
+
+Vaswani et al. 2017, "Attention is all you need", https://arxiv.org/abs/1706.03762. `transformer` normalises before
+each part (Xiong et al. 2020); `transformer-paper` behind each sum, as published. Sizes are options: the paper's base
+model is depth 512, 8 heads, 6 and 6 blocks, dropout 0.1.
+
+Deviation: the vectors of source and target are one matrix only if their vocabularies are one, which data decides; the
+output layer shares its weights with the vectors of the target (section 3.4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.layers.attention import Cache
+from layerwise.layers.options import require, require_count, require_dropout
+from layerwise.layers.sequences import Embedding, is_present, sequence_shape
+from layerwise.layers.transformer import Block, Blocks
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Options of a transformer. Raises UsageError for a value that cannot work."""
+
+    depth: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
+    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the depth"})
+    encoder_blocks: int = field(default=3, metadata={"help": "blocks that read"})
+    decoder_blocks: int = field(default=3, metadata={"help": "blocks that write"})
+    norm_first: bool = field(default=True, metadata={"help": "normalise before each part, not behind each sum"})
+    dropout: float = field(default=0.1, metadata={"help": "share of numbers silenced behind each part"})
+
+    def __post_init__(self) -> None:
+        for option in ("depth", "heads", "encoder_blocks", "decoder_blocks"):
+            require_count(option, getattr(self, option))
+        require(self.depth % (2 * self.heads) == 0, "depth", f"a multiple of 2 x {self.heads} heads", self.depth)
+        require_dropout(self.dropout)
+
+
+def waves(first: int, count: int, depth: int, like: Tensor) -> Tensor:
+    """Return sines and cosines that tell the places from `first` on apart, (count, depth): section 3.5."""
+    places = torch.arange(first, first + count, device=like.device, dtype=like.dtype)
+    rates = torch.exp(torch.arange(0, depth, 2, device=like.device, dtype=like.dtype) * (-math.log(10_000.0) / depth))
+    angles = places[:, None] * rates  # (count, depth / 2)
+    return torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
+
+
+class State(NamedTuple):
+    """What the decoder needs to go on. memories, caches: one a block; place: of the next token."""
+
+    is_there: Tensor
+    memories: tuple[Cache, ...]
+    caches: tuple[Cache, ...]
+    place: int
+
+    def select(self, rows: Tensor) -> State:
+        """Return the state of these rows of the batch."""
+        memories, caches = (
+            tuple(Cache(cache.keys[rows], cache.values[rows]) for cache in row) for row in (self.memories, self.caches)
+        )
+        return State(self.is_there[rows], memories, caches, self.place)
+
+
+class Transformer(nn.Module):
+    """Reads tokens of one vocabulary and scores tokens of another.
+
+    Raises UsageError for samples that are no sequences.
+    Takes source (batch, source) and previous (batch, target): the target's tokens before each place, the first of them
+    the start mark. Returns the scores of the next token at each place, (batch, target, output_count).
+    """
+
+    def __init__(
+        self, input_shape: tuple[int, ...], output_count: int, config: TransformerConfig = TransformerConfig()
+    ) -> None:
+        super().__init__()
+        _, channels = sequence_shape("transformer", input_shape)
+        self.depth = config.depth
+        self.source = Embedding(channels, config.depth)
+        self.target = Embedding(output_count, config.depth)
+        self.encoder = Blocks(self.block(config) for _ in range(config.encoder_blocks))
+        self.decoder = Blocks(self.block(config, writes=True) for _ in range(config.decoder_blocks))
+        self.norm_encoder, self.norm_decoder = (
+            nn.LayerNorm(config.depth) if config.norm_first else nn.Identity() for _ in range(2)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.bias = nn.Parameter(torch.zeros(output_count))
+
+    def block(self, config: TransformerConfig, *, writes: bool = False) -> Block:
+        """A block of the encoder, or one of the decoder, which `writes`."""
+        return Block(
+            config.depth,
+            config.heads,
+            is_causal=writes,
+            reads_memory=writes,
+            norm_first=config.norm_first,
+            dropout=config.dropout,
+            activation=nn.ReLU,
+        )
+
+    def forward(self, source: Tensor, previous: Tensor) -> Tensor:
+        memory, is_there = self.read(source), is_present(source)
+        x = self.place(self.target(previous))
+        for block in self.decoder:
+            x = block(x, memory=memory, memory_mask=is_there)
+        return self.scores(x)
+
+    def read(self, source: Tensor) -> Tensor:
+        """Return what the encoder makes of each step, (batch, source, depth)."""
+        x, is_there = self.place(self.source(source)), is_present(source)
+        for block in self.encoder:
+            x = block(x, mask=is_there)
+        memory: Tensor = self.norm_encoder(x)
+        return memory
+
+    def place(self, vectors: Tensor, first: int = 0) -> Tensor:
+        """Scale vectors and add their places, (batch, time, depth)."""
+        placed = vectors * self.depth**0.5 + waves(first, vectors.shape[1], self.depth, vectors)
+        silenced: Tensor = self.dropout(placed)
+        return silenced
+
+    def scores(self, x: Tensor) -> Tensor:
+        """(batch, target, depth) -> (batch, target, outputs)"""
+        scores: Tensor = self.norm_decoder(x) @ self.target.weight.T + self.bias
+        return scores
+
+    def start(self, source: Tensor) -> State:
+        """Read the source; its keys and values are computed once for each block."""
+        memory = self.read(source)
+        memories = tuple(block.look_up.remember(memory) for block in self.decoder)
+        return State(is_present(source), memories, (), 0)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Score what comes after `tokens`, (batch,): returns (batch, output_count) and the state behind them."""
+        x = self.place(self.target(tokens[:, None]), state.place)
+        caches: list[Cache] = []
+        for number, block in enumerate(self.decoder):
+            cache = state.caches[number] if state.caches else None
+            x, extended = block.step(x, cache, memory=state.memories[number], memory_mask=state.is_there)
+            caches.append(extended)
+        return self.scores(x)[:, 0], state._replace(caches=tuple(caches), place=state.place + 1)
+
+
+VARIANTS: Mapping[str, TransformerConfig] = {
+    "transformer": TransformerConfig(),
+    "transformer-paper": TransformerConfig(norm_first=False),
+}

@@ -1,0 +1,95 @@
+"""A game of two networks: one paints, the other tells painted pictures from real ones.
+
+Pictures are compared on the scale from -1 to 1, which the data's preprocessing is undone for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from layerwise.tasks.task import Batch
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """Parts 'discriminator' and 'generator', each with its optimiser; the discriminator steps first.
+
+    means, deviations: of the data's preprocessing, one value a channel, on the scale from 0 to 1.
+    relativistic: judge real pictures against painted ones (Jolicoeur-Martineau 2018, equation 3), with both gradient
+        penalties of weight `gradient_penalty` / 2 (Huang et al. 2024, equation 4); otherwise the saturation-free loss
+        of Goodfellow et al. 2014, as DCGAN has it.
+    """
+
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+    relativistic: bool = True
+    gradient_penalty: float = 0.5
+
+    def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
+        return {"discriminator": model.discriminator, "generator": model.generator}  # type: ignore[dict-item]
+
+    def real(self, inputs: Tensor) -> Tensor:
+        """Undo the preprocessing: pictures from -1 to 1, (batch, channels, height, width)."""
+        mean, std = (torch.tensor(v, device=inputs.device)[:, None, None] for v in (self.means, self.deviations))
+        return (inputs * std + mean) * 2 - 1
+
+    def losses(self, model: Any, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield the loss of the discriminator, and when it has stepped that of the generator."""
+        real = self.real(batch.inputs)
+        with torch.no_grad():
+            painted = model(model.draw_noise(len(real)))
+        yield "discriminator", self.judging(model.discriminator, real, painted)
+        yield "generator", self.painting(model, real)
+
+    def judging(self, discriminator: nn.Module, real: Tensor, painted: Tensor) -> Tensor:
+        """The loss of a discriminator that should score real pictures above painted ones."""
+        if not self.relativistic:
+            return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(painted)).mean()
+        real, painted = real.detach().requires_grad_(), painted.detach().requires_grad_()
+        real_scores, painted_scores = discriminator(real), discriminator(painted)
+        loss = F.softplus(painted_scores - real_scores).mean()
+        if not self.gradient_penalty:
+            return loss
+        slopes = (
+            torch.autograd.grad(scores.sum(), pictures, create_graph=True)[0].square().flatten(1).sum(1).mean()
+            for scores, pictures in ((real_scores, real), (painted_scores, painted))
+        )
+        return loss + self.gradient_penalty / 2 * sum(slopes, start=torch.zeros((), device=real.device))
+
+    def painting(self, model: Any, real: Tensor) -> Tensor:
+        """The loss of a generator whose pictures should be scored above real ones."""
+        painted_scores = model.discriminator(model(model.draw_noise(len(real))))
+        if not self.relativistic:
+            return F.softplus(-painted_scores).mean()
+        with torch.no_grad():
+            real_scores = model.discriminator(real)
+        return F.softplus(real_scores - painted_scores).mean()
+
+    def evaluate(self, model: Any, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return how often the discriminator is right about real and about painted pictures, by its sign or, where it
+        is relativistic, against the median score of the others."""
+        real_scores, painted_scores = [], []
+        generator = torch.Generator().manual_seed(0)
+        for batch in batches:
+            real_scores.append(model.discriminator(self.real(batch.inputs)))
+            painted_scores.append(model.discriminator(model(model.draw_noise(len(batch.inputs), generator))))
+        real, painted = torch.cat(real_scores), torch.cat(painted_scores)
+        bounds = (painted.median(), real.median()) if self.relativistic else (torch.zeros(()), torch.zeros(()))
+        return {
+            "right_on_real": (real > bounds[0]).float().mean().item(),
+            "right_on_painted": (painted < bounds[1]).float().mean().item(),
+        }
+
+    def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """The latest weights are kept: no single number on held-out pictures says which epoch paints best."""
+        return ()
+
+    def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
+        """Return the mean brightness of each painted picture, from 0 to 1."""
+        return [{"brightness": value} for value in ((outputs.flatten(1).mean(1) + 1) / 2).tolist()]

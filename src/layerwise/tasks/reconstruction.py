@@ -1,0 +1,62 @@
+"""The same picture again, through a code of few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.tasks.task import Batch
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The model gives a `Coded`: the picture anew, and the distribution of its code.
+
+    The loss of a sample is half the sum of squared errors over its pixels, as of a normal distribution of deviation 1,
+    and for a variational autoencoder beta times the divergence of its codes from the standard normal ones (Kingma and
+    Welling 2013, equation 10; beta: Higgins et al. 2017).
+    """
+
+    beta: float = 1.0
+
+    def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
+        return {"model": model}
+
+    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield the mean loss of a sample."""
+        error, divergence = self.terms(model(batch.inputs), batch.inputs)
+        yield "model", (error + self.beta * divergence).mean()
+
+    def terms(self, coded: Any, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Return half the squared error and the divergence of each sample, (batch,) each."""
+        error = (coded.picture - pictures).square().flatten(1).sum(1) / 2
+        if coded.log_variance is None:
+            return error, torch.zeros_like(error)
+        spread = coded.log_variance.exp() + coded.mean.square() - 1 - coded.log_variance
+        return error, spread.sum(1) / 2
+
+    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return 'loss', 'squared_error' (mean over pixels) and 'divergence' (mean over samples, nats)."""
+        errors, divergences, pixels = [], [], 1
+        for batch in batches:
+            error, divergence = self.terms(model(batch.inputs), batch.inputs)
+            errors.append(error)
+            divergences.append(divergence)
+            pixels = batch.inputs[0].numel()
+        error, divergence = torch.cat(errors).double().mean(), torch.cat(divergences).double().mean()
+        return {
+            "loss": (error + self.beta * divergence).item(),
+            "squared_error": (2 * error / pixels).item(),
+            "divergence": divergence.item(),
+        }
+
+    def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        return (-metrics["loss"],)
+
+    def decode(self, outputs: Any) -> list[dict[str, Any]]:
+        """Return the code of each picture."""
+        return [{"code": row} for row in outputs.mean.tolist()]

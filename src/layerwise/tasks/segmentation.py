@@ -1,0 +1,74 @@
+"""What each pixel belongs to: cross-entropy of pixels, their accuracy, and the overlap of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from layerwise.tasks.task import Batch
+
+UNLABELLED = 255  # the value of pixels in a mask that nobody has judged
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The model gives the scores of each pixel, (batch, classes, height, width); targets are (batch, height, width).
+
+    classes: their names, in the order of the numbers in the masks.
+    weights: of each class in the loss; the paper of SegNet balances by the median of the frequencies (section 4). Empty
+        for equal ones.
+    """
+
+    classes: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+
+    def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
+        return {"model": model}
+
+    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield the mean cross-entropy of a pixel."""
+        weights = torch.tensor(self.weights, device=batch.inputs.device) if self.weights else None
+        yield "model", F.cross_entropy(model(batch.inputs), batch.targets.long(), weights, ignore_index=UNLABELLED)
+
+    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return 'loss', 'pixel_accuracy', 'class_accuracy' (mean over classes) and 'mean_iou'."""
+        confusion = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64)
+        loss, count = 0.0, 0
+        for batch in batches:
+            scores, targets = model(batch.inputs), batch.targets.long()
+            loss += F.cross_entropy(scores.float(), targets, ignore_index=UNLABELLED).item() * len(targets)
+            count += len(targets)
+            confusion += count_pixels(targets, scores.argmax(1), len(self.classes))
+        return {"loss": loss / max(count, 1), **overlap(confusion)}
+
+    def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        return (metrics["mean_iou"], -metrics["loss"])
+
+    def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
+        """Return for each picture the share of its pixels that is of each class."""
+        shares = F.one_hot(outputs.argmax(1), len(self.classes)).float().mean((1, 2))
+        return [{"shares": dict(zip(self.classes, row, strict=True))} for row in shares.tolist()]
+
+
+def count_pixels(truth: Tensor, given: Tensor, class_count: int) -> Tensor:
+    """Return how many pixels of class `row` were given class `column`, (classes, classes) int64 on the CPU."""
+    judged = truth != UNLABELLED
+    cells = truth[judged] * class_count + given[judged]
+    return torch.bincount(cells, minlength=class_count**2).view(class_count, class_count).cpu()
+
+
+def overlap(confusion: Tensor) -> dict[str, float]:
+    """Return pixel accuracy, mean class accuracy and mean intersection over union; classes without pixels are left out
+    (Badrinarayanan et al. 2015, section 4)."""
+    hits, truth, given = confusion.diagonal().double(), confusion.sum(1), confusion.sum(0)
+    there = truth > 0
+    return {
+        "pixel_accuracy": (hits.sum() / confusion.sum().clamp(min=1)).item(),
+        "class_accuracy": (hits / truth.clamp(min=1))[there].mean().item(),
+        "mean_iou": (hits / (truth + given - hits).clamp(min=1))[there].mean().item(),
+    }
