@@ -1,7 +1,7 @@
-"""`mlp` with its defaults against scikit-learn's logistic regression, random forest and MLP, on the same rows.
+"""`mlp` by its recipe against scikit-learn's logistic regression, random forest and MLP, on the same rows.
 
-Every seed divides the table anew (20% test). Ours trains on the training rows and chooses its epoch by the validation
-rows; the peers get both together, so nothing is taken from them. All see the same prepared columns. Run:
+Every seed divides the table anew (20% test), and all learn from the same prepared rows. The recipes' settings were
+chosen by validation rows. Run:
     python benchmarks/tables.py [--seeds 20] [--first 0] [--json FILE]
 """
 
@@ -27,6 +27,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 import layerwise
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Split
+from layerwise.recipes import options_of
 
 TABLES = ("titanic", "breast-cancer", "wine", "diabetes")
 CLASSIFIERS: dict[str, Callable[[int], Any]] = {
@@ -62,8 +63,9 @@ def peers(dataset: Dataset, seed: int) -> dict[str, float]:
 
 
 def ours(table: str, seed: int, runs: str, options: dict[str, Any]) -> float:
-    """Return the test score of `layerwise train mlp --data TABLE --seed SEED`."""
-    result = layerwise.train("mlp", data=table, seed=seed, runs=runs, quiet=True, **options).result["test"]
+    """Return the test score of `layerwise train --recipe TABLE-mlp --seed SEED`."""
+    asked = {**options_of(f"{table}-mlp"), **options}
+    result = layerwise.train(**asked, seed=seed, runs=runs, quiet=True).result["test"]
     return float(result.get("accuracy", result.get("r2", float("nan"))))
 
 

@@ -164,7 +164,7 @@ SOURCES: dict[str, Source] = {
         summary="solar power of Great Britain each half hour, to be forecast for half a day",
         origin="Sheffield Solar (2021), from the PyPI package sktime",
         licence="none stated",
-        sizes=(336,),
+        sizes=(289,),
         download_mb=8.2,
     ),
     "names": Source(

@@ -145,7 +145,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "wine-mlp": Recipe(
         summary="three growers of wine, by a small network",
-        options={**TABLE, "data": "wine"},
+        options={**TABLE, "data": "wine", "label_smoothing": 0.1},
         metric="accuracy",
         bound=0.9,
         figure="99.1 ± 1.6 % over 3 seeds, 1 s",

@@ -43,7 +43,7 @@ def airline(progress: Progress | None = None) -> ForecastMaterial:
 
 
 def solar(progress: Progress | None = None) -> ForecastMaterial:
-    """The solar power of Great Britain every half hour of a week (Sheffield Solar)."""
+    """The solar power of Great Britain every half hour of six days (Sheffield Solar)."""
     frame = read_table("solar/solar.csv", progress)
     return ForecastMaterial(frame, "solar_gen", "datetime_gmt", f"Solar power, Sheffield Solar 2021, {ORIGIN}", 48, 24)
 
