@@ -61,12 +61,9 @@ class ViT(nn.Module):
         self.class_token = nn.Parameter(torch.zeros(config.depth))
         self.places = nn.Parameter(torch.randn(1 + self.grid[0] * self.grid[1], config.depth) * 0.02)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.Sequential(
-            *(
-                Block(config.depth, config.heads, widening=config.widening, dropout=config.dropout)
-                for _ in range(config.blocks)
-            )
-        )
+        self.blocks = nn.Sequential()
+        for _ in range(config.blocks):
+            self.blocks.append(Block(config.depth, config.heads, widening=config.widening, dropout=config.dropout))
         self.norm = nn.LayerNorm(config.depth)
         self.output = nn.Linear(config.depth, output_count)
 
