@@ -330,7 +330,7 @@ def test_trainings_that_start_at_once_get_names_of_their_own(tmp_path: Path) -> 
         ({"model": "mlp", "hiden": 3}, "Did you mean '--hidden'"),
         ({"model": "mlp", "batch_size": 10_000}, r"--batch-size 10000 is larger than the \d+ training samples"),
         ({"model": "mlp", "augment": "shift:2"}, "--augment"),
-        ({"model": "mlp", "mixup": 0.2}, "--mixup is for classes"),
+        ({"model": "mlp", "mixup": 0.2}, "--mixup is for classification"),
         ({"model": "mlp", "test": 0.0}, "no test samples"),
     ],
 )

@@ -25,7 +25,7 @@ from layerwise.experiments.inspection import inspect
 from layerwise.experiments.listing import differences, list_runs, remove
 from layerwise.experiments.run import Run
 from layerwise.experiments.training import train
-from layerwise.reports.evaluation import ClassEvaluation, ValueEvaluation
+from layerwise.reports.results import ClassResult, ValueResult
 
 LETTERS = {
     "ham": ("the meeting is moved to monday", "please bring the minutes of the meeting", "lunch on monday?"),
@@ -141,7 +141,7 @@ def test_evaluating_other_pictures_gives_scikit_learns_figures_and_the_pictures_
     evaluation, files = evaluate(fruit_run, str(other), tmp_path / "out")
     answers = fruit_run.predict(other)
     truth, given = [answer["id"].split("/")[0] for answer in answers], [answer["label"] for answer in answers]
-    assert isinstance(evaluation, ClassEvaluation)
+    assert isinstance(evaluation, ClassResult)
     assert evaluation.accuracy == oracle.accuracy_score(truth, given)
     expected = oracle.confusion_matrix(truth, given, labels=list(FRUITS))
     assert np.array_equal(evaluation.confusion, expected)
@@ -156,7 +156,7 @@ def test_evaluating_other_pictures_gives_scikit_learns_figures_and_the_pictures_
 
 def test_evaluating_the_own_test_split_repeats_the_figure_of_the_run(fruit_run: Run, tmp_path: Path) -> None:
     evaluation, _ = evaluate(fruit_run, out=tmp_path)
-    assert isinstance(evaluation, ClassEvaluation)
+    assert isinstance(evaluation, ClassResult)
     assert evaluation.accuracy == fruit_run.result["test"]["accuracy"]
 
 
@@ -165,7 +165,7 @@ def test_evaluating_other_rows_gives_scikit_learns_figures_and_the_residuals(fla
     evaluation, files = evaluate(flat_run, str(table), tmp_path / "out")
     truth = pl.read_csv(table)["rent"].to_numpy()
     given = np.array([answer["rent"] for answer in flat_run.predict(table)])
-    assert isinstance(evaluation, ValueEvaluation)
+    assert isinstance(evaluation, ValueResult)
     assert evaluation.r2 == pytest.approx(oracle.r2_score(truth, given), abs=1e-4)
     assert evaluation.mae == pytest.approx(oracle.mean_absolute_error(truth, given), rel=1e-4)
     assert evaluation.rmse == pytest.approx(oracle.root_mean_squared_error(truth, given), rel=1e-4)

@@ -9,8 +9,8 @@ import torch
 from small_reports import diabetes_facts, digits_facts
 
 from layerwise.data.dataset import Notice
-from layerwise.reports.evaluation import evaluate_outputs
 from layerwise.reports.facts import ReportFacts
+from layerwise.reports.results import evaluate_outputs
 from layerwise.tasks import Classification
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset, Notice, Split
-from layerwise.reports.evaluation import evaluate_outputs
 from layerwise.reports.facts import ReportFacts
+from layerwise.reports.results import evaluate_outputs
 from layerwise.tasks import Classification, Regression
 
 

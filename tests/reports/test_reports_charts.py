@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from layerwise.reports import charts
 from layerwise.reports.drawing import blocks_of, draw_network
-from layerwise.reports.evaluation import evaluate_outputs
 from layerwise.reports.figures import save, to_svg
 from layerwise.reports.observations import observe
 from layerwise.reports.pictures import Variation, filter_pixels, picture_page, to_pixels, variation_page
+from layerwise.reports.results import evaluate_outputs
 from layerwise.tasks import Classification, Regression
 
 

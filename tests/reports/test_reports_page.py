@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset, Split
-from layerwise.reports.evaluation import evaluate_outputs
 from layerwise.reports.facts import ReportFacts
 from layerwise.reports.page import render_report, write_report
+from layerwise.reports.results import evaluate_outputs
 from layerwise.tasks import Classification
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}

@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from layerwise.cli.printing import print_evaluation, say_files
+    from layerwise.cli.printing import print_result, say_files
     from layerwise.experiments.evaluation import evaluate
     from layerwise.experiments.run import Run
 
@@ -30,5 +30,5 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(evaluation.to_json(), ensure_ascii=False, indent=1))
         return
-    print_evaluation(evaluation)
+    print_result(evaluation)
     say_files(files)

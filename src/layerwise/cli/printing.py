@@ -18,7 +18,7 @@ from layerwise.reports import wording
 
 if TYPE_CHECKING:
     from layerwise.experiments.run import Run
-    from layerwise.reports.evaluation import Evaluation
+    from layerwise.reports.results import Result
 
 ROWS_SHOWN = 40
 COLUMN_GAP = 2
@@ -81,21 +81,10 @@ def say_result(run: Run, *, open_report: bool) -> None:
     """Say in plain words what was reached, where it is, and what can be done next."""
     if int(os.environ.get("RANK", "0")):
         return  # of several processes, the first one speaks
-    result, facts = run.result, run.facts
-    test = result["test"]
+    result, evaluation = run.result, run.evaluation
+    samples = wording.samples_in_words(evaluation.count, run.facts["kind"])
     say("")
-    if facts["goal"] == "classification":
-        chance = wording.share(test["baseline"])
-        console().print(
-            f"[bold]{run.experiment.model} names {wording.share(test['accuracy'])} of {wording.count(test['count'])} "
-            f"{NOUNS[facts['kind']]} right that it never saw[/bold] (always the commonest class: {chance})."
-        )
-    else:
-        console().print(
-            f"[bold]{run.experiment.model} explains R² = {wording.decimal(test['r2'])} of "
-            f"{wording.count(test['count'])} rows that it never saw[/bold] "
-            f"(mean error {wording.decimal(test['mae'])}, RMSE {wording.decimal(test['rmse'])})."
-        )
+    console().print(evaluation.sentence(samples, run.experiment.model), style="bold", markup=False)
     say(f"  {wording.count(result['parameters'])} parameters, trained in {wording.duration(result['elapsed_s'])}")
     say(f"  run     {shown(run.path)}")
     say(f"  report  {shown(run.report)}")
@@ -108,19 +97,9 @@ def say_result(run: Run, *, open_report: bool) -> None:
         say(f"no browser was found here; open {run.report.resolve()} in one.")
 
 
-NOUNS = {"pictures": "pictures", "table": "rows", "text": "texts", "series": "series", "tokens": "texts"}
-
-
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
-    kinds = {
-        "pictures": "picture.png",
-        "table": "table.csv",
-        "text": "letter.txt",
-        "series": "series.ts",
-        "tokens": "names.txt",
-    }
-    sample = kinds[run.facts["kind"]]
+    sample = wording.EXAMPLE_FILES[run.facts["kind"]]
     return [
         (f"layerwise predict {run.name} {sample}", "let it answer for your own files"),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
@@ -129,40 +108,16 @@ def next_commands(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the figures of an evaluation, and for classes a row each."""
-    from layerwise.reports.evaluation import ClassEvaluation
-
-    if isinstance(evaluation, ClassEvaluation):
-        say(
-            f"accuracy {wording.share(evaluation.accuracy)} of {wording.count(evaluation.count)} samples "
-            f"(95 % interval {wording.share(evaluation.accuracy_low)} to {wording.share(evaluation.accuracy_high)}), "
-            f"loss {wording.decimal(evaluation.loss)}, calibration error {wording.share(evaluation.calibration_error)}"
-        )
-        columns = ["class", "precision", "recall", "F1", "samples"]
-        rows = [
-            [
-                one.name,
-                wording.share(one.precision),
-                wording.share(one.recall),
-                wording.share(one.f1),
-                one.support,
-            ]
-            for one in evaluation.classes[:ROWS_SHOWN]
-        ]
-        print_table(columns, rows, numbers=columns[1:])
-        if evaluation.worst:
-            say("\nthe mistakes it was surest of:")
-        for mistake in evaluation.worst[:5]:
-            say(f"  {mistake.id}: {mistake.given} ({wording.share(mistake.probability)}), in truth {mistake.truth}")
-        return
-    say(
-        f"R² {wording.decimal(evaluation.r2)}, MAE {wording.decimal(evaluation.mae)}, "
-        f"RMSE {wording.decimal(evaluation.rmse)} over {wording.count(evaluation.count)} samples"
-    )
-    columns = ["target", "R²", "MAE", "RMSE", "RMSE of the mean"]
-    rows = [
-        [one.name, *(wording.decimal(value) for value in (one.r2, one.mae, one.rmse, one.baseline_rmse))]
-        for one in evaluation.targets
-    ]
-    print_table(columns, rows, numbers=columns[1:])
+def print_result(result: Result) -> None:
+    """Print the figures of a result, a row each class or target, and samples worth a look."""
+    for line in result.lines():
+        say(line)
+    table = result.table()
+    if table:
+        columns, rows = table
+        print_table(columns, rows[:ROWS_SHOWN], numbers=columns[1:])
+    heading, examples = result.examples()
+    if examples:
+        say(f"\n{heading}:")
+    for example in examples:
+        say(f"  {example}")

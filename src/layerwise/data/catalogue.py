@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from layerwise.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    from layerwise.data.dataset import Goal, Kind
     from layerwise.data.materials import Material, Progress
 
 
@@ -21,8 +22,8 @@ class Source:
     download_mb: what is fetched at first use, in units of 10^6 bytes; 0 for data that is there already.
     """
 
-    kind: Literal["pictures", "table", "text", "series", "tokens"]
-    goal: Literal["classification", "regression"]
+    kind: Kind
+    goal: Goal
     loader: str
     summary: str
     origin: str

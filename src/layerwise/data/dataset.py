@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-Kind = Literal["pictures", "table", "text", "series", "tokens"]
-Goal = Literal["classification", "regression"]
+Kind = Literal["pictures", "table", "text", "series", "tokens", "pairs", "prose"]
+Goal = Literal["classification", "regression", "segmentation", "translation", "writing", "labelling"]
 
 
 @runtime_checkable
@@ -31,7 +31,8 @@ class Split:
 
     inputs: compact samples, (n, channels, height, width) uint8 for pictures, (n, features) for tables and counted
         texts, (n, time, channels) float32 for series, padded by NaN, (n, time) int64 for tokens, padded by 0.
-    targets: (n,) int64 class numbers, or (n, outputs) float32 values.
+    targets: (n,) int64 class numbers, (n, outputs) float32 values, (n, height, width) uint8 masks, or (n, time) int64
+        tokens or classes of each step.
     ids: a stable name of each sample (file path, row number), for messages and for the worst errors.
     """
 
@@ -113,8 +114,10 @@ class Dataset:
 
     @property
     def output_count(self) -> int:
-        """Number of raw outputs a model needs: one a class, or one a predicted value."""
-        return len(self.classes) if self.goal == "classification" else len(self.target_names)
+        """Number of raw outputs a model needs: one a class, a predicted value, or a token that may be written."""
+        if self.goal in ("translation", "writing"):
+            return int(self.preprocessing.output_count)  # type: ignore[attr-defined]
+        return len(self.target_names) if self.goal == "regression" else len(self.classes)
 
     def class_counts(self, split: Split) -> list[int]:
         """Number of samples of each class in `split`, in the order of `classes`."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -18,20 +16,15 @@ from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.tables import TABLE_SUFFIXES
 from layerwise.errors import DataError
 from layerwise.experiments.run import Run
-from layerwise.reports import charts, pictures
-from layerwise.reports.evaluation import ClassEvaluation, Evaluation
 from layerwise.reports.figures import save
+from layerwise.reports.results import Result
 from layerwise.runs.atomic import write_json
 from layerwise.tasks import Classification
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-MISTAKES_SHOWN = 24
 WITH_ARTICLE: dict[Kind, str] = {"pictures": "a set of pictures", "table": "a table", "text": "a set of texts"}
 
 
-def evaluate(run: Run, data: str | None = None, out: str | Path | None = None) -> tuple[Evaluation, list[Path]]:
+def evaluate(run: Run, data: str | None = None, out: str | Path | None = None) -> tuple[Result, list[Path]]:
     """Measure `run`; return the figures and the files that were written.
 
     Args:
@@ -43,15 +36,15 @@ def evaluate(run: Run, data: str | None = None, out: str | Path | None = None) -
         DataError: the data has other classes, columns or no samples.
     """
     split = split_of(run, data)
-    evaluation, _ = run.evaluate_split(split)
+    result = run.evaluate_split(split)
     folder = Path(out) if out else run.path / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "evaluation.json"]
-    write_json(files[0], evaluation.to_json())
-    for name, figure in drawings(run, split, evaluation):
+    write_json(files[0], result.to_json())
+    for name, figure in result.drawings(run.subject(split)):
         files.append(folder / f"{name}.png")
         save(figure, files[-1])
-    return evaluation, files
+    return result, files
 
 
 def split_of(run: Run, data: str | None) -> Split:
@@ -110,18 +103,3 @@ def with_classes_of(run: Run, split: Split, classes: tuple[str, ...], data: str)
         )
     numbers = torch.tensor([task.classes.index(name) for name in classes])
     return replace(split, targets=numbers[split.targets])
-
-
-def drawings(run: Run, split: Split, evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
-    """Yield the name and the figure of each picture of an evaluation."""
-    if not isinstance(evaluation, ClassEvaluation):
-        for score in evaluation.targets:
-            yield f"residuals-{score.name}", charts.residual_chart(score)
-        return
-    yield "confusion", charts.confusion_chart(evaluation)
-    yield "calibration", charts.calibration_chart(evaluation)
-    if isinstance(run.preprocessing, PicturePreprocessing) and evaluation.worst:
-        mistakes = evaluation.worst[:MISTAKES_SHOWN]
-        shown, _ = split.take(torch.tensor([mistake.position for mistake in mistakes]))
-        captions = [f"given {mistake.given}, {mistake.probability:.0%}\ntruth {mistake.truth}" for mistake in mistakes]
-        yield "mistakes", pictures.picture_page(pictures.to_pixels(shown), captions, title="The surest mistakes")

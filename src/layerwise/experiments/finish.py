@@ -12,9 +12,9 @@ from layerwise.experiments.experiment import SECTIONS
 from layerwise.experiments.run import Run, sizes_of
 from layerwise.experiments.setup import Setup, fingerprint
 from layerwise.models.summary import summarise
-from layerwise.reports.evaluation import ClassEvaluation, Evaluation
 from layerwise.reports.facts import ReportFacts, Summary
 from layerwise.reports.page import write_report
+from layerwise.reports.results import Result
 from layerwise.runs.folder import RunFolder
 from layerwise.runs.index import Index
 from layerwise.tasks import task_to_json
@@ -53,11 +53,11 @@ def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
     dataset = setup.dataset
     folder.save_weights(setup.model.state_dict())
     run = Run(folder, setup.model, dataset)
-    evaluation, _ = run.evaluate_split(dataset.test)
+    evaluation = run.evaluate_split(dataset.test)
     summary = summarise(run.model, dataset.input_shape)
     result: dict[str, Any] = {
         **folder.read_json("result.json"),
-        "test": headline(evaluation),
+        "test": dict(evaluation.summary),
         "parameters": sum(parameter.numel() for parameter in run.model.parameters()),
         "elapsed_s": round(elapsed_s, 2),
     }
@@ -69,15 +69,7 @@ def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
     return run
 
 
-def headline(evaluation: Evaluation) -> dict[str, float]:
-    """Return the figures of an evaluation that fit on a line."""
-    names: tuple[str, ...] = ("count", "r2", "mae", "rmse", "loss")
-    if isinstance(evaluation, ClassEvaluation):
-        names = ("count", "accuracy", "accuracy_low", "accuracy_high", "baseline", "loss")
-    return {name: getattr(evaluation, name) for name in names}
-
-
-def report_facts(run: Run, dataset: Dataset, evaluation: Evaluation, summary: Summary) -> ReportFacts:
+def report_facts(run: Run, dataset: Dataset, evaluation: Result, summary: Summary) -> ReportFacts:
     """Gather what the report shows."""
     experiment = run.experiment
     description = experiment.to_json()

@@ -74,8 +74,8 @@ def pages(
         yield "columns", charts.column_chart([one.name for one in described], [one.values for one in described], title)
         return
     chosen = pictures.pick_samples(dataset, dataset.train, SAMPLES_SHOWN)
-    shown, targets = dataset.train.take(chosen)
-    captions = [dataset.classes[target] for target in targets.tolist()]
+    shown, _ = dataset.train.take(chosen)
+    captions = pictures.names_of(dataset, dataset.train, chosen)
     yield (
         "samples",
         pictures.picture_page(

@@ -10,16 +10,15 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from layerwise.data.batches import Batches
 from layerwise.data.dataset import Dataset, Preprocessing, Split
 from layerwise.data.loading import PREPROCESSINGS, load, preprocessing_from_json
 from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
 from layerwise.models import CATALOGUE, build
-from layerwise.reports.evaluation import Evaluation, evaluate_outputs
+from layerwise.reports.results import Result, Subject, measure, result_from_json
 from layerwise.runs.folder import RunFolder, runs_parent
-from layerwise.tasks import Task, collect_outputs, task_from_json
+from layerwise.tasks import Task, task_from_json
 from layerwise.training.machine import Pace
 
 Value = TypeVar("Value")
@@ -112,6 +111,11 @@ class Run:
         """The final figures: 'test' on data that nothing was chosen by, 'valid' of the best epoch, and costs."""
         return self._read("result.json", dict)
 
+    @property
+    def evaluation(self) -> Result:
+        """All figures of the test split, as they were measured after the training."""
+        return self._read("evaluation.json", result_from_json)
+
     def _read(self, name: str, parse: Callable[[Any], Value]) -> Value:
         """Return what `parse` makes of a JSON file. Raises CheckpointError where the file holds something else."""
         values = self.folder.read_json(name)
@@ -178,11 +182,17 @@ class Run:
         answers: list[dict[str, Any]] = []
         for source in sources:
             inputs, ids = self.preprocessing.read(Path(source))
-            decoded = self.task.decode(self.outputs(inputs))
+            decoded = self.answers(inputs)
             if len(sources) > 1:
                 ids = [id_of(Path(source), name) for name in ids]
             answers += [{"id": name, **answer} for name, answer in zip(ids, decoded, strict=True)]
         return answers
+
+    def answers(self, compact: Tensor) -> list[dict[str, Any]]:
+        """Return what the network says of compact samples, one dict a sample."""
+        with torch.inference_mode():
+            parts = [self.preprocessing.prepare(part) for part in compact.split(EVALUATION_BATCH)]
+            return [answer for part in parts for answer in self.task.answer(self.model, part)]
 
     def outputs(self, compact: Tensor) -> Tensor:
         """Return the network's raw outputs for compact samples, (samples, outputs) float32."""
@@ -196,11 +206,14 @@ class Run:
         self.check_same_data(dataset)
         return dataset
 
-    def evaluate_split(self, split: Split) -> tuple[Evaluation, Tensor]:
-        """Measure the network on a split; return the figures and the raw outputs."""
-        batches = Batches(split, self.preprocessing, EVALUATION_BATCH)
-        outputs, targets = collect_outputs(self.model, batches.epoch(0))
-        return evaluate_outputs(self.task, outputs, targets, split.ids), outputs
+    def subject(self, split: Split) -> Subject:
+        """Return the network with a split that it can be measured on."""
+        return Subject(self.model, self.task, self.preprocessing, split)
+
+    def evaluate_split(self, split: Split) -> Result:
+        """Measure the network on a split."""
+        with torch.inference_mode():
+            return measure(self.subject(split))
 
     def check_same_data(self, dataset: Dataset) -> None:
         """Raises DataError if `dataset` is not what the run was started with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,9 @@ from layerwise.data.loading import load
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.suitability import check_suits
-from layerwise.models import build
-from layerwise.tasks import Classification, Regression, Task
+from layerwise.models import CATALOGUE, build
+from layerwise.tasks import TASKS, Task
+from layerwise.tasks.config import TaskConfig
 from layerwise.training.machine import Pace, choose_pace, pick_device
 from layerwise.training.parallel import Ranks
 
@@ -121,14 +122,22 @@ def check_splits(dataset: Dataset) -> None:
 
 
 def task_of(experiment: Experiment, dataset: Dataset) -> Task:
-    """Return what a network learns on `dataset`."""
-    if dataset.goal == "classification":
-        return Classification(dataset.classes, experiment.task.label_smoothing)
-    for option in ("label_smoothing", "mixup"):
-        if experiment.asked.get(option):
-            flag = option.replace("_", "-")
-            raise UsageError(f"--{flag} is for classes, and the target of {dataset.name} is a number; leave it out.")
-    return Regression(dataset.target_names, dataset.target_means, dataset.target_deviations)
+    """Return what a network learns on `dataset`: what it is made for, or what the data asks.
+
+    Raises:
+        UsageError: an option was asked for that says nothing about this task.
+    """
+    entry = CATALOGUE.get(experiment.model)
+    name = (entry.task if entry else "") or dataset.goal
+    for option in ("mixup", *(field.name for field in fields(TaskConfig))):
+        readers = ["classification"] if option == "mixup" else [goal for goal in TASKS if option in TASKS[goal].options]
+        if experiment.asked.get(option) and name not in readers:
+            flag, model = option.replace("_", "-"), experiment.model
+            sentence = (
+                f"--{flag} is for {' and '.join(readers)}, and {model} on {dataset.name} is {name}; leave it out."
+            )
+            raise UsageError(sentence)
+    return TASKS[name].for_data(dataset, experiment.task)
 
 
 def variation_of(experiment: Experiment, dataset: Dataset) -> Variation:

@@ -7,8 +7,18 @@ from torch import Tensor
 from layerwise.data.dataset import Dataset, Split
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
-from layerwise.models import entry_of
+from layerwise.models import CATALOGUE, Entry, entry_of
 
+ANSWERS = ("classification", "regression")
+GOALS: dict[str, tuple[str, ...]] = {  # what networks learn, by what they take
+    "pictures": ANSWERS,
+    "features": ANSWERS,
+    "any": ANSWERS,
+    "sequences": (*ANSWERS, "labelling", "writing"),
+    "masks": ("segmentation",),
+    "pairs": ("translation",),
+    "prose": ("writing",),
+}
 WORDS = {"series": "series", "tokens": "characters"}
 
 
@@ -20,7 +30,9 @@ def check_suits(experiment: Experiment, dataset: Dataset) -> None:
     name, data = experiment.model, dataset.name
     if dataset.kind == "tokens" and experiment.data.mixup:
         raise UsageError(f"--mixup blends numbers, and {data} is characters; leave it out.")
-    takes = entry_of(name).takes
+    entry = entry_of(name)
+    _check_goal(entry, name, dataset)
+    takes = entry.takes
     if takes == "sequences":
         _check_recurrent(experiment, dataset)
     elif takes == "pictures" and dataset.kind in WORDS:
@@ -29,6 +41,17 @@ def check_suits(experiment: Experiment, dataset: Dataset) -> None:
         raise UsageError(f"{name} takes numbers, and {data} is characters; use rnn, lstm or gru.")
     elif dataset.kind == "series" and not _of_one_length(dataset):
         raise UsageError(f"{name} takes samples of one length, and the series of {data} differ; use rnn, lstm or gru.")
+
+
+def _check_goal(entry: Entry, name: str, dataset: Dataset) -> None:
+    """A network that gives a mask or a text learns no classes, and the other way round."""
+    if entry.task or dataset.goal in GOALS[entry.takes]:
+        return
+    fitting = [other for other, one in CATALOGUE.items() if not one.task and dataset.goal in GOALS[one.takes]]
+    hint = f"use {', '.join(fitting[:4])}" if fitting else "name other data"
+    raise UsageError(
+        f"{name} is for {' or '.join(GOALS[entry.takes])}, and {dataset.name} is for {dataset.goal}; {hint}."
+    )
 
 
 def _check_recurrent(experiment: Experiment, dataset: Dataset) -> None:

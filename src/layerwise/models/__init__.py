@@ -23,6 +23,7 @@ class Entry:
     file: the module of this folder that holds it. model: its class there. variant: its options there.
     takes: the samples it is made for. usual_input, usual_outputs: the sizes it was published with.
     training: good values for fields of the training's settings, by their names.
+    task: what it learns whatever the data is for, by the task's name; empty where the data says it.
     """
 
     file: str
@@ -30,10 +31,11 @@ class Entry:
     variant: str
     summary: str
     paper: str
-    takes: Literal["pictures", "features", "sequences", "any"]
+    takes: Literal["pictures", "features", "sequences", "pairs", "prose", "masks", "any"]
     usual_input: tuple[int, ...]
     usual_outputs: int
     training: Mapping[str, Any] = field(default_factory=dict)
+    task: str = ""
 
 
 RESNET_PAPER = "He et al. 2015, https://arxiv.org/abs/1512.03385"

@@ -96,6 +96,10 @@ class GAN(nn.Module):
         pictures: Tensor = self.generator(noise)
         return pictures
 
+    def example(self, device: torch.device) -> tuple[Tensor]:
+        """Return the noise of two pictures."""
+        return (torch.zeros(2, self.config.noise, device=device),)
+
     def draw_noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Return what pictures are painted from, (count, noise), standard normal."""
         device = next(self.parameters()).device

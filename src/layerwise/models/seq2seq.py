@@ -80,6 +80,11 @@ class Seq2Seq(nn.Module):
     def forward(self, source: Tensor, previous: Tensor) -> Tensor:
         return self.write(previous, self.start(source))[0]
 
+    def example(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return two sources and two beginnings of a target, of a token each."""
+        tokens = torch.ones(2, 1, dtype=torch.int64, device=device)
+        return tokens, tokens
+
     def start(self, source: Tensor) -> State:
         """Read the source."""
         vectors, lengths = self.dropout(self.source(source)), lengths_of(source)

@@ -65,16 +65,25 @@ class Summary:
 def summarise(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
     """Describe `model`, which is left as it is, for samples of `input_shape` (without the batch).
 
-    A copy without numbers (on the meta device) computes two samples in evaluation mode.
+    A copy without numbers (on the meta device) computes two samples in evaluation mode. A model that takes something
+    else than one tensor of samples gives what it takes by a method `example(device)`, for a batch of two.
     """
     trace = _Trace()
     try:
-        trace.run(_copy_without_numbers(model), torch.zeros(2, *input_shape, device="meta"))
+        trace.run(_copy_without_numbers(model), _example(model, input_shape, torch.device("meta")))
     except (NotImplementedError, RuntimeError):  # the model looks at its numbers: let it have some
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         trace = _Trace()
-        trace.run(copy.deepcopy(model), torch.zeros(2, *input_shape, device=device))
+        trace.run(copy.deepcopy(model), _example(model, input_shape, device))
     return Summary(tuple(input_shape), tuple(trace.rows))
+
+
+def _example(model: Any, input_shape: tuple[int, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """Return what `model` takes, for a batch of two."""
+    if hasattr(model, "example"):
+        inputs: tuple[Tensor, ...] = model.example(device)
+        return inputs
+    return (torch.zeros(2, *input_shape, device=device),)
 
 
 class _Field(NamedTuple):
@@ -97,17 +106,18 @@ class _Trace(TorchFunctionMode):
         self._work: list[int] = []  # multiply-adds of the layers that are computing, the innermost last
         self._counted: set[int] = set()  # ids of parameters that a row has counted
 
-    def run(self, model: nn.Module, samples: Tensor) -> None:
-        """Compute `samples` and fill `rows`."""
-        if samples.ndim == 4:
-            self._fields[id(samples)] = samples, _Field(1, 1)
+    def run(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Compute `inputs` and fill `rows`."""
+        for samples in inputs:
+            if samples.ndim == 4:
+                self._fields[id(samples)] = samples, _Field(1, 1)
         for name, layer in model.named_modules():
             is_leaf = next(layer.children(), None) is None
             if (is_leaf or layer._parameters) and not isinstance(layer, nn.Identity):
                 layer.register_forward_pre_hook(lambda *_: self._work.append(0))
                 layer.register_forward_hook(self._add_row(name))
         with torch.no_grad(), self:
-            model.eval()(samples)
+            model.eval()(*inputs)
 
     def _add_row(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def add(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:

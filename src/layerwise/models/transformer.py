@@ -128,6 +128,11 @@ class Transformer(nn.Module):
         scores: Tensor = self.norm_decoder(x) @ self.target.weight.T + self.bias
         return scores
 
+    def example(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return two sources and two beginnings of a target, of a token each."""
+        tokens = torch.ones(2, 1, dtype=torch.int64, device=device)
+        return tokens, tokens
+
     def start(self, source: Tensor) -> State:
         """Read the source; its keys and values are computed once for each block."""
         memory = self.read(source)

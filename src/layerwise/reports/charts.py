@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.reports import wording
-from layerwise.reports.evaluation import ClassEvaluation, TargetScore
 from layerwise.reports.figures import (
     BLUE,
     GREEN,
@@ -32,6 +31,9 @@ from layerwise.reports.figures import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from layerwise.reports.results.classes import ClassResult
+    from layerwise.reports.results.values import TargetScore
 
 Record = Mapping[str, Any]
 Floats = NDArray[np.float64]
@@ -174,7 +176,7 @@ def smoothed(values: Floats) -> Floats:
 # -- a trained classifier -----------------------------------------------------------------------------------
 
 
-def confusion_chart(evaluation: ClassEvaluation) -> Figure:
+def confusion_chart(evaluation: ClassResult) -> Figure:
     """Draw the confusion matrix: rows are the truth, shade is the share of the row; right blue, wrong orange."""
     from matplotlib.collections import PatchCollection
     from matplotlib.colors import to_rgba
@@ -230,7 +232,7 @@ def _name_classes(axes: Axes, names: Sequence[str], cell: float) -> None:
     axes.tick_params(colors=MUTED, labelsize=min(TEXT_SIZE, 24 * cell), length=0)
 
 
-def calibration_chart(evaluation: ClassEvaluation) -> Figure:
+def calibration_chart(evaluation: ClassResult) -> Figure:
     """Draw how often answers are right against how sure they are, with the number of answers below."""
     figure = new_figure(height=3.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from layerwise.data.dataset import Dataset, Notice
-from layerwise.reports.evaluation import Evaluation
+from layerwise.data.dataset import Dataset, Notice, Split
+from layerwise.reports.results.result import Result
 
 
 class SummaryRow(Protocol):
@@ -57,7 +57,7 @@ class ReportFacts:
     summary: Summary
     experiment: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
-    evaluation: Evaluation | None = None
+    evaluation: Result | None = None
     split_name: str = "test"
     records: Sequence[Mapping[str, Any]] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -65,3 +65,8 @@ class ReportFacts:
     notices: Sequence[Notice] = ()
     reason: str = ""
     elapsed_s: float | None = None
+
+    @property
+    def split(self) -> Split:
+        """The split that was measured."""
+        return {"train": self.dataset.train, "valid": self.dataset.valid}.get(self.split_name, self.dataset.test)

@@ -58,6 +58,13 @@ def pick_samples(dataset: Dataset, split: Split, at_most: int = SAMPLES_AT_MOST)
     return torch.cat(found)
 
 
+def names_of(dataset: Dataset, split: Split, chosen: Tensor) -> list[str]:
+    """Return the class of each chosen sample, or 'sample' where samples have none."""
+    if dataset.goal != "classification":
+        return ["sample"] * len(chosen)
+    return [dataset.classes[label] for label in split.targets[chosen].tolist()]
+
+
 def first_filters(model: nn.Module) -> Tensor | None:
     """Return the weights of the first layer if it looks at a picture, (filters, channels, height, width)."""
     for module in model.modules():

@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from layerwise.data.dataset import Dataset, Split
 from layerwise.reports import charts, markup, pictures, wording
 from layerwise.reports.drawing import draw_network
-from layerwise.reports.evaluation import ClassEvaluation, ClassScore, TargetScore, ValueEvaluation
 from layerwise.reports.facts import ReportFacts, SummaryRow
 from layerwise.reports.figures import to_svg
-from layerwise.reports.headline import NOUNS
 from layerwise.reports.observations import observe
 from layerwise.reports.statistics import targets_in_units
 
-EXAMPLES = {
-    "pictures": "picture.png",
-    "table": "table.csv",
-    "text": "letter.txt",
-    "series": "series.ts",
-    "tokens": "names.txt",
-}
 LAYERS_SHOWN_OPEN = 16
-ROWS_SHOWN_OPEN = 12
 
 
 def findings(facts: ReportFacts) -> str:
@@ -34,121 +22,9 @@ def findings(facts: ReportFacts) -> str:
     return markup.section("findings", "What to know", markup.notices(list(dict.fromkeys(found))))
 
 
-# -- where it is right and wrong ----------------------------------------------------------------------------
-
-
 def answers(facts: ReportFacts) -> str:
     """Where the model is right and where it is wrong."""
-    match facts.evaluation:
-        case ClassEvaluation() as evaluation:
-            return _class_answers(facts, evaluation)
-        case ValueEvaluation() as evaluation:
-            return _value_answers(evaluation)
-        case _:
-            return ""
-
-
-def _class_answers(facts: ReportFacts, evaluation: ClassEvaluation) -> str:
-    confusion = markup.chart(
-        to_svg(charts.confusion_chart(evaluation), _confusion_in_words(evaluation)),
-        "Which class is taken for which",
-        "A row is what it is, a column what the model says. Blue is right, orange is wrong; "
-        "the fuller the colour, the larger the share of the row.",
-    )
-    calibration = markup.chart(
-        to_svg(
-            charts.calibration_chart(evaluation),
-            f"Calibration: the expected calibration error is {wording.share(evaluation.calibration_error)}.",
-        ),
-        "Is it as sure as it should be?",
-        f"Of answers given with 80 %, 80 % should be right: points on the dashed line. On average the model is off "
-        f"by {wording.share(evaluation.calibration_error)} (expected calibration error).",
-    )
-    return markup.section(
-        "answers",
-        "Where it is right, and where not",
-        markup.columns(confusion, f"<div>{_class_table(evaluation)}{calibration}</div>"),
-        _worst_mistakes(facts, evaluation),
-    )
-
-
-def _confusion_in_words(evaluation: ClassEvaluation) -> str:
-    right = sum(evaluation.confusion[place][place] for place in range(len(evaluation.confusion)))
-    return f"Confusion matrix of {len(evaluation.classes)} classes: {right} of {evaluation.count} on the diagonal."
-
-
-def _class_table(evaluation: ClassEvaluation) -> str:
-    def line(score: ClassScore) -> list[str]:
-        shares = (wording.share(value) for value in (score.recall, score.precision, score.f1))
-        return [score.name, *shares, wording.count(score.support)]
-
-    means = (wording.share(evaluation.macro[name]) for name in ("recall", "precision", "f1"))
-    rows = [line(score) for score in evaluation.classes]
-    rows.append(["mean of the classes", *means, wording.count(evaluation.count)])
-    drawn = markup.table(
-        ["class", "recall", "precision", "F1", "samples"],
-        rows,
-        caption="Class by class. Recall: how many of its samples are found. "
-        "Precision: how many of the answers with its name are right.",
-    )
-    return markup.folded(f"All {len(rows) - 1} classes", drawn) if len(rows) > 21 else drawn
-
-
-def _worst_mistakes(facts: ReportFacts, evaluation: ClassEvaluation) -> str:
-    if not evaluation.worst:
-        return ""
-    title = markup.subtitle("The mistakes it was surest of")
-    if facts.dataset.kind == "pictures" and len(_split(facts)) == evaluation.count:
-        chosen = torch.tensor([mistake.position for mistake in evaluation.worst])
-        compact = _split(facts).inputs[chosen]
-        captions = [
-            (f"‘{mistake.given}’ {wording.share(mistake.probability)}", f"is ‘{mistake.truth}’, {mistake.id}")
-            for mistake in evaluation.worst
-        ]
-        return title + markup.gallery(pictures.to_pixels(compact), captions)
-    rows = [
-        [mistake.id, mistake.truth, mistake.given, wording.share(mistake.probability)] for mistake in evaluation.worst
-    ]
-    table = markup.table(["sample", "is", "given", "probability"], rows, words=3)
-    return markup.folded(f"The {len(rows)} mistakes it was surest of", table, is_open=len(rows) <= ROWS_SHOWN_OPEN)
-
-
-def _value_answers(evaluation: ValueEvaluation) -> str:
-    drawn = [
-        markup.chart(
-            to_svg(charts.residual_chart(score), f"{score.name}: given against true values, and the residuals."),
-            f"{score.name}: given and true values",
-            "A perfect model has every point on the dashed line and every residual at zero.",
-        )
-        for score in evaluation.targets
-    ]
-    rows = [
-        [item.id, item.target, wording.decimal(item.truth), wording.decimal(item.given), wording.decimal(item.residual)]
-        for item in evaluation.worst
-    ]
-    worst = markup.table(["sample", "target", "true", "given", "given - true"], rows, words=2)
-    return markup.section(
-        "answers",
-        "Where it is right, and where not",
-        markup.columns(*drawn, _target_table(evaluation.targets)),
-        markup.folded("The largest errors", worst),
-    )
-
-
-def _target_table(targets: tuple[TargetScore, ...]) -> str:
-    lines = {
-        "R²": [score.r2 for score in targets],
-        "mean absolute error": [score.mae for score in targets],
-        "root mean squared error": [score.rmse for score in targets],
-        "… of always giving the mean": [score.baseline_rmse for score in targets],
-        "half of the errors are below": [score.median_error for score in targets],
-        "largest error": [score.largest_error for score in targets],
-        "mean residual (bias)": [score.bias for score in targets],
-        "residuals, 5 % quantile": [score.quantiles[0] for score in targets],
-        "residuals, 95 % quantile": [score.quantiles[-1] for score in targets],
-    }
-    rows = [[name, *(wording.decimal(value) for value in values)] for name, values in lines.items()]
-    return markup.table(["figure", *(score.name for score in targets)], rows, caption="In the unit of the target")
+    return facts.evaluation.section(facts) if facts.evaluation else ""
 
 
 # -- how it learned -----------------------------------------------------------------------------------------
@@ -268,7 +144,7 @@ def feature_names(dataset: Dataset) -> tuple[str, ...]:
 def data(facts: ReportFacts) -> str:
     """What it learned from."""
     dataset = facts.dataset
-    noun = NOUNS.get(dataset.kind, "sample")
+    noun = wording.NOUNS.get(dataset.kind, "sample")
     lead = (
         f"{dataset.name}: {wording.plural(len(dataset.train), noun)} to learn from, "
         f"{wording.count(len(dataset.valid))} to choose the best epoch by, and {wording.count(len(dataset.test))} "
@@ -284,11 +160,9 @@ def _splits(dataset: Dataset) -> dict[str, Split]:
     return {"training": dataset.train, "validation": dataset.valid, "test": dataset.test}
 
 
-def _split(facts: ReportFacts) -> Split:
-    return {"train": facts.dataset.train, "valid": facts.dataset.valid}.get(facts.split_name, facts.dataset.test)
-
-
 def _balance(dataset: Dataset) -> str:
+    if dataset.goal not in ("classification", "regression"):
+        return ""
     if dataset.goal == "regression":
         in_units = targets_in_units(dataset, dataset.train.targets)
         return "".join(
@@ -310,8 +184,7 @@ def _samples(dataset: Dataset) -> str:
         return ""
     chosen = pictures.pick_samples(dataset, dataset.train)
     shown = pictures.to_pixels(dataset.train.inputs[chosen])
-    labels = dataset.train.targets[chosen].tolist()
-    names = [dataset.classes[label] if dataset.goal == "classification" else "sample" for label in labels]
+    names = pictures.names_of(dataset, dataset.train, chosen)
     ids = [str(dataset.train.ids[place]) for place in chosen.tolist()]
     gallery = markup.gallery(shown, list(zip(names, ids, strict=True)), kind="samples")
     return f"<div>{markup.subtitle('Some of what it learned from')}{gallery}</div>"
@@ -363,7 +236,7 @@ def value_in_words(value: Any) -> str:
 
 def use(facts: ReportFacts) -> str:
     """Commands and lines of Python that go on from here."""
-    sample = EXAMPLES.get(facts.dataset.kind, "file")
+    sample = wording.EXAMPLE_FILES.get(facts.dataset.kind, "file")
     run = facts.run
     commands = {
         f"layerwise predict {run} {sample}": "name new samples",

@@ -23,6 +23,7 @@ from layerwise.reports import wording
 
 ROWS_READ = 20_000  # of larger data, so many rows spread evenly are looked at
 CATEGORIES_NAMED = 3
+TOKENS = {"tokens": "characters a text", "pairs": "tokens a sentence", "prose": "tokens a passage"}
 CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 Floats = NDArray[np.float64]
@@ -74,8 +75,8 @@ def statistics(dataset: Dataset) -> list[Statistic]:
         return [*described, *_targets(dataset, targets)]
     if isinstance(preprocessing, SeriesPreprocessing):
         return [*_series(preprocessing, inputs), *_targets(dataset, targets)]
-    if dataset.kind == "tokens":
-        return [_numbers("characters a text", "number", (inputs != 0).double().sum(1).numpy())]
+    if dataset.kind in TOKENS:
+        return [_numbers(TOKENS[dataset.kind], "number", (inputs != 0).double().sum(1).numpy())]
     if dataset.kind == "text":
         return [_numbers("known words a text", "number", inputs.double().sum(1).numpy())]
     return [_numbers("all inputs", "number", inputs.double().flatten().numpy()), *_targets(dataset, targets)]

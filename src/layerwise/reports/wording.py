@@ -78,3 +78,30 @@ def losses(values: Mapping[str, float]) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """Return 1 picture, 360 pictures."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+NOUNS = {
+    "pictures": "picture",
+    "table": "row",
+    "text": "text",
+    "series": "series",
+    "tokens": "text",
+    "pairs": "sentence",
+    "prose": "passage",
+}
+
+EXAMPLE_FILES = {
+    "pictures": "picture.png",
+    "table": "table.csv",
+    "text": "letter.txt",
+    "series": "series.ts",
+    "tokens": "names.txt",
+    "pairs": "sentences.txt",
+    "prose": "beginning.txt",
+}
+
+
+def samples_in_words(count: int, kind: str, split_name: str = "test") -> str:
+    """Return '360 pictures that it never saw', or '60 rows of the valid split'."""
+    unseen = "that it never saw" if split_name == "test" else f"of the {split_name} split"
+    return f"{plural(count, NOUNS.get(kind, 'sample'))} {unseen}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layerwise.tasks.catalogue import TASKS as TASKS
     from layerwise.tasks.catalogue import task_from_json as task_from_json
+    from layerwise.tasks.catalogue import task_name as task_name
     from layerwise.tasks.catalogue import task_to_json as task_to_json
     from layerwise.tasks.classification import Classification as Classification
     from layerwise.tasks.regression import Regression as Regression
@@ -24,6 +25,7 @@ _HOMES = {
     "Task": "layerwise.tasks.task",
     "collect_outputs": "layerwise.tasks.task",
     "task_from_json": "layerwise.tasks.catalogue",
+    "task_name": "layerwise.tasks.catalogue",
     "task_to_json": "layerwise.tasks.catalogue",
 }
 

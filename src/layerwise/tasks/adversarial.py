@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.tasks.task import Batch
+from layerwise.data.dataset import Dataset
+from layerwise.data.pictures import PicturePreprocessing
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.task import Batch, Task
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class Adversarial(Task):
     """Parts 'discriminator' and 'generator', each with its optimiser; the discriminator steps first.
 
     means, deviations: of the data's preprocessing, one value a channel, on the scale from 0 to 1.
@@ -30,6 +33,14 @@ class Adversarial:
     deviations: tuple[float, ...]
     relativistic: bool = True
     gradient_penalty: float = 0.5
+
+    options: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Adversarial:
+        preprocessing = dataset.preprocessing
+        assert isinstance(preprocessing, PicturePreprocessing)
+        return cls(preprocessing.mean, preprocessing.std)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"discriminator": model.discriminator, "generator": model.generator}  # type: ignore[dict-item]

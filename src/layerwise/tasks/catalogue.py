@@ -6,17 +6,34 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from layerwise.tasks.adversarial import Adversarial
 from layerwise.tasks.classification import Classification
+from layerwise.tasks.reconstruction import Reconstruction
 from layerwise.tasks.regression import Regression
+from layerwise.tasks.segmentation import Segmentation
 from layerwise.tasks.task import Task
+from layerwise.tasks.translation import Translation
+from layerwise.tasks.writing import Writing
 
-TASKS: dict[str, type] = {"classification": Classification, "regression": Regression}
+TASKS: dict[str, type[Task]] = {
+    "classification": Classification,
+    "regression": Regression,
+    "segmentation": Segmentation,
+    "translation": Translation,
+    "writing": Writing,
+    "reconstruction": Reconstruction,
+    "adversarial": Adversarial,
+}
+
+
+def task_name(task: Task) -> str:
+    """Return the name under which this task is kept."""
+    return next(name for name, kind in TASKS.items() if type(task) is kind)
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
     """Return the task's name and fields as plain JSON values."""
-    name = next(name for name, kind in TASKS.items() if type(task) is kind)
-    return {"name": name, **asdict(task)}  # type: ignore[call-overload]
+    return {"name": task_name(task), **asdict(task)}  # type: ignore[call-overload]
 
 
 def task_from_json(values: Mapping[str, Any]) -> Task:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.tasks.task import Batch, collect_outputs
+from layerwise.data.dataset import Dataset
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.task import Batch, Task, collect_outputs
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Task):
     """The model gives one logit a class, (batch, classes).
 
     classes: their names, in the order of the logits.
@@ -23,6 +25,12 @@ class Classification:
 
     classes: tuple[str, ...]
     label_smoothing: float = 0.0
+
+    options: ClassVar[tuple[str, ...]] = ("label_smoothing",)
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Classification:
+        return cls(dataset.classes, config.label_smoothing)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}

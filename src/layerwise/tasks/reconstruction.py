@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from layerwise.tasks.task import Batch
+from layerwise.data.dataset import Dataset
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.task import Batch, Task
 
 
 @dataclass(frozen=True)
-class Reconstruction:
+class Reconstruction(Task):
     """The model gives a `Coded`: the picture anew, and the distribution of its code.
 
     The loss of a sample is half the sum of squared errors over its pixels, as of a normal distribution of deviation 1,
@@ -22,6 +24,12 @@ class Reconstruction:
     """
 
     beta: float = 1.0
+
+    options: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Reconstruction:
+        return cls()
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}

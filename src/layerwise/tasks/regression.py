@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.tasks.task import Batch, collect_outputs
+from layerwise.data.dataset import Dataset
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.task import Batch, Task, collect_outputs
 
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(Task):
     """The model gives standardised values, (batch, outputs); the task turns them back into the units of the data.
 
     target_names: one name an output.
@@ -24,6 +26,12 @@ class Regression:
     target_names: tuple[str, ...]
     means: tuple[float, ...]
     deviations: tuple[float, ...]
+
+    options: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Regression:
+        return cls(dataset.target_names, dataset.target_means, dataset.target_deviations)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.tasks.task import Batch
+from layerwise.data.dataset import Dataset
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.task import Batch, Task
 
 UNLABELLED = 255  # the value of pixels in a mask that nobody has judged
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Segmentation(Task):
     """The model gives the scores of each pixel, (batch, classes, height, width); targets are (batch, height, width).
 
     classes: their names, in the order of the numbers in the masks.
@@ -26,6 +28,12 @@ class Segmentation:
 
     classes: tuple[str, ...]
     weights: tuple[float, ...] = ()
+
+    options: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Segmentation:
+        return cls(dataset.classes)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}

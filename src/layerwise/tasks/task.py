@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
+
+from layerwise.data.dataset import Dataset
+from layerwise.tasks.config import TaskConfig
 
 
 class Batch(Protocol):
@@ -20,7 +23,17 @@ class Batch(Protocol):
 
 
 class Task(Protocol):
-    """What a network is trained for."""
+    """What a network is trained for.
+
+    options: the fields of TaskConfig that it reads.
+    """
+
+    options: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Self:
+        """Return this task for `dataset`."""
+        ...
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         """Return the parts of `model` that have an optimiser of their own, by name."""
@@ -41,6 +54,10 @@ class Task(Protocol):
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Say what each row of raw outputs means, as plain JSON values."""
         ...
+
+    def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
+        """Let `model`, in evaluation mode, answer for prepared inputs; what each answer means, as plain JSON values."""
+        return self.decode(model(inputs))
 
 
 def collect_outputs(model: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:

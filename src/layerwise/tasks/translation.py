@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.tasks.task import Batch
+from layerwise.data.dataset import Dataset
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.task import Batch, Task
 
 START, END = 1, 2  # the marks of every target vocabulary; 0 is padding
 
 
 @dataclass(frozen=True)
-class Translation:
+class Translation(Task):
     """The model reads a source and the target before each place; it gives the scores of the token at each place.
 
     Targets are (batch, time) tokens that end with END, padded by 0. In training the model is always given the true
@@ -26,6 +28,12 @@ class Translation:
     """
 
     label_smoothing: float = 0.1
+
+    options: ClassVar[tuple[str, ...]] = ("label_smoothing",)
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Translation:
+        return cls(config.label_smoothing)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}

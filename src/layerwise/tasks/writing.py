@@ -5,23 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.tasks.task import Batch
+from layerwise.data.dataset import Dataset
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.task import Batch, Task
 
 
 @dataclass(frozen=True)
-class Writing:
+class Writing(Task):
     """The model gives the scores of the next token at each place, (batch, time, tokens).
 
     token_bytes: bytes of text that each token stands for, in the order of their numbers; 0 for marks.
     """
 
     token_bytes: tuple[int, ...]
+
+    options: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, config: TaskConfig) -> Writing:
+        return cls(dataset.preprocessing.token_bytes)  # type: ignore[attr-defined]
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}

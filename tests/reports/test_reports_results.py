@@ -13,13 +13,8 @@ from scipy.stats import binomtest
 from sklearn import metrics as oracle
 
 from layerwise.errors import DataError
-from layerwise.reports.evaluation import (
-    WORST_COUNT,
-    calibrate,
-    evaluate_outputs,
-    evaluation_from_json,
-    wilson_interval,
-)
+from layerwise.reports.results import evaluate_outputs, result_from_json
+from layerwise.reports.results.classes import WORST_COUNT, calibrate, wilson_interval
 from layerwise.tasks import Classification, Regression
 
 
@@ -144,7 +139,7 @@ def test_a_constant_target_gives_finite_figures_as_in_scikit_learn():
 @pytest.mark.parametrize("make", [lambda: random_classifier(1, 90, 5), lambda: random_regression(1)])
 def test_an_evaluation_survives_json(make):
     result = evaluate_outputs(*make())
-    assert evaluation_from_json(json.loads(json.dumps(result.to_json(), allow_nan=False))) == result
+    assert result_from_json(json.loads(json.dumps(result.to_json(), allow_nan=False))) == result
 
 
 def test_points_for_plots_are_limited_and_real_samples():
