@@ -53,6 +53,11 @@ class ProsePreprocessing:
     def output_count(self) -> int:
         return len(self.tokenizer)
 
+    @property
+    def token_bytes(self) -> tuple[int, ...]:
+        """Bytes of text that each token stands for; 0 for marks."""
+        return self.tokenizer.token_bytes
+
     def prepare(self, inputs: Tensor) -> Tensor:
         return inputs
 

@@ -8,9 +8,10 @@ The cells are written out gate by gate in `layers/recurrent.py`; here PyTorch's 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,18 @@ class RecurrentConfig:
         for option in ("hidden", "layers", "embedding"):
             require_count(option, getattr(self, option))
         require_dropout(self.dropout)
+
+
+class State(NamedTuple):
+    """What is carried from step to step: a tensor, or two of an lstm, each (layers, batch, hidden)."""
+
+    carried: Tensor | tuple[Tensor, Tensor] | None = None
+
+    def select(self, rows: Tensor) -> State:
+        """Return the state of these rows of the batch."""
+        if isinstance(self.carried, tuple):
+            return State((self.carried[0][:, rows], self.carried[1][:, rows]))
+        return State(None if self.carried is None else self.carried[:, rows])
 
 
 class Recurrent(nn.Module):
@@ -89,6 +102,24 @@ class Recurrent(nn.Module):
         packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.layers(packed)[0], batch_first=True, total_length=vectors.shape[1])
         return states
+
+    @property
+    def limit(self) -> int:
+        """Tokens that it can look back on while it writes: no end of them."""
+        return sys.maxsize
+
+    def begin(self) -> State:
+        """Return the state before the first token."""
+        return State()
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Score what comes after each of the new `tokens`, (batch, new), which are no padding; return the state, too.
+
+        For networks that read forwards alone and give outputs at every step.
+        """
+        states, carried = self.layers(self.embedding(tokens), state.carried)
+        scores: Tensor = self.output(self.dropout(states))  # (batch, new, output_count)
+        return scores, State(carried)
 
     def at_the_end(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Return the state of each direction once it has read all."""

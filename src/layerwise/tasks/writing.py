@@ -15,6 +15,8 @@ from layerwise.data.dataset import Dataset
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.task import Batch, Task
 
+PIECE = 16  # windows that are scored at once when nothing is learned
+
 
 @dataclass(frozen=True)
 class Writing(Task):
@@ -42,8 +44,8 @@ class Writing(Task):
         """Return 'loss' (nats a token), 'bits_per_byte', and 'accuracy' of the likeliest token."""
         sizes = torch.tensor(self.token_bytes)
         nats = right = tokens = text_bytes = 0.0
-        for batch in batches:
-            scores, targets = model(batch.inputs).flatten(0, 1).float(), batch.targets.flatten()
+        for inputs, rows in pieces_of(batches):
+            scores, targets = model(inputs).flatten(0, 1).float(), rows.flatten()
             counted = targets != 0
             nats += F.cross_entropy(scores, targets, ignore_index=0, reduction="sum").item()
             right += ((scores.argmax(1) == targets) & counted).sum().item()
@@ -58,7 +60,22 @@ class Writing(Task):
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         return (-metrics["bits_per_byte"],)
 
+    def bits(self, model: nn.Module, batches: Iterable[Batch]) -> Tensor:
+        """Return the bits that each token of the targets costs in its place, (samples, time); 0 at places of padding."""
+        rows = []
+        for inputs, targets in pieces_of(batches):
+            scores = model(inputs).flatten(0, 1).float()
+            nats = F.cross_entropy(scores, targets.flatten(), ignore_index=0, reduction="none")
+            rows.append(nats.view(targets.shape).cpu() / math.log(2))
+        return torch.cat(rows)
+
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return for each text the number of the likeliest token behind it, and its probability."""
         best, tokens = outputs[:, -1].float().softmax(1).max(1)
         return [{"token": t, "probability": p} for t, p in zip(tokens.tolist(), best.tolist(), strict=True)]
+
+
+def pieces_of(batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs and targets of a few windows at a time, since the scores of all tokens at all places are large."""
+    for batch in batches:
+        yield from zip(batch.inputs.split(PIECE), batch.targets.split(PIECE), strict=True)
