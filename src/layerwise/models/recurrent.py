@@ -8,7 +8,6 @@ The cells are written out gate by gate in `layers/recurrent.py`; here PyTorch's 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -62,10 +61,14 @@ class Recurrent(nn.Module):
 
     At the end, a sequence that is read both ways is known by the last state of each direction.
 
+    limit: tokens that it can look back on while it writes, more than any text has.
+
     Raises UsageError for samples that are no sequences.
     Takes (batch, time) tokens or (batch, time, channels), returns (batch, output_count), or (batch, time,
     output_count) with `each_step`.
     """
+
+    limit = 2**31 - 1
 
     def __init__(
         self, input_shape: tuple[int, ...], output_count: int, config: RecurrentConfig = RecurrentConfig()
@@ -102,11 +105,6 @@ class Recurrent(nn.Module):
         packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.layers(packed)[0], batch_first=True, total_length=vectors.shape[1])
         return states
-
-    @property
-    def limit(self) -> int:
-        """Tokens that it can look back on while it writes: no end of them."""
-        return sys.maxsize
 
     def begin(self) -> State:
         """Return the state before the first token."""

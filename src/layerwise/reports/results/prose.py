@@ -150,10 +150,8 @@ def measure(subject: Subject) -> ProseResult:
     task, preprocessing = subject.task, subject.preprocessing
     assert isinstance(task, Writing)
     assert isinstance(preprocessing, ProsePreprocessing)
-    metrics = task.evaluate(subject.model, subject.batches())
-    told = subject.split.targets != 0
-    tokens = subject.split.targets[told]  # in the order of the text
-    bits = task.bits(subject.model, subject.batches())[told]
+    tokens, nats, is_right = task.tell(subject.model, subject.batches())
+    metrics, bits = task.metrics(tokens, nats, is_right), nats / math.log(2)
     data = preprocessing.tokenizer.decode(tokens.tolist()).encode()
     return ProseResult(
         count=len(subject.split),
