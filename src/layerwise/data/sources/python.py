@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import platform
 import sysconfig
+import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from layerwise.data.archives import read_files
 from layerwise.data.fetch import Package, Pin, fetch
 from layerwise.data.materials import Progress, ProseMaterial
 from layerwise.data.packages import open_package
@@ -67,18 +68,16 @@ def library_texts(folder: Path | None = None) -> Iterator[tuple[str, str]]:
 def manual_texts(archive: Path) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page of the manual in its Debian package.
 
-    Raises DataError where it holds none.
+    Its links are passed over; it is pinned, so that it holds nothing worse. Raises DataError where it holds no page.
     """
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as work:
-        pages = dict(
-            read_files(
-                open_package(archive, Path(work)),
-                lambda name: name.startswith(MANUAL_FOLDER) and name.endswith(".rst.txt"),
-            )
-        )
+    pages: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as work, tarfile.open(open_package(archive, Path(work))) as package:
+        for entry in package:
+            name = PurePosixPath(entry.name)
+            content = package.extractfile(entry) if entry.isreg() and name.name.endswith(".rst.txt") else None
+            if content and name.is_relative_to(MANUAL_FOLDER):
+                title = name.relative_to(MANUAL_FOLDER).as_posix().removesuffix(".txt")
+                pages[f"docs/{title}"] = content.read().decode("utf-8", "replace")
     if not pages:
         raise DataError(f"{archive} holds no pages under {MANUAL_FOLDER}; get it anew.")
-    for name in sorted(pages):
-        yield f"docs/{PurePosixPath(name).relative_to(MANUAL_FOLDER)}", pages[name].decode("utf-8", "replace")
+    yield from sorted(pages.items())
