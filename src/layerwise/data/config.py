@@ -22,7 +22,9 @@ class DataConfig:
 
     data: str = field(
         default="digits",
-        metadata={"help": "a data set's name, a folder of class folders, a CSV or Parquet file, series as .ts, or a text"},
+        metadata={
+            "help": "a data set's name, a folder of class folders, a CSV or Parquet file, series as .ts, or a text"
+        },
     )
     target: str | None = field(default=None, metadata={"help": "the column to predict (tables only)"})
     valid: float = field(default=0.1, metadata={"help": "share of the training data held out to choose the best epoch"})

@@ -92,7 +92,8 @@ class ProsePreprocessing:
     def telling_split(self, texts: Texts) -> Split:
         """Return windows that overlap by half, whose targets that are no 0 are all tokens of the texts, once each."""
         if not texts:
-            return Split(*torch.empty(2, 0, self.window, dtype=torch.int64), [])
+            nothing = torch.empty(0, self.window, dtype=torch.int64)
+            return Split(nothing, nothing, [])
         row, step = self.row(texts.values()), self.window // 2
         count = 1 + max(0, -(-(len(row) - 1 - self.window) // step))
         padded = F.pad(row, (0, (count - 1) * step + self.window + 1 - len(row)))

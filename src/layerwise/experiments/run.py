@@ -190,7 +190,7 @@ class Run:
         return answers
 
     def write(self, prompt: str, **how: Any) -> str:
-        """Return what the network writes behind `prompt`; `layerwise.experiments.writing.stream` gives it piece by piece.
+        """Return what the network writes behind `prompt`; `experiments.writing.stream` gives it piece by piece.
 
         Args:
             how: tokens (at most so many), temperature, top_k, top_p and seed.

@@ -8,7 +8,6 @@ from typing import Any
 
 from layerwise.errors import UsageError, nearest
 
-
 LESS_IS_BETTER = ("bits_per_byte",)
 
 

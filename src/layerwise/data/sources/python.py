@@ -49,9 +49,7 @@ def python_docs(progress: Progress | None = None) -> ProseMaterial:
 def held_out(texts: dict[str, str]) -> frozenset[str]:
     """Return the names of the texts that are for testing, a twentieth, chosen by a hash of the name alone."""
     return frozenset(
-        name
-        for name in texts
-        if int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < TEST_SHARE * 2**32
+        name for name in texts if int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < TEST_SHARE * 2**32
     )
 
 

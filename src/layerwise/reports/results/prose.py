@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from layerwise.reports.facts import ReportFacts
 
-COMPRESSORS = {
+COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip -9": lambda data: gzip.compress(data, 9, mtime=0),
     "bzip2 -9": lambda data: bz2.compress(data, 9),
     "xz -9e": lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
@@ -108,8 +108,9 @@ class ProseResult:
 
     def lines(self) -> list[str]:
         return [
-            f"{wording.decimal(self.bits_per_byte)} bits a byte over {wording.count(self.text_bytes)} bytes, perplexity "
-            f"{wording.decimal(self.perplexity)} a token, the likeliest token right in {wording.share(self.accuracy)}"
+            f"{wording.decimal(self.bits_per_byte)} bits a byte over {wording.count(self.text_bytes)} bytes, "
+            f"perplexity {wording.decimal(self.perplexity)} a token, the likeliest token right in "
+            f"{wording.share(self.accuracy)}"
         ]
 
     def table(self) -> Rows:
