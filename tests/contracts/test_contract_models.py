@@ -26,7 +26,8 @@ from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConf
 
 NAMES = sorted(CATALOGUE)
 PICTURE_NAMES = [name for name in NAMES if CATALOGUE[name].takes == "pictures"]
-SEQUENCE_NAMES = [name for name in NAMES if CATALOGUE[name].takes == "sequences"]
+SEQUENCE_NAMES = [name for name in NAMES if CATALOGUE[name].takes in ("sequences", "prose")]
+PROSE_NAMES = [name for name in NAMES if CATALOGUE[name].takes == "prose"]
 CLASSES, BATCH = 3, 6
 
 # The smallest picture, in pixels a side, that each network takes.
@@ -55,6 +56,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "densenet169": {"growth": 8},
     **dict.fromkeys(("rnn", "lstm", "gru"), NARROW_RECURRENT),
     "vit": {"depth": 16, "blocks": 2},
+    "gpt": {"depth": 16, "heads": 2, "blocks": 2},
 }
 
 # Parameters for the usual input and outputs, and where the figure stands.
@@ -88,6 +90,7 @@ COUNTS = {
     "lstm": (101_257, "12 * 64 + 4 * (64 + 128 + 2) * 128 + 129 * 9: four gates"),
     "gru": (76_425, "12 * 64 + 3 * (64 + 128 + 2) * 128 + 129 * 9: three gates"),
     "vit": (456_394, "1,632 + 96 + 50 * 96, six of PyTorch's TransformerEncoderLayer(96, 4, 192), 192 + 970"),
+    "gpt": (4_240_896, "4,096 * 256 + 128 * 256, four of PyTorch's TransformerEncoderLayer(256, 4, 1024), 2 * 256"),
     "densenet-small": (176_122, "the paper's DenseNet-BC with L = 40, k = 12, as its authors' Caffe model counts"),
 }
 
@@ -112,7 +115,16 @@ def without_dropout(name: str) -> nn.Module:
 
 
 def samples_of(name: str) -> Tensor:
+    if name in PROSE_NAMES:
+        time, tokens = shape_of(name)
+        return torch.randint(1, tokens, (BATCH, time), generator=torch.Generator().manual_seed(2))
     return torch.randn(BATCH, *shape_of(name), generator=torch.Generator().manual_seed(1))
+
+
+def answer(model: nn.Module, samples: Tensor) -> Tensor:
+    """Return a row a sample; of a network that answers at every step, the last one."""
+    outputs: Tensor = model(samples)
+    return outputs[:, -1] if outputs.ndim == 3 else outputs
 
 
 LABELS = torch.arange(BATCH) % CLASSES
@@ -123,7 +135,7 @@ def fit(model: nn.Module, samples: Tensor, steps: int) -> float:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03 if isinstance(model, LinearNeurons) else 3e-3)
     loss = torch.tensor(float("inf"))
     for _ in range(steps):
-        loss = F.cross_entropy(model(samples), LABELS)
+        loss = F.cross_entropy(answer(model, samples), LABELS)
         if loss < 0.1:
             break
         optimizer.zero_grad()
@@ -134,7 +146,7 @@ def fit(model: nn.Module, samples: Tensor, steps: int) -> float:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_gives_one_row_of_raw_outputs_a_sample(name: str) -> None:
-    outputs = network(name)(samples_of(name))
+    outputs = answer(network(name), samples_of(name))
     assert outputs.shape == (BATCH, CLASSES)
     assert outputs.isfinite().all()
     assert not torch.allclose(outputs.exp().sum(1), torch.ones(BATCH))  # no softmax has been at work
@@ -150,7 +162,8 @@ def test_a_network_takes_pictures_of_any_channels_and_unequal_sides(name: str, c
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_sample_is_judged_for_itself(name: str) -> None:
-    model, samples = network(name).eval().double(), samples_of(name).double()
+    model, samples = network(name).eval().double(), samples_of(name)
+    samples = samples.double() if samples.is_floating_point() else samples
     torch.testing.assert_close(model(samples), torch.cat([model(sample[None]) for sample in samples]))
 
 
@@ -159,7 +172,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
     model = without_dropout(name)
     fit(model, samples_of(name), steps=2)  # wakes blocks that begin as their shortcut alone
     model.zero_grad()
-    F.cross_entropy(model(samples_of(name)), LABELS).backward()
+    F.cross_entropy(answer(model, samples_of(name)), LABELS).backward()
     silent = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
@@ -220,7 +233,7 @@ def test_two_trainings_from_one_seed_end_with_the_same_bits(name: str) -> None:
 def test_a_network_trains_in_bfloat16(name: str) -> None:
     model = without_dropout(name)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        outputs = model(samples_of(name))
+        outputs = answer(model, samples_of(name))
         loss = F.cross_entropy(outputs.float(), LABELS)
     loss.backward()
     in_full = name == "lenet5-paper"  # its distances are sums of squares, which the processor keeps in 32 bits

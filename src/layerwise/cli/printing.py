@@ -100,8 +100,11 @@ def say_result(run: Run, *, open_report: bool) -> None:
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
     sample = wording.EXAMPLE_FILES[run.facts["kind"]]
+    first = (f"layerwise predict {run.name} {sample}", "let it answer for your own files")
+    if run.facts["goal"] == "writing":
+        first = (f"layerwise write {run.name} 'import'", "let it go on with a text")
     return [
-        (f"layerwise predict {run.name} {sample}", "let it answer for your own files"),
+        first,
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
         (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
         ("layerwise runs", "all trainings so far"),

@@ -1,4 +1,7 @@
-"""What a user can say about the data. The same fields are the Python arguments, the flags and the saved JSON."""
+"""What a user can say about the data. The same fields are the Python arguments, the flags and the saved JSON.
+
+There are more than 12, since one command takes every kind of data: each says something of one kind or two.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ class DataConfig:
 
     data: str = field(
         default="digits",
-        metadata={"help": "a data set's name, a folder of class folders, a CSV or Parquet file, or series as .ts"},
+        metadata={
+            "help": "a data set's name, a folder of class folders, a CSV or Parquet file, series as .ts, or a text"
+        },
     )
     target: str | None = field(default=None, metadata={"help": "the column to predict (tables only)"})
     valid: float = field(default=0.1, metadata={"help": "share of the training data held out to choose the best epoch"})
@@ -40,8 +45,14 @@ class DataConfig:
         default=0.0,
         metadata={"help": "blend pairs of training samples; the alpha of the beta distribution, 0 for none"},
     )
-    window: int | None = field(default=None, metadata={"help": "steps of a series that a forecast is made from"})
+    window: int | None = field(
+        default=None,
+        metadata={"help": "steps of a series that a forecast is made from, or tokens of a text seen at once"},
+    )
     horizon: int | None = field(default=None, metadata={"help": "steps of a series that are forecast"})
+    vocabulary: int | None = field(
+        default=None, metadata={"help": "tokens that a text is cut into; 259 for its bytes, one by one"}
+    )
     limit: int | None = field(default=None, metadata={"help": "use only this many training samples, drawn by the seed"})
 
     def __post_init__(self) -> None:

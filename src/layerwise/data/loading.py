@@ -23,11 +23,14 @@ from layerwise.data.materials import (
     LabelledTexts,
     PictureMaterial,
     Progress,
+    ProseMaterial,
     SeriesMaterial,
     TableMaterial,
 )
 from layerwise.data.picture_files import is_picture_name
 from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.prose import SUFFIXES as TEXT_SUFFIXES
+from layerwise.data.prose import ProsePreprocessing, is_prose, prose_dataset, read_prose
 from layerwise.data.saved import check_fields
 from layerwise.data.series import SeriesPreprocessing
 from layerwise.data.series_dataset import forecast_dataset, forecast_file, series_dataset, series_file
@@ -44,6 +47,7 @@ PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
     "text": TextPreprocessing.from_json,
     "series": SeriesPreprocessing.from_json,
     "tokens": CharacterPreprocessing.from_json,
+    "prose": ProsePreprocessing.from_json,
 }
 
 
@@ -51,7 +55,7 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     """Load, split and prepare the data that `config` names.
 
     Args:
-        config: a data set's name, a folder of class folders, or a CSV or Parquet file, and how to divide it.
+        config: a data set's name, a folder of class folders, a CSV or Parquet file, or texts, and how to divide it.
         seed: decides the splits.
         progress: is told in a sentence what is being fetched.
 
@@ -64,6 +68,8 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     path = Path(config.data)
     if config.data in SOURCES:
         dataset = _of_source(config, seed, progress)
+    elif is_prose(path):
+        dataset = prose_dataset(read_prose(path), path.stem, config, seed)
     elif path.is_dir():
         folder = scan_folder(path, image_size=config.image_size)
         dataset = picture_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
@@ -90,7 +96,7 @@ def _unsuitable(path: Path) -> str:
         return f"{path} is one picture where {expected}; make a folder with a folder of pictures for each class."
     return (
         f"{path} is a file where {expected}; save a table under a name that ends in {', '.join(TABLE_SUFFIXES)}, "
-        "and series under one that ends in .ts."
+        f"series under one that ends in .ts, and a text under one that ends in {', '.join(TEXT_SUFFIXES)}."
     )
 
 
@@ -158,6 +164,8 @@ def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
             return forecast_dataset(material, name, config)
         case LabelledTexts():
             return character_dataset(material, name, config, seed)
+        case ProseMaterial():
+            return prose_dataset(material, name, config, seed)
         case _:
             return text_dataset(material.texts, material.labels, material.ids, name, config, seed, material.source)
 
@@ -218,7 +226,10 @@ def _resize(split: Split, side_px: int) -> Split:
 
 def _check_flags(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
-    if (config.window or config.horizon) and dataset.kind != "series":
+    if config.vocabulary and dataset.kind != "prose":
+        raise UsageError(f"--vocabulary is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
+    takes_window = {"series"} if config.horizon else {"series", "prose"}
+    if (config.window or config.horizon) and dataset.kind not in takes_window:
         flag = "--horizon" if config.horizon else "--window"
         raise UsageError(f"{flag} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
     if config.image_size and dataset.kind != "pictures":

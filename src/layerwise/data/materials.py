@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,4 +88,18 @@ class LabelledTexts:
     source: str
 
 
-Material = PictureMaterial | TableMaterial | TextMaterial | SeriesMaterial | ForecastMaterial | LabelledTexts
+@dataclass(frozen=True)
+class ProseMaterial:
+    """Long texts by their names, to be gone on with.
+
+    test: the names of those that the source holds out; empty where they are to be chosen.
+    """
+
+    texts: Mapping[str, str]
+    source: str
+    test: frozenset[str] = frozenset()
+
+
+Material = (
+    PictureMaterial | TableMaterial | TextMaterial | SeriesMaterial | ForecastMaterial | LabelledTexts | ProseMaterial
+)

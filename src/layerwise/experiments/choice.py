@@ -20,6 +20,8 @@ def choose_model(dataset: Dataset) -> tuple[str, str]:
             "logistic",
             f"logistic, because {dataset.input_shape[0]} word counts are nearly linear in the label",
         )
+    if dataset.goal == "writing":
+        return "gpt", "gpt, because each token of its text sees all tokens of the window before it"
     if dataset.kind in ("series", "tokens"):
         return "gru", "gru, because it reads sequences of any length, with fewer gates than an lstm"
     return "mlp", f"mlp, because a table of {dataset.input_shape[0]} prepared columns has no grid to convolve"

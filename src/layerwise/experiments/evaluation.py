@@ -7,21 +7,31 @@ from pathlib import Path
 
 import torch
 
-from layerwise.data.catalogue import SOURCES
+from layerwise.data.catalogue import SOURCES, load_material
 from layerwise.data.dataset import Kind, Split
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
 from layerwise.data.loading import load
+from layerwise.data.materials import ProseMaterial
 from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.prose import SUFFIXES, ProsePreprocessing, is_prose, read_prose, without_copies
 from layerwise.data.tables import TABLE_SUFFIXES
-from layerwise.errors import DataError
+from layerwise.errors import DataError, NotFoundError
 from layerwise.experiments.run import Run
 from layerwise.reports.figures import save
 from layerwise.reports.results import Result
 from layerwise.runs.atomic import write_json
 from layerwise.tasks import Classification
 
-WITH_ARTICLE: dict[Kind, str] = {"pictures": "a set of pictures", "table": "a table", "text": "a set of texts"}
+WITH_ARTICLE: dict[Kind, str] = {
+    "pictures": "a set of pictures",
+    "table": "a table",
+    "text": "a set of texts",
+    "series": "a set of series",
+    "tokens": "a set of short texts",
+    "pairs": "a set of pairs of texts",
+    "prose": "a long text",
+}
 
 
 def evaluate(run: Run, data: str | None = None, out: str | Path | None = None) -> tuple[Result, list[Path]]:
@@ -60,6 +70,8 @@ def split_of(run: Run, data: str | None) -> Split:
             f"{data} is {WITH_ARTICLE[kind]}, and run {run.name} was trained on {WITH_ARTICLE[preprocessing.kind]}; "
             "give data of that kind."
         )
+    if isinstance(preprocessing, ProsePreprocessing):
+        return prose_split(data, preprocessing)
     if isinstance(preprocessing, TablePreprocessing) and data not in SOURCES:
         return preprocessing.read_split(path)
     side = preprocessing.input_shape[-1] if isinstance(preprocessing, PicturePreprocessing) else None
@@ -72,10 +84,29 @@ def split_of(run: Run, data: str | None) -> Split:
     return with_classes_of(run, other.test, other.classes, data)
 
 
+def prose_split(data: str, preprocessing: ProsePreprocessing) -> Split:
+    """Return the test texts of a data set, or all texts of a file or folder, as the run's own tokens.
+
+    Raises:
+        NotFoundError, DataError: there is no text.
+    """
+    if data in SOURCES:
+        material = load_material(data)
+        assert isinstance(material, ProseMaterial)
+        return preprocessing.telling_split({name: material.texts[name] for name in sorted(material.test)})
+    if not is_prose(Path(data)):
+        if not Path(data).exists():
+            raise NotFoundError(f"there is no text {data}; name a file that ends in {', '.join(SUFFIXES)}.")
+        raise DataError(f"{data} is no text; name a file that ends in {', '.join(SUFFIXES)}, or a folder of them.")
+    return preprocessing.telling_split(without_copies(read_prose(Path(data)).texts))
+
+
 def kind_of(data: str) -> Kind | None:
     """Tell by its name what kind of data this is, None where the name does not tell."""
     if data in SOURCES:
         return SOURCES[data].kind
+    if is_prose(Path(data)):
+        return "prose"
     if Path(data).is_dir():
         return "pictures"
     return "table" if data.lower().endswith(TABLE_SUFFIXES) else None

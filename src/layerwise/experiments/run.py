@@ -15,6 +15,7 @@ from layerwise.data.loading import PREPROCESSINGS, load, preprocessing_from_json
 from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
+from layerwise.experiments.writing import stream
 from layerwise.models import CATALOGUE, build
 from layerwise.reports.results import Result, Subject, measure, result_from_json
 from layerwise.runs.folder import RunFolder, runs_parent
@@ -187,6 +188,17 @@ class Run:
                 ids = [id_of(Path(source), name) for name in ids]
             answers += [{"id": name, **answer} for name, answer in zip(ids, decoded, strict=True)]
         return answers
+
+    def write(self, prompt: str, **how: Any) -> str:
+        """Return what the network writes behind `prompt`; `experiments.writing.stream` gives it piece by piece.
+
+        Args:
+            how: tokens (at most so many), temperature, top_k, top_p and seed.
+
+        Raises:
+            UsageError: the run was not trained to write, the prompt is empty or too long, or a value cannot work.
+        """
+        return "".join(stream(self, prompt, **how))
 
     def answers(self, compact: Tensor) -> list[dict[str, Any]]:
         """Return what the network says of compact samples, one dict a sample."""

@@ -15,7 +15,7 @@ from layerwise.data.dataset import Dataset, Split
 from layerwise.data.loading import load
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
-from layerwise.experiments.suitability import check_suits
+from layerwise.experiments.suitability import check_suits, fitted
 from layerwise.models import CATALOGUE, build
 from layerwise.tasks import TASKS, Task
 from layerwise.tasks.config import TaskConfig
@@ -74,6 +74,7 @@ def set_up(
     torch.manual_seed(training.seed)
     if module is None:
         check_suits(experiment, dataset)
+        experiment = fitted(experiment, dataset)
     model = module or build(experiment.model, dataset.input_shape, dataset.output_count, **experiment.model_options)
     ranks = Ranks.join(pick_device(machine.device))
     model.to(ranks.device)

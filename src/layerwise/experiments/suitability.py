@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from layerwise.data.dataset import Dataset, Split
@@ -19,6 +21,7 @@ GOALS: dict[str, tuple[str, ...]] = {  # what networks learn, by what they take
     "pairs": ("translation",),
     "prose": ("writing",),
 }
+EACH_STEP = ("labelling", "writing")  # goals with a target at every step
 WORDS = {"series": "series", "tokens": "characters"}
 
 
@@ -43,6 +46,13 @@ def check_suits(experiment: Experiment, dataset: Dataset) -> None:
         raise UsageError(f"{name} takes samples of one length, and the series of {data} differ; use rnn, lstm or gru.")
 
 
+def fitted(experiment: Experiment, dataset: Dataset) -> Experiment:
+    """Return the experiment with outputs at every step where the data asks for them and the network has the option."""
+    if dataset.goal in EACH_STEP and entry_of(experiment.model).takes == "sequences":
+        return replace(experiment, model_options={**experiment.model_options, "each_step": True})
+    return experiment
+
+
 def _check_goal(entry: Entry, name: str, dataset: Dataset) -> None:
     """A network that gives a mask or a text learns no classes, and the other way round."""
     if entry.task or dataset.goal in GOALS[entry.takes]:
@@ -58,10 +68,13 @@ def _check_recurrent(experiment: Experiment, dataset: Dataset) -> None:
     name, data, options = experiment.model, dataset.name, experiment.model_options
     if experiment.machine.compile == "yes":
         raise UsageError(f"--compile yes: PyTorch's compiler cannot take {name}; leave it out.")
-    if options.get("each_step"):
+    if dataset.goal == "writing" and options.get("bidirectional"):
+        raise UsageError(f"--bidirectional shows {name} the token that it is to guess; leave it out.")
+    if options.get("each_step") and dataset.goal not in EACH_STEP:
         raise UsageError(f"--each-step gives outputs at every step, and {data} has one target a sample; leave it out.")
     if options.get("from_last") and dataset.goal != "regression":
-        raise UsageError(f"--from-last is for forecasts, and {data} has classes; leave it out.")
+        what = "has classes" if dataset.goal == "classification" else f"is for {dataset.goal}"
+        raise UsageError(f"--from-last is for forecasts, and {data} {what}; leave it out.")
 
 
 def _of_one_length(dataset: Dataset) -> bool:

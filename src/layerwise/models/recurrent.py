@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,15 +44,31 @@ class RecurrentConfig:
         require_dropout(self.dropout)
 
 
+class State(NamedTuple):
+    """What is carried from step to step: a tensor, or two of an lstm, each (layers, batch, hidden)."""
+
+    carried: Tensor | tuple[Tensor, Tensor] | None = None
+
+    def select(self, rows: Tensor) -> State:
+        """Return the state of these rows of the batch."""
+        if isinstance(self.carried, tuple):
+            return State((self.carried[0][:, rows], self.carried[1][:, rows]))
+        return State(None if self.carried is None else self.carried[:, rows])
+
+
 class Recurrent(nn.Module):
     """Vectors of the steps, recurrent layers, and a dense layer on the last state or on the state at every step.
 
     At the end, a sequence that is read both ways is known by the last state of each direction.
 
+    limit: tokens that it can look back on while it writes, more than any text has.
+
     Raises UsageError for samples that are no sequences.
     Takes (batch, time) tokens or (batch, time, channels), returns (batch, output_count), or (batch, time,
     output_count) with `each_step`.
     """
+
+    limit = 2**31 - 1
 
     def __init__(
         self, input_shape: tuple[int, ...], output_count: int, config: RecurrentConfig = RecurrentConfig()
@@ -89,6 +105,19 @@ class Recurrent(nn.Module):
         packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.layers(packed)[0], batch_first=True, total_length=vectors.shape[1])
         return states
+
+    def begin(self) -> State:
+        """Return the state before the first token."""
+        return State()
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Score what comes after each of the new `tokens`, (batch, new), which are no padding; return the state, too.
+
+        For networks that read forwards alone and give outputs at every step.
+        """
+        states, carried = self.layers(self.embedding(tokens), state.carried)
+        scores: Tensor = self.output(self.dropout(states))  # (batch, new, output_count)
+        return scores, State(carried)
 
     def at_the_end(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Return the state of each direction once it has read all."""

@@ -8,13 +8,15 @@ from typing import Any
 
 from layerwise.errors import UsageError, nearest
 
+LESS_IS_BETTER = ("bits_per_byte",)
+
 
 @dataclass(frozen=True)
 class Recipe:
     """A training to repeat.
 
     options: as `layerwise.train` takes them, model and data included.
-    metric, bound: what the test split must reach ('at least' for accuracy and r2).
+    metric, bound: what the test split must reach: at least so much, or at most where less is better (LESS_IS_BETTER).
     figure: what was measured, with its spread, number of seeds and time, in words.
     """
 
@@ -27,8 +29,16 @@ class Recipe:
     @property
     def reaches(self) -> str:
         """What the test split reaches, in words: as measured, or else the bound that it is held to."""
-        bound = f"{100 * self.bound:g} % accuracy" if self.metric == "accuracy" else f"R² of {self.bound:g}"
-        return self.figure or f"{bound} or more"
+        bounds = {
+            "accuracy": f"{100 * self.bound:g} % accuracy or more",
+            "r2": f"R² of {self.bound:g} or more",
+            "bits_per_byte": f"{self.bound:g} bits a byte or less",
+        }
+        return self.figure or bounds[self.metric]
+
+    def is_reached(self, figure: float) -> bool:
+        """Tell whether a figure of the test split is as good as the bound."""
+        return figure <= self.bound if self.metric in LESS_IS_BETTER else figure >= self.bound
 
 
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
@@ -127,6 +137,40 @@ RECIPES: dict[str, Recipe] = {
         options={"model": "gru", "data": "names", "bidirectional": True, "dropout": 0.3, "epochs": 12},
         metric="accuracy",
         bound=0.6,
+        figure="",
+    ),
+    "python-gpt": Recipe(
+        summary="a GPT of 3.7 million parameters that goes on with Python and its manual",
+        options={
+            "model": "gpt",
+            "data": "python-docs",
+            "valid": 0.01,
+            "window": 256,
+            "vocabulary": 2048,
+            "batch_size": 16,
+            "learning_rate": 4e-3,
+            "precision": "bfloat16",
+            "limit": 6000,
+        },
+        metric="bits_per_byte",
+        bound=1.8,
+        figure="",
+    ),
+    "python-characters": Recipe(
+        summary="the next character of the standard library, by a recurrent network",
+        options={
+            "model": "gru",
+            "data": "python-library",
+            "valid": 0.01,
+            "vocabulary": 259,
+            "window": 128,
+            "hidden": 256,
+            "batch_size": 32,
+            "epochs": 1,
+            "limit": 12_000,
+        },
+        metric="bits_per_byte",
+        bound=2.5,
         figure="",
     ),
     "titanic-mlp": Recipe(

@@ -90,6 +90,15 @@ def code(lines: str) -> str:
     return f'<pre tabindex="0"><code>{escape(lines)}</code></pre>'
 
 
+def coloured(pieces: Iterable[tuple[str, str, str]]) -> str:
+    """Return running text on coloured grounds: (words, the colour as CSS or nothing, what a pointer is told)."""
+    inside = "".join(
+        f'<span title="{escape(told)}" style="background:{escape(colour or "none")}">{escape(words)}</span>'
+        for words, colour, told in pieces
+    )
+    return f'<pre tabindex="0" class="running"><code>{inside}</code></pre>'
+
+
 def folded(title: str, inside: str, *, is_open: bool = False) -> str:
     """Return something that is unfolded by a click, and always printed."""
     if not inside:

@@ -238,8 +238,11 @@ def use(facts: ReportFacts) -> str:
     """Commands and lines of Python that go on from here."""
     sample = wording.EXAMPLE_FILES.get(facts.dataset.kind, "file")
     run = facts.run
+    first = {f"layerwise predict {run} {sample}": "name new samples"}
+    if facts.dataset.goal == "writing":
+        first = {f"layerwise write {run} 'import'": "let it go on with a text"}
     commands = {
-        f"layerwise predict {run} {sample}": "name new samples",
+        **first,
         f"layerwise evaluate {run}": "measure it again, or on other data with --data",
         f"layerwise resume {run}": "go on if it was stopped",
         f"layerwise code {run} > train.py": "the same training in plain PyTorch",
@@ -247,11 +250,13 @@ def use(facts: ReportFacts) -> str:
     }
     width = max(map(len, commands))
     shell = "\n".join(f"{command:<{width}}  # {words}" for command, words in commands.items())
+    answers = f"for answer in run.predict({sample!r}):\n    print(answer)\n"
+    if facts.dataset.goal == "writing":
+        answers = "print(run.write('import'))\n"
     python = (
         "import layerwise\n\n"
         f"run = layerwise.Run.open({run!r})\n"
-        f"for answer in run.predict({sample!r}):\n"
-        "    print(answer)\n"
+        f"{answers}"
         "network = run.model  # the torch.nn.Module, in evaluation mode"
     )
     return markup.section(

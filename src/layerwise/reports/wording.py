@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-METRIC_NAMES = {"loss": "loss", "accuracy": "accuracy", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
+METRIC_NAMES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "bits_per_byte": "bits a byte",
+}
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,8 @@ from layerwise.data.dataset import Dataset
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.task import Batch, Task
 
+PIECE = 16  # windows that are scored at once when nothing is learned
+
 
 @dataclass(frozen=True)
 class Writing(Task):
@@ -40,19 +42,28 @@ class Writing(Task):
 
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Return 'loss' (nats a token), 'bits_per_byte', and 'accuracy' of the likeliest token."""
-        sizes = torch.tensor(self.token_bytes)
-        nats = right = tokens = text_bytes = 0.0
-        for batch in batches:
-            scores, targets = model(batch.inputs).flatten(0, 1).float(), batch.targets.flatten()
-            counted = targets != 0
-            nats += F.cross_entropy(scores, targets, ignore_index=0, reduction="sum").item()
-            right += ((scores.argmax(1) == targets) & counted).sum().item()
-            tokens += counted.sum().item()
-            text_bytes += sizes[targets.cpu()].sum().item()
+        return self.metrics(*self.tell(model, batches))
+
+    def tell(self, model: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the tokens of the targets in the order of the text, the nats that each costs in its place, and
+        whether it was the likeliest, (tokens,) each on the CPU; places of padding are left out."""
+        rows: list[tuple[Tensor, Tensor, Tensor]] = []
+        for inputs, targets in pieces_of(batches):
+            is_told = targets != 0
+            scores, tokens = model(inputs)[is_told].float(), targets[is_told]
+            nats = F.cross_entropy(scores, tokens, reduction="none")
+            rows.append((tokens.cpu(), nats.cpu(), (scores.argmax(1) == tokens).cpu()))
+        tokens, nats, is_right = (torch.cat(column) for column in zip(*rows, strict=True))
+        return tokens, nats, is_right
+
+    def metrics(self, tokens: Tensor, nats: Tensor, is_right: Tensor) -> dict[str, float]:
+        """Return the figures of tokens that were told, see `tell`."""
+        text_bytes = torch.tensor(self.token_bytes)[tokens].sum().item()
+        total, count = nats.double().sum().item(), max(len(tokens), 1)
         return {
-            "loss": nats / max(tokens, 1),
-            "bits_per_byte": nats / math.log(2) / max(text_bytes, 1),
-            "accuracy": right / max(tokens, 1),
+            "loss": total / count,
+            "bits_per_byte": total / math.log(2) / max(text_bytes, 1),
+            "accuracy": is_right.sum().item() / count,
         }
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
@@ -62,3 +73,9 @@ class Writing(Task):
         """Return for each text the number of the likeliest token behind it, and its probability."""
         best, tokens = outputs[:, -1].float().softmax(1).max(1)
         return [{"token": t, "probability": p} for t, p in zip(tokens.tolist(), best.tolist(), strict=True)]
+
+
+def pieces_of(batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs and targets of a few windows at a time, since the scores of all tokens at all places are large."""
+    for batch in batches:
+        yield from zip(batch.inputs.split(PIECE), batch.targets.split(PIECE), strict=True)

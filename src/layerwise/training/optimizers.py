@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from layerwise.errors import UsageError
+from layerwise.layers.sequences import Embedding
 from layerwise.training.adam import QuickAdamW
 from layerwise.training.config import OPTIMIZERS, PenaltyConfig, TrainingConfig
 from layerwise.training.muon import Muon
@@ -91,8 +92,10 @@ def _make_muon(
     """Orthogonalise every weight but embeddings and the last layer, as Jordan advises: those go by AdamW."""
     decay = penalty.decay("muon")
     weights = weights_of(module)
-    embeddings = {part.weight for part in module.modules() if isinstance(part, nn.Embedding)}
-    matrices = set(weights[:-1]) - embeddings
+    embeddings = {part.weight for part in module.modules() if isinstance(part, nn.Embedding | Embedding)}
+    own = [p for part in module.modules() for p in part.parameters(recurse=False)]  # tied weights more than once
+    last = next((p for p in reversed(own) if p in set(weights)), None)
+    matrices = set(weights) - embeddings - {last}
     hidden = [p for p in parameters if p in matrices]
     groups = _groups([p for p in parameters if p not in matrices], set(weights), decay)
     if hidden:

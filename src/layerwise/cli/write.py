@@ -1,0 +1,54 @@
+"""Let a trained network go on with a text, token by token.
+
+layerwise write latest "import os"
+layerwise write latest "def mean(values):" --temperature 0.5 --top-p 0.9 --tokens 300
+layerwise write latest "The module" --count 3 --seed 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from layerwise.cli.arguments import Parser, add_run, add_runs_folder, add_value
+
+
+def add_arguments(parser: Parser) -> None:
+    add_run(parser)
+    parser.add_argument("prompt", metavar="TEXT", help="the beginning of the text")
+    for name, hint, default, sentence in (
+        ("tokens", int, 200, "tokens to write at most; it stops where the text ends"),
+        ("temperature", float, 0.8, "below 1 bolder, above 1 wilder; 0 takes the likeliest token"),
+        ("top_k", int, 0, "draw among so many likeliest tokens; 0 for all"),
+        ("top_p", float, 1.0, "draw among the fewest tokens that have this probability together"),
+        ("count", int, 1, "continuations to write, each by the next seed"),
+        ("seed", int, 0, "every draw follows from this number"),
+    ):
+        add_value(parser, name, hint, f"{sentence} [{default:g}]", default=default)
+    parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
+    add_runs_folder(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from layerwise.errors import UsageError
+    from layerwise.experiments.run import Run
+    from layerwise.experiments.writing import stream
+
+    if args.count < 1:
+        raise UsageError(f"--count must be a whole number of at least 1, received {args.count}.")
+    trained = Run.open(args.run, runs=args.runs)
+    how = {name: getattr(args, name) for name in ("tokens", "temperature", "top_k", "top_p")}
+    written = []
+    for number in range(args.count):
+        pieces = stream(trained, args.prompt, seed=args.seed + number, **how)
+        if args.json:
+            written.append("".join(pieces))
+            continue
+        first = next(pieces, "")  # what cannot be written is refused before anything is printed
+        print(args.prompt + first, end="", flush=True)
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print("\n" if number + 1 < args.count else "")
+    if args.json:
+        document = {"run": trained.name, "prompt": args.prompt, "continuations": written}
+        print(json.dumps(document, ensure_ascii=False, indent=1))

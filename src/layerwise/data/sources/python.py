@@ -1,0 +1,81 @@
+"""What Python is made of, to be read as text: the library of the Python that runs this, and the language's manual.
+
+Both are under the licence of the Python Software Foundation. Nothing of the library is run; it is read as text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from layerwise.data.fetch import Package, Pin, fetch
+from layerwise.data.materials import Progress, ProseMaterial
+from layerwise.data.packages import open_package
+from layerwise.data.text import read_text
+from layerwise.errors import DataError
+
+DEB = Pin(
+    "python3.11-doc_3.11.2-6+deb12u9_all.deb",
+    12_644_000,
+    "5b3594189d6ef9a6963ce0347fd307a1cc67620ad697e144db366070e2e146be",
+)
+MANUAL = Package("python-docs", (DEB,), client="apt", package="python3.11-doc")
+MANUAL_FOLDER = "usr/share/doc/python3.11/html/_sources"
+LEFT_OUT = {  # the packages of others, tests, and tables or copies of the manual that programs have written
+    "site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test", "encodings", "pydoc_data",
+}  # fmt: skip
+TEST_SHARE = 0.05
+
+
+def python_library(progress: Progress | None = None) -> ProseMaterial:
+    """The modules of the standard library of the running Python."""
+    texts = dict(library_texts())
+    return ProseMaterial(texts, f"The standard library of Python {platform.python_version()}", held_out(texts))
+
+
+def python_docs(progress: Progress | None = None) -> ProseMaterial:
+    """The manual of Python 3.11 as its authors write it, and the standard library of the running Python."""
+    folder = fetch(MANUAL, progress)
+    texts = {**dict(library_texts()), **dict(manual_texts(folder / DEB.name))}
+    source = f"The manual of Python 3.11 and the standard library of Python {platform.python_version()}"
+    return ProseMaterial(texts, source, held_out(texts))
+
+
+def held_out(texts: dict[str, str]) -> frozenset[str]:
+    """Return the names of the texts that are for testing, a twentieth, chosen by a hash of the name alone."""
+    return frozenset(
+        name for name in texts if int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < TEST_SHARE * 2**32
+    )
+
+
+def library_texts(folder: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each module that people wrote, in the order of the names."""
+    root = folder or Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root)
+        is_made = name.parts[0].startswith(("config-", "_sysconfigdata"))
+        if not is_made and not LEFT_OUT & set(name.parts):
+            yield f"library/{name.as_posix()}", read_text(path)
+
+
+def manual_texts(archive: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each page of the manual in its Debian package.
+
+    Its links are passed over; it is pinned, so that it holds nothing worse. Raises DataError where it holds no page.
+    """
+    pages: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as work, tarfile.open(open_package(archive, Path(work))) as package:
+        for entry in package:
+            name = PurePosixPath(entry.name)
+            content = package.extractfile(entry) if entry.isreg() and name.name.endswith(".rst.txt") else None
+            if content and name.is_relative_to(MANUAL_FOLDER):
+                title = name.relative_to(MANUAL_FOLDER).as_posix().removesuffix(".txt")
+                pages[f"docs/{title}"] = content.read().decode("utf-8", "replace")
+    if not pages:
+        raise DataError(f"{archive} holds no pages under {MANUAL_FOLDER}; get it anew.")
+    yield from sorted(pages.items())

@@ -1,0 +1,47 @@
+"""Going on with a text by a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from layerwise.data.prose import ProsePreprocessing
+from layerwise.errors import UsageError
+from layerwise.generation.decoding import Sampling, Writer
+from layerwise.generation.text import go_on
+
+if TYPE_CHECKING:
+    from layerwise.experiments.run import Run
+
+
+def stream(
+    run: Run,
+    prompt: str,
+    *,
+    tokens: int = 200,
+    temperature: float = 0.8,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Iterator[str]:
+    """Return an iterator over what `run` writes behind `prompt`, each piece as soon as it is there.
+
+    Args:
+        tokens: to write at most; it stops where the text ends.
+        temperature, top_k, top_p, seed: how each token is drawn, see `Sampling`.
+
+    Raises:
+        UsageError: the run was not trained to write, the prompt is empty or too long, or a value cannot work.
+    """
+    sampling = Sampling(temperature, top_k, top_p, seed)
+    preprocessing, model = run.preprocessing, run.model
+    if not isinstance(preprocessing, ProsePreprocessing):
+        goal = run.facts["goal"]
+        raise UsageError(
+            f"run {run.name} was trained for {goal} and cannot write; train one on a text, such as "
+            "`layerwise train gpt --data book.txt`."
+        )
+    if not hasattr(model, "begin"):
+        raise UsageError(f"{type(model).__name__} has no `begin` and `step` to write by; gpt, rnn, lstm and gru do.")
+    writer: Any = model
+    return go_on(cast("Writer", writer), preprocessing, prompt, tokens, sampling)
