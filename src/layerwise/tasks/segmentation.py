@@ -10,11 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import UNLABELLED, Dataset
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.task import Batch, Task
-
-UNLABELLED = 255  # the value of pixels in a mask that nobody has judged
 
 
 @dataclass(frozen=True)
