@@ -20,9 +20,7 @@ from torch import Tensor
 # Geometry
 
 
-def cut_windows(
-    pictures: Tensor, rows: Tensor, columns: Tensor, margin: int, mode: str, fill: float = 0.0
-) -> Tensor:
+def cut_windows(pictures: Tensor, rows: Tensor, columns: Tensor, margin: int, mode: str, fill: float = 0.0) -> Tensor:
     """Frame every picture by `margin` pixels and cut a window of the old size at (rows, columns), (b,) int64.
 
     mode: 'constant' frames with `fill`, 'reflect' with the mirrored picture. Values are copied.

@@ -27,7 +27,8 @@ class Recipe:
     @property
     def reaches(self) -> str:
         """What the test split reaches, in words: as measured, or else the bound that it is held to."""
-        bound = f"{100 * self.bound:g} % accuracy" if self.metric == "accuracy" else f"R² of {self.bound:g}"
+        words = {"accuracy": f"{100 * self.bound:g} % accuracy", "mean_iou": f"a mean IoU of {100 * self.bound:g} %"}
+        bound = words.get(self.metric, f"R² of {self.bound:g}")
         return self.figure or f"{bound} or more"
 
 

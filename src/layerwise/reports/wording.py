@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-METRIC_NAMES = {"loss": "loss", "accuracy": "accuracy", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
+METRIC_NAMES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "pixel_accuracy": "pixel accuracy",
+    "class_accuracy": "class accuracy",
+    "mean_iou": "mean IoU",
+}
+SHARES = ("accuracy", "pixel_accuracy", "class_accuracy", "mean_iou")  # metrics that are written as per cent
 
 
 def duration(seconds: float) -> str:
@@ -64,7 +74,7 @@ def decimal(value: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """Return a metric with its name: accuracy 97.2 %, R² 0.481."""
-    text = share(value) if name == "accuracy" else decimal(value)
+    text = share(value) if name in SHARES else decimal(value)
     return f"{METRIC_NAMES.get(name, name)} {text}"
 
 

@@ -88,9 +88,10 @@ def cut_tiles(picture: Pixels, mask: Pixels, source: str) -> PictureMaterial:
     splits = {}
     for part in set(PARTS):
         chosen = np.flatnonzero(kept & np.isin(block, [number for number, name in enumerate(PARTS) if name == part]))
-        names = [f"{place(row, high, 'NS', 180)} {place(column, wide, 'WE', 360)}" for row, column in zip(
-            rows[chosen].tolist(), columns[chosen].tolist(), strict=True
-        )]
+        names = [
+            f"{place(row, high, 'NS', 180)} {place(column, wide, 'WE', 360)}"
+            for row, column in zip(rows[chosen].tolist(), columns[chosen].tolist(), strict=True)
+        ]
         splits[part] = Split(torch.from_numpy(pictures[chosen]), torch.from_numpy(masks[chosen]), names)
     return PictureMaterial(
         splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], goal="segmentation"
