@@ -133,7 +133,7 @@ def class_names(folder: Path, pairs: Sequence[Pair], masks: Sequence[Pixels]) ->
             row, column = (int(place[0]) for place in unknown.nonzero())
             raise DataError(
                 f"{pair.mask}: row {row + 1}, column {column + 1} is of class {mask[row, column]}, and {file} names "
-                f"{len(names)} classes, 0 to {len(names) - 1}; add its name, or use {UNLABELLED} for pixels of no class."
+                f"{len(names)} classes, 0 to {len(names) - 1}; add its name, or use {UNLABELLED} for no class."
             )
     if len(met) < 2 or len(names) < 2:
         raise DataError(

@@ -21,7 +21,8 @@ from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
 from layerwise.models import CATALOGUE, build
 from layerwise.reports.results import Result, Subject, measure, result_from_json
 from layerwise.runs.folder import RunFolder, runs_parent
-from layerwise.tasks import Segmentation, Task, task_from_json
+from layerwise.tasks import Task, task_from_json
+from layerwise.tasks.segmentation import Segmentation
 from layerwise.training.machine import Pace
 
 Value = TypeVar("Value")
@@ -174,8 +175,9 @@ class Run:
         """Answer for raw files: pictures, folders of pictures, tables, texts, prepared exactly as in training.
 
         Returns:
-            One dict a sample: 'id', and 'label', 'probability', 'probabilities', or the predicted values, or 'shares' of
-            the classes among the pixels. The id is the picture's name, its path in the folder, or the row of the table; among several sources, with the source.
+            One dict a sample: 'id', and 'label', 'probability', 'probabilities', the predicted values, or the 'shares'
+            of the classes among the pixels. The id is the picture's name, its path in the folder, or the row of the
+            table; among several sources, with the source.
 
         Raises:
             NotFoundError, DataError: a file is missing or is not what the network was trained on.

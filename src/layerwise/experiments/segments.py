@@ -19,7 +19,7 @@ from layerwise.errors import DataError, NotFoundError, StorageError, UsageError,
 from layerwise.generation.tiling import tiled_scores
 from layerwise.reports import wording
 from layerwise.reports.overlays import laid_over, with_legend
-from layerwise.tasks import Segmentation
+from layerwise.tasks.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from layerwise.experiments.run import Run
@@ -101,8 +101,8 @@ def segmentation_of(run: Run) -> tuple[Segmentation, PicturePreprocessing]:
     if isinstance(task, Segmentation) and isinstance(preprocessing, PicturePreprocessing):
         return task, preprocessing
     raise UsageError(
-        f"run {run.name} is a {run.facts['goal']} by {run.experiment.model} and does not say what each pixel is; name a "
-        "run of segnet or unet."
+        f"run {run.name} is a {run.facts['goal']} by {run.experiment.model} and does not say what each pixel is; "
+        "name a run of segnet or unet."
     )
 
 

@@ -1,9 +1,9 @@
 """Cut-outs: emoji laid on photographs, so that it is known of every pixel what it belongs to.
 
-One to three faces, animals, pieces of food or things of traffic, of any turn and of 20 to 40 pixels, lie on a piece of one of
-the two photographs that come with scikit-learn. A pixel belongs to the last one laid on it that covers at least half of
-it. What is tested on was never seen: neither the emoji, of which every fifth is kept for testing and every tenth for
-validation, nor the right third of the photographs.
+One to three faces, animals, pieces of food or things of traffic, of any turn and of 20 to 40 pixels, lie on a piece of
+one of the two photographs that come with scikit-learn. A pixel belongs to the last one laid on it that covers at least
+half of it. What is tested on was never seen: neither the emoji, of which every fifth is kept for testing and every
+tenth for validation, nor the right third of the photographs.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ def paste(
     pictures = np.empty((count, SIDE_PX, SIDE_PX, 3), np.uint8)
     masks = np.zeros((count, SIDE_PX, SIDE_PX), np.uint8)
     for picture, mask in zip(pictures, masks, strict=True):
-        ground = grounds[chance.integers(len(grounds))]
+        ground = grounds[int(chance.integers(len(grounds)))]
         top, left = (chance.integers(size - SIDE_PX + 1) for size in ground.shape[:2])
         picture[:] = ground[top : top + SIDE_PX, left : left + SIDE_PX]
         for _ in range(chance.integers(1, MOST_OBJECTS + 1)):
-            one, number = objects[chance.integers(len(objects))]
+            one, number = objects[int(chance.integers(len(objects)))]
             lay(picture, mask, turned(one.pixels, chance), number, chance)
     names = [f"cut-out {number + 1}" for number in range(count)]
     return Split(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks), names)
@@ -93,7 +93,7 @@ def turned(pixels: Pixels, chance: np.random.Generator) -> Pixels:
 
 
 def lay(picture: Pixels, mask: Pixels, thing: Pixels, number: int, chance: np.random.Generator) -> None:
-    """Lay a thing anywhere within a picture, (height, width, 3), and write its number where it covers half of a pixel."""
+    """Lay a thing anywhere within a picture, (height, width, 3), with its number where it covers half of a pixel."""
     height, width = thing.shape[:2]
     top, left = (int(chance.integers(size - own + 1)) for size, own in zip(mask.shape, (height, width), strict=True))
     place = slice(top, top + height), slice(left, left + width)

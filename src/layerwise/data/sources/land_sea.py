@@ -1,10 +1,9 @@
 """Land, sea and lake: NASA's Blue Marble, a picture of the whole earth, with a mask of what each pixel is.
 
 The mask is finer than the picture, 8,640 cells around the earth for 5,400 pixels: a pixel is what the cell under its
-middle is. Of the tiles of 60x60 pixels (4 degrees) are kept those with 5 to 95 % land, and every tenth of the
-others, so that open sea and plain land are known too. What is for training, validation and testing is decided for blocks
-of 5x5 tiles, which lie in a pattern over the earth: a tile's neighbours are mostly of its own part, and no coast is
-learned from one half of a tile and asked for in the other.
+middle is. Of the 4,050 tiles of 60x60 pixels (4 degrees) are kept the 756 with 5 to 95 % land, and every tenth of the
+others, 330, so that open sea and plain land are known too. Blocks of 5x5 tiles, in a pattern over the earth, are for
+training, validation or testing as a whole, so that a tile's neighbours are mostly of its own part.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def land_sea(progress: Progress | None = None) -> PictureMaterial:
 
 
 def earth(progress: Progress | None = None) -> tuple[Pixels, Pixels]:
-    """Return the whole earth, (3, 2700, 5400) uint8 from 90° north and 180° west on, and its mask, (2700, 5400) uint8."""
+    """Return the whole earth from 90° north and 180° west on, (3, 2700, 5400) uint8, and its mask, (2700, 5400)."""
     folder = fetch(LAND_SEA, progress)
     picture = read_picture(folder / "bmng.jpg", channels=3)
     return picture, nearest_cells(read_mask(folder / "lsmask_2.5min_f.bin"), picture.shape[1:])
@@ -71,7 +70,8 @@ def read_mask(path: Path, shape: tuple[int, int] = MASK_SHAPE) -> Pixels:
 def nearest_cells(cells: Pixels, size: tuple[int, ...]) -> Pixels:
     """Return for each pixel of a picture of `size`, (height, width), the cell that its middle is in."""
     rows, columns = ((2 * np.arange(to) + 1) * of // (2 * to) for of, to in zip(cells.shape, size, strict=True))
-    return cells[rows[:, None], columns]
+    nearest: Pixels = cells[rows[:, None], columns]
+    return nearest
 
 
 def cut_tiles(picture: Pixels, mask: Pixels, source: str) -> PictureMaterial:

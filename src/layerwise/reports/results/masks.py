@@ -1,4 +1,4 @@
-"""A segmenter on one split: how many pixels are right, how far its regions overlap the true ones, its worst pictures."""
+"""A segmenter on one split: how many pixels are right, how far regions overlap the true ones, the worst pictures."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from layerwise.reports import charts, markup, pictures, wording
 from layerwise.reports.figures import to_svg
 from layerwise.reports.overlays import painted
 from layerwise.reports.results.result import Rows, Subject, Tile
-from layerwise.tasks import Segmentation
-from layerwise.tasks.segmentation import count_pixels, overlap
+from layerwise.tasks.segmentation import Segmentation, count_pixels, overlap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -236,8 +235,8 @@ def mask_section(result: MaskResult, facts: ReportFacts) -> str:
             f"Confusion matrix of {len(result.classes)} classes: {right} of {result.pixels} pixels on the diagonal.",
         ),
         "Which class is taken for which",
-        "Pixels. A row is what they are, a column what the network says. Blue is right, orange is wrong; the fuller the "
-        "colour, the larger the share of the row.",
+        "Pixels. A row is what they are, a column what the network says. Blue is right, orange is wrong; the fuller "
+        "the colour, the larger the share of the row.",
     )
     return markup.section(
         "answers",
