@@ -56,31 +56,46 @@ def scan_masks(folder: Path, config: DataConfig, seed: int) -> PictureMaterial:
         DataError: a folder, a picture or a mask is missing, a mask is of another size than its picture, in colour or
             holds a number that is no class, or all is of one class.
     """
-    pairs = pair_up(folder)
-    with refusing_bombs():
-        headers = [read_header(pair.picture) for pair in pairs]
-        channels = 1 if all(header.is_grey for header in headers) else 3
-        smallest = min(min(header.height, header.width) for header in headers)
-        side = config.image_size or min(smallest, LARGEST_TILE_PX)
-        size = sum(header.height * header.width for header in headers) * channels
-        if size > MEMORY_BUDGET:
-            raise DataError(
-                f"{folder}: the pictures hold {size / 2**30:.1f} GB of values and have to fit into "
-                f"{MEMORY_BUDGET / 2**30:g} GB; make them smaller or give fewer of them."
-            )
-        read = [(decode_picture(pair.picture, channels), read_mask(pair)) for pair in pairs]
-    classes = class_names(folder, pairs, [mask for _, mask in read])
-    parts = split_indices(len(pairs), test=config.test, valid=config.valid, seed=seed)
-    splits = [tiles_of([(pairs[one].name, *read[one]) for one in part.tolist()], side, channels) for part in parts]
+    names, pictures, masks, classes = read_folder(folder)
+    read = list(zip(names, pictures, masks, strict=True))
+    side = config.image_size or min(LARGEST_TILE_PX, *(min(mask.shape) for mask in masks))
+    parts = split_indices(len(read), test=config.test, valid=config.valid, seed=seed)
+    splits = [tiles_of([read[one] for one in part.tolist()], side, len(pictures[0])) for part in parts]
     return PictureMaterial(
         train=splits[0],
         classes=classes,
         source=f"the folder {folder}",
         valid=splits[1],
         test=splits[2],
-        notices=tuple(_notices(read, side)),
+        notices=tuple(_notices(masks, side)),
         goal="segmentation",
     )
+
+
+class FolderContent(NamedTuple):
+    """The names of pictures, their values, (channels, height, width) uint8, their masks, and the classes."""
+
+    names: list[str]
+    pictures: list[Pixels]
+    masks: list[Pixels]
+    classes: tuple[str, ...]
+
+
+def read_folder(folder: Path, channels: int = 0) -> FolderContent:
+    """Read pictures and masks whole. channels: by default 1 where all pictures are grey, else 3. Raises DataError."""
+    pairs = pair_up(folder)
+    with refusing_bombs():
+        headers = [read_header(pair.picture) for pair in pairs]
+        channels = channels or (1 if all(header.is_grey for header in headers) else 3)
+        size = sum(header.height * header.width for header in headers) * channels
+        if size > MEMORY_BUDGET:
+            raise DataError(
+                f"{folder}: the pictures hold {size / 2**30:.1f} GB of values and have to fit into "
+                f"{MEMORY_BUDGET / 2**30:g} GB; make them smaller or give fewer of them."
+            )
+        pictures = [decode_picture(pair.picture, channels) for pair in pairs]
+        masks = [read_mask(pair) for pair in pairs]
+    return FolderContent([pair.name for pair in pairs], pictures, masks, class_names(folder, pairs, masks))
 
 
 def pair_up(folder: Path) -> list[Pair]:
@@ -168,9 +183,9 @@ def starts(size: int, side: int) -> list[int]:
     return [*range(0, size - side, side), size - side]
 
 
-def _notices(read: Sequence[tuple[Pixels, Pixels]], side: int) -> Iterator[Notice]:
-    if any(mask.shape != (side, side) for _, mask in read):
+def _notices(masks: Sequence[Pixels], side: int) -> Iterator[Notice]:
+    if any(mask.shape != (side, side) for mask in masks):
         yield Notice("info", f"Pictures keep their scale and are cut into tiles of {side}x{side} pixels.")
-    judged = sum(int((mask != UNLABELLED).sum()) for _, mask in read) / sum(mask.size for _, mask in read)
+    judged = sum(int((mask != UNLABELLED).sum()) for mask in masks) / sum(mask.size for mask in masks)
     if judged < 1:
         yield Notice("info", f"{1 - judged:.1%} of the pixels are of no class (255) and are not learned from.")
