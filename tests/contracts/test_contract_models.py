@@ -28,6 +28,7 @@ NAMES = sorted(CATALOGUE)
 PICTURE_NAMES = [name for name in NAMES if CATALOGUE[name].takes == "pictures"]
 SEQUENCE_NAMES = [name for name in NAMES if CATALOGUE[name].takes in ("sequences", "prose")]
 PROSE_NAMES = [name for name in NAMES if CATALOGUE[name].takes == "prose"]
+MASK_NAMES = [name for name in NAMES if CATALOGUE[name].takes == "masks"]
 CLASSES, BATCH = 3, 6
 
 # The smallest picture, in pixels a side, that each network takes.
@@ -39,6 +40,7 @@ LEAST_PX = {
     "resnet18": 17, "resnet34": 17, "resnet50": 17, "resnet101": 17,
     "resnet20": 3, "resnet56": 3, "resnet-small": 6, "resnet-tiny": 5,
     "densenet121": 29, "densenet169": 29, "densenet-small": 4, "vit": 4,
+    "segnet": 8, "segnet-paper": 32, "unet": 8,
 }  # fmt: skip
 
 FURTHER_PX = {"vit": 8}  # its patches of 4x4 must divide a picture
@@ -57,6 +59,7 @@ NARROW: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("rnn", "lstm", "gru"), NARROW_RECURRENT),
     "vit": {"depth": 16, "blocks": 2},
     "gpt": {"depth": 16, "heads": 2, "blocks": 2},
+    "segnet-paper": {"widths": (8, 8, 16, 16, 16)},
 }
 
 # Parameters for the usual input and outputs, and where the figure stands.
@@ -89,6 +92,13 @@ COUNTS = {
     "rnn": (26_761, "12 * 64 + (64 + 128 + 2) * 128 + 129 * 9"),
     "lstm": (101_257, "12 * 64 + 4 * (64 + 128 + 2) * 128 + 129 * 9: four gates"),
     "gru": (76_425, "12 * 64 + 3 * (64 + 128 + 2) * 128 + 129 * 9: three gates"),
+    "segnet": (146_819, "71,856 + 448 of the encoder, 73,728 + 352 of the decoder, 435 of the scores"),
+    "segnet-paper": (
+        29_478_411,
+        "VGG16's 13 convolutions without biases, 14,710,464, normalised, 8,448; back, where the last one has 64 maps "
+        "for 3, 14,745,600 and 7,552; scores, 6,347",
+    ),
+    "unet": (117_395, "71,856 + 448 on the way down, 10,288 up by 2x2, 34,560 + 192 beside, 51 of the scores"),
     "vit": (456_394, "1,632 + 96 + 50 * 96, six of PyTorch's TransformerEncoderLayer(96, 4, 192), 192 + 970"),
     "gpt": (4_240_896, "4,096 * 256 + 128 * 256, four of PyTorch's TransformerEncoderLayer(256, 4, 1024), 2 * 256"),
     "densenet-small": (176_122, "the paper's DenseNet-BC with L = 40, k = 12, as its authors' Caffe model counts"),
@@ -110,6 +120,15 @@ def network(name: str, seed: int = 0, **options: Any) -> nn.Module:
     return build(name, shape_of(name), CLASSES, **{**NARROW.get(name, {}), **options})
 
 
+def labels_of(name: str) -> Tensor:
+    """The class of each sample, or of each of its pixels."""
+    labels = torch.arange(BATCH) % CLASSES
+    if name not in MASK_NAMES:
+        return labels
+    _, height, width = shape_of(name)
+    return labels[:, None, None].expand(BATCH, height, width)
+
+
 def without_dropout(name: str) -> nn.Module:
     return network(name, **({"dropout": 0.0} if "dropout" in option_names(name) else {}))
 
@@ -127,15 +146,13 @@ def answer(model: nn.Module, samples: Tensor) -> Tensor:
     return outputs[:, -1] if outputs.ndim == 3 else outputs
 
 
-LABELS = torch.arange(BATCH) % CLASSES
-
-
-def fit(model: nn.Module, samples: Tensor, steps: int) -> float:
+def fit(model: nn.Module, name: str, steps: int) -> float:
     """Train by Adam until the cross-entropy is below 0.1 or `steps` are over; return the last loss."""
+    samples, labels = samples_of(name), labels_of(name)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03 if isinstance(model, LinearNeurons) else 3e-3)
     loss = torch.tensor(float("inf"))
     for _ in range(steps):
-        loss = F.cross_entropy(answer(model, samples), LABELS)
+        loss = F.cross_entropy(answer(model, samples), labels)
         if loss < 0.1:
             break
         optimizer.zero_grad()
@@ -147,9 +164,9 @@ def fit(model: nn.Module, samples: Tensor, steps: int) -> float:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_gives_one_row_of_raw_outputs_a_sample(name: str) -> None:
     outputs = answer(network(name), samples_of(name))
-    assert outputs.shape == (BATCH, CLASSES)
+    assert outputs.shape == (BATCH, CLASSES, *labels_of(name).shape[1:])
     assert outputs.isfinite().all()
-    assert not torch.allclose(outputs.exp().sum(1), torch.ones(BATCH))  # no softmax has been at work
+    assert not torch.allclose(outputs.exp().sum(1), torch.ones(labels_of(name).shape))  # no softmax has been at work
 
 
 @pytest.mark.parametrize("name", PICTURE_NAMES)
@@ -158,6 +175,15 @@ def test_a_network_takes_pictures_of_any_channels_and_unequal_sides(name: str, c
     shape = (channels, LEAST_PX[name] + FURTHER_PX.get(name, 5), LEAST_PX[name])
     model = build(name, shape, CLASSES, **NARROW.get(name, {})).eval()
     assert model(torch.randn(1, *shape)).shape == (1, CLASSES)
+
+
+@pytest.mark.parametrize("name", MASK_NAMES)
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_network_of_masks_scores_each_pixel_of_pictures_of_any_sides(name: str, channels: int) -> None:
+    shape = (channels, LEAST_PX[name] + 5, LEAST_PX[name])
+    model = build(name, shape, CLASSES, **NARROW.get(name, {})).eval()
+    for height, width in (shape[1:], (LEAST_PX[name] + 3, LEAST_PX[name] + 14)):
+        assert model(torch.randn(1, channels, height, width)).shape == (1, CLASSES, height, width)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,9 +196,9 @@ def test_each_sample_is_judged_for_itself(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     model = without_dropout(name)
-    fit(model, samples_of(name), steps=2)  # wakes blocks that begin as their shortcut alone
+    fit(model, name, steps=2)  # wakes blocks that begin as their shortcut alone
     model.zero_grad()
-    F.cross_entropy(answer(model, samples_of(name)), LABELS).backward()
+    F.cross_entropy(answer(model, samples_of(name)), labels_of(name)).backward()
     silent = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
@@ -181,7 +207,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_network_gives_the_same_outputs_when_loaded(name: str, tmp_path: Path) -> None:
     model = without_dropout(name)
-    fit(model, samples_of(name), steps=2)  # so that running statistics differ from those of a new network
+    fit(model, name, steps=2)  # so that running statistics differ from those of a new network
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     other = network(name, seed=1).eval()
     assert not torch.equal(other(samples_of(name)), model.eval()(samples_of(name)))
@@ -192,7 +218,7 @@ def test_a_saved_network_gives_the_same_outputs_when_loaded(name: str, tmp_path:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_overfits_a_tiny_batch(name: str) -> None:
     model = without_dropout(name)
-    assert fit(model, samples_of(name), steps=300) < 0.1
+    assert fit(model, name, steps=300) < 0.1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -204,7 +230,7 @@ def test_the_parameters_are_as_many_as_published(name: str) -> None:
     assert sum(p.numel() for p in model.parameters()) == count, source
 
 
-@pytest.mark.parametrize("name", PICTURE_NAMES)
+@pytest.mark.parametrize("name", PICTURE_NAMES + MASK_NAMES)
 def test_channels_last_changes_nothing_but_the_order_in_memory(name: str) -> None:
     model, samples = network(name).eval().double(), samples_of(name).double()
     expected = model(samples)
@@ -224,7 +250,7 @@ def test_two_trainings_from_one_seed_end_with_the_same_bits(name: str) -> None:
     ends = []
     for _ in range(2):
         model = network(name)  # dropout is on
-        fit(model, samples_of(name), steps=3)
+        fit(model, name, steps=3)
         ends.append(model.state_dict())
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
 
@@ -234,7 +260,7 @@ def test_a_network_trains_in_bfloat16(name: str) -> None:
     model = without_dropout(name)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         outputs = answer(model, samples_of(name))
-        loss = F.cross_entropy(outputs.float(), LABELS)
+        loss = F.cross_entropy(outputs.float(), labels_of(name))
     loss.backward()
     in_full = name == "lenet5-paper"  # its distances are sums of squares, which the processor keeps in 32 bits
     assert outputs.dtype == (torch.float32 if in_full else torch.bfloat16)
@@ -248,7 +274,7 @@ def test_the_compiler_takes_a_network_in_one_piece(name: str) -> None:
     torch.testing.assert_close(compiled(samples), model(samples))
 
 
-@pytest.mark.parametrize("name", PICTURE_NAMES)
+@pytest.mark.parametrize("name", PICTURE_NAMES + MASK_NAMES)
 def test_the_first_convolution_reads_the_picture(name: str) -> None:
     first = next(layer for layer in network(name).modules() if isinstance(layer, nn.Conv2d))
     assert first.in_channels == 3
@@ -257,7 +283,7 @@ def test_the_first_convolution_reads_the_picture(name: str) -> None:
 @pytest.mark.parametrize("name", PICTURE_NAMES)
 def test_the_smallest_picture_works_and_a_smaller_one_is_refused_with_a_remedy(name: str) -> None:
     least = LEAST_PX[name]
-    assert fit(network(name), samples_of(name), steps=1) > 0
+    assert fit(network(name), name, steps=1) > 0
     for shape in ((3, least - 1, least), (3, least, least - 1)):
         with pytest.raises(UsageError) as refusal:
             build(name, shape, CLASSES)
@@ -276,7 +302,7 @@ def test_a_network_named_in_a_remedy_takes_smaller_pictures(name: str) -> None:
     assert not remedy or LEAST_PX[remedy.rstrip(".")] < least
 
 
-@pytest.mark.parametrize("name", PICTURE_NAMES)
+@pytest.mark.parametrize("name", PICTURE_NAMES + MASK_NAMES)
 @pytest.mark.parametrize("shape", [(), (30,), (28, 28), (1, 3, 28, 28), (0, 224, 224)])
 def test_samples_that_are_no_pictures_are_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match=r"takes pictures .* use mlp"):

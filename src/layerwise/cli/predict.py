@@ -3,6 +3,7 @@
 layerwise predict latest picture.png more-pictures/
 layerwise predict latest table.csv --json
 layerwise predict latest table.csv --out answers.csv
+layerwise predict latest picture.png --overlay classes.png
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layerwise.cli.arguments import Parser, add_run, add_runs_folder
+
+if TYPE_CHECKING:
+    from layerwise.experiments.run import Run
 
 CLASSES_SHOWN = 3
 
@@ -23,6 +27,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("sources", nargs="+", metavar="FILE", help="pictures, folders of pictures, tables or texts")
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
     parser.add_argument("--out", metavar="FILE", help="write the answers to this .csv or .json file")
+    parser.add_argument(
+        "--overlay", metavar="FILE", help="lay the class of each pixel on the one picture, as this file"
+    )
     add_runs_folder(parser)
 
 
@@ -33,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         check_out(Path(args.out))
     trained = Run.open(args.run, runs=args.runs)
-    answers = trained.predict(*args.sources)
+    answers = lay_over(trained, args.sources, Path(args.overlay)) if args.overlay else trained.predict(*args.sources)
     if args.out is not None:
         write_answers(Path(args.out), answers)
         say(f"{len(answers)} answers are in {args.out}")
@@ -43,11 +50,33 @@ def run(args: argparse.Namespace) -> None:
         print_answers(answers)
 
 
+def lay_over(trained: Run, sources: list[str], path: Path) -> list[dict[str, Any]]:
+    """Write the one picture under the colours of its classes, and return its answer."""
+    from layerwise.cli.printing import say
+    from layerwise.errors import UsageError
+    from layerwise.experiments.segments import check_overlay, segmentation_of
+
+    segmentation_of(trained)
+    check_overlay(path)
+    if len(sources) > 1 or Path(sources[0]).is_dir():
+        received = f"{len(sources)} of them" if len(sources) > 1 else f"the folder {sources[0]}"
+        raise UsageError(f"--overlay {path} is one file for one picture, received {received}; name one picture.")
+    segments = trained.segment(sources[0])
+    segments.save_overlay(path)
+    say(f"the classes of its pixels are laid on {Path(sources[0]).name} in {path}")
+    return [{"id": Path(sources[0]).name, "shares": segments.shares}]
+
+
 def print_answers(answers: list[dict[str, Any]]) -> None:
     """Print a table: what, the label with its probability, and the next likeliest classes."""
     from layerwise.cli.printing import print_table
     from layerwise.reports import wording
 
+    if "shares" in answers[0]:
+        classes = list(answers[0]["shares"])
+        shown = [[answer["id"], *(wording.share(answer["shares"][name]) for name in classes)] for answer in answers]
+        print_table(["", *classes], shown, numbers=classes)
+        return
     if "label" not in answers[0]:
         names = [name for name in answers[0] if name != "id"]
         rows = [[answer["id"], *(wording.decimal(answer[name]) for name in names)] for answer in answers]
@@ -89,6 +118,7 @@ def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
 
 
 def as_row(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an answer as a row of a table, with a column for the probability of each class."""
-    values = {name: value for name, value in answer.items() if name != "probabilities"}
-    return values | {f"probability of {name}": value for name, value in answer.get("probabilities", {}).items()}
+    """Return an answer as a row of a table, with a column for the probability, or the share, of each class."""
+    values = {name: value for name, value in answer.items() if name not in ("probabilities", "shares")}
+    shares = {f"share of {name}": value for name, value in answer.get("shares", {}).items()}
+    return values | shares | {f"probability of {name}": p for name, p in answer.get("probabilities", {}).items()}

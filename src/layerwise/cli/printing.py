@@ -99,16 +99,18 @@ def say_result(run: Run, *, open_report: bool) -> None:
 
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
-    sample = wording.EXAMPLE_FILES[run.facts["kind"]]
-    first = (f"layerwise predict {run.name} {sample}", "let it answer for your own files")
-    if run.facts["goal"] == "writing":
+    sample, goal = wording.EXAMPLE_FILES[run.facts["kind"]], run.facts["goal"]
+    overlay = " --overlay out.png" if goal == "segmentation" else ""
+    first = (f"layerwise predict {run.name} {sample}{overlay}", "let it answer for your own files")
+    if goal == "writing":
         first = (f"layerwise write {run.name} 'import'", "let it go on with a text")
-    return [
+    commands = [
         first,
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
         (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
         ("layerwise runs", "all trainings so far"),
     ]
+    return [command for command in commands if goal in ("classification", "regression") or " code " not in command[0]]
 
 
 def print_result(result: Result) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from pathlib import Path
@@ -23,6 +23,7 @@ from torch import Tensor
 from layerwise.data import augmentation_ops as ops
 from layerwise.data.augmentation_policy import POLICIES, Policy, make_policy, parse_policy, read_policy
 from layerwise.data.chance import uniforms
+from layerwise.data.dataset import UNLABELLED
 from layerwise.errors import UsageError, nearest
 
 AUGMENTATION_STREAM = 1
@@ -149,14 +150,30 @@ class Augmentation:
             Pictures of the same shape, float32 in [0, 1]. Raises UsageError where `check` does.
         """
         self.check(tuple(pictures.shape[1:]))
-        if not self.parts or not len(pictures):
-            return pictures
+        for step, draws in self._steps(seed, epoch, samples):
+            pictures = _apply(step, pictures, draws)
+        return pictures
+
+    def move_masks(self, masks: Tensor, seed: int, epoch: int, samples: Tensor) -> Tensor:
+        """Move masks, (batch, height, width) uint8, as the pictures of the same seed, epoch and samples are moved.
+
+        A pixel takes the class of the nearest one that it comes from, and 255, no class, where it comes from outside
+        or is covered. Raises UsageError for a policy, which does not tell masks what it did.
+        """
+        planes = masks[:, None].float()
+        for step, draws in self._steps(seed, epoch, samples):
+            planes = _apply_to_masks(step, planes, draws)
+        return planes[:, 0].to(masks.dtype)
+
+    def _steps(self, seed: int, epoch: int, samples: Tensor) -> Iterator[tuple[Step, Tensor]]:
+        """Yield what is done in order, each with random numbers of its own, (columns, batch)."""
+        if not self.parts or not len(samples):
+            return
         count = sum(part.column_count for part in self.parts)
         draws = uniforms(seed, epoch, samples, count, AUGMENTATION_STREAM).T.contiguous()  # (columns, batch)
         for step in _plan(self.parts):
-            pictures = _apply(step, pictures, draws)
+            yield step, draws
             draws = draws[sum(part.column_count for part in step) :]
-        return pictures
 
 
 Step = tuple[Part | Policy, ...]
@@ -181,26 +198,48 @@ def _apply(step: Step, pictures: Tensor, draws: Tensor) -> Tensor:
         return first.apply(pictures, draws)
     if first.name == "colour":
         return _colour(pictures, first.amount, draws[:3])
-    h, w = pictures.shape[-2:]
     if first.name == "cutout":
+        h, w = pictures.shape[-2:]
         return ops.cut_out(pictures, (draws[0] * w).long(), (draws[1] * h).long(), int(first.amount))
+    return _move(step, pictures, draws, 0.0, "bilinear")
+
+
+def _apply_to_masks(step: Step, planes: Tensor, draws: Tensor) -> Tensor:
+    """Do to masks, (batch, 1, height, width) float32, what `_apply` does to their pictures."""
+    first = step[0]
+    if isinstance(first, Policy):
+        raise UsageError(
+            f"--augment '{first.to_text()}' is a policy, which moves pictures and not their masks; give parts such as "
+            "'flip,rotate:10,colour:0.2'."
+        )
+    if first.name == "colour":
+        return planes
+    if first.name == "cutout":
+        h, w = planes.shape[-2:]
+        return ops.cut_out(planes, (draws[0] * w).long(), (draws[1] * h).long(), int(first.amount), UNLABELLED)
+    return _move(step, planes, draws, UNLABELLED, "nearest")
+
+
+def _move(step: Step, pictures: Tensor, draws: Tensor, fill: float, how: str) -> Tensor:
+    """Do neighbouring moves; what comes from outside is `fill`."""
+    h, w = pictures.shape[-2:]
     moves: list[tuple[Part, Tensor]] = []
     for part in step:
         if isinstance(part, Part):
             moves.append((part, draws[: part.column_count]))
             draws = draws[part.column_count :]
     if COPIED.issuperset(part.name for part, _ in moves):
-        return reduce(lambda moved, move: _copy(move[0], moved, move[1]), moves, pictures)
-    return ops.sample_affine(pictures, reduce(ops.Affine.then, (_map(*move, h, w) for move in moves)))
+        return reduce(lambda moved, move: _copy(move[0], moved, move[1], fill), moves, pictures)
+    return ops.sample_affine(pictures, reduce(ops.Affine.then, (_map(*move, h, w) for move in moves)), fill, how)
 
 
-def _copy(part: Part, pictures: Tensor, draws: Tensor) -> Tensor:
+def _copy(part: Part, pictures: Tensor, draws: Tensor, fill: float) -> Tensor:
     """Do a flip, shift or crop, which only copy values."""
     if part.name in ("flip", "vflip"):
         return ops.flip_some(pictures, draws[0] < 0.5, -1 if part.name == "flip" else -2)
     margin = int(part.amount)
     left, top = 2 * margin - (draws * (2 * margin + 1)).long()
-    return ops.cut_windows(pictures, top, left, margin, "reflect" if part.name == "crop" else "constant")
+    return ops.cut_windows(pictures, top, left, margin, "reflect" if part.name == "crop" else "constant", fill)
 
 
 def _map(part: Part, draws: Tensor, height: int, width: int) -> ops.Affine:

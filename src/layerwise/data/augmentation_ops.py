@@ -20,13 +20,14 @@ from torch import Tensor
 # Geometry
 
 
-def cut_windows(pictures: Tensor, rows: Tensor, columns: Tensor, margin: int, mode: str) -> Tensor:
+def cut_windows(pictures: Tensor, rows: Tensor, columns: Tensor, margin: int, mode: str, fill: float = 0.0) -> Tensor:
     """Frame every picture by `margin` pixels and cut a window of the old size at (rows, columns), (b,) int64.
 
-    mode: 'constant' frames with black, 'reflect' with the mirrored picture. Values are copied.
+    mode: 'constant' frames with `fill`, 'reflect' with the mirrored picture. Values are copied.
     """
     b, c, h, w = pictures.shape
-    padded = F.pad(pictures, (margin, margin, margin, margin), mode)  # (b, c, H, W)
+    frame = (margin, margin, margin, margin)
+    padded = F.pad(pictures, frame, mode, fill if mode == "constant" else None)  # (b, c, H, W)
     wide, high = w + 2 * margin, h + 2 * margin
     planes = torch.arange(b * c, device=pictures.device).view(b, c, 1) * (high * wide)
     lines = torch.arange(h, device=pictures.device) * wide
@@ -92,8 +93,8 @@ def _polynomial(x: Tensor, *coefficients: float) -> Tensor:
     return reduce(lambda total, coefficient: total * x + coefficient, coefficients, torch.zeros_like(x))
 
 
-def sample_affine(pictures: Tensor, source: Affine, fill: float = 0.0) -> Tensor:
-    """Move every picture by its map, with bilinear interpolation; what comes from outside is `fill`."""
+def sample_affine(pictures: Tensor, source: Affine, fill: float = 0.0, how: str = "bilinear") -> Tensor:
+    """Move every picture by its map, by 'bilinear' interpolation or the 'nearest' pixel; outside is `fill`."""
     b, _, h, w = pictures.shape
     x = torch.arange(w, device=pictures.device) - (w - 1) / 2  # pixel centres, from the picture's centre
     y = torch.arange(h, device=pictures.device) - (h - 1) / 2
@@ -103,8 +104,8 @@ def sample_affine(pictures: Tensor, source: Affine, fill: float = 0.0) -> Tensor
     by_row = torch.stack([(b_ * y) * (2 / w), (e * y) * (2 / h)], dim=-1)  # (b, h, 2)
     grid = by_column[:, None] + by_row[:, :, None]  # (b, h, w, 2); -1 and 1 are the outer edges
     if fill:
-        return F.grid_sample(pictures - fill, grid, "bilinear", "zeros", align_corners=False) + fill
-    return F.grid_sample(pictures, grid, "bilinear", "zeros", align_corners=False)
+        return F.grid_sample(pictures - fill, grid, how, "zeros", align_corners=False) + fill
+    return F.grid_sample(pictures, grid, how, "zeros", align_corners=False)
 
 
 def cut_out(pictures: Tensor, x: Tensor, y: Tensor, side: Tensor | int, fill: float = 0.0) -> Tensor:

@@ -24,7 +24,8 @@ class Batch:
     """What a model sees in one step.
 
     inputs: prepared samples, float32, (batch, ...).
-    targets: (batch,) int64 classes, (batch, classes) float32 shares under mixup, or (batch, outputs) float32 values.
+    targets: (batch,) int64 classes, (batch, classes) float32 shares under mixup, (batch, outputs) float32 values, or
+        masks, (batch, height, width) uint8, that are moved as their pictures are.
     samples: (batch,) int64, the position of each sample in its split.
     """
 
@@ -130,6 +131,8 @@ class Batches:
             inputs = self._prepared.index_select(0, samples)
         else:
             inputs = self._vary(self._cut(samples), samples, epoch)
+            if self.variation.augmentation and targets.dim() == 3:
+                targets = self.variation.augmentation.move_masks(targets, self.seed, epoch, samples)
         if self.variation.mixup:
             inputs, targets = mixup(
                 inputs, targets, self.variation.class_count, self.variation.mixup, self.seed, epoch, samples

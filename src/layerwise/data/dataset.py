@@ -13,6 +13,8 @@ from torch import Tensor
 Kind = Literal["pictures", "table", "text", "series", "tokens", "pairs", "prose"]
 Goal = Literal["classification", "regression", "segmentation", "translation", "writing", "labelling"]
 
+UNLABELLED = 255  # the value of pixels in a mask that nobody has judged
+
 
 @runtime_checkable
 class Rows(Protocol):

@@ -15,9 +15,10 @@ from layerwise.data.catalogue import SOURCES, load_material
 from layerwise.data.characters import CharacterPreprocessing, character_dataset
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Preprocessing, Rows, Split
+from layerwise.data.dataset import Dataset, Goal, Preprocessing, Rows, Split
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
+from layerwise.data.mask_folders import is_mask_folder, scan_masks
 from layerwise.data.materials import (
     ForecastMaterial,
     LabelledTexts,
@@ -70,6 +71,9 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
         dataset = _of_source(config, seed, progress)
     elif is_prose(path):
         dataset = prose_dataset(read_prose(path), path.stem, config, seed)
+    elif is_mask_folder(path):
+        masks = scan_masks(path, config, seed)
+        dataset = picture_dataset(masks, path.resolve().name, replace(config, image_size=None), seed)
     elif path.is_dir():
         folder = scan_folder(path, image_size=config.image_size)
         dataset = picture_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
@@ -129,17 +133,18 @@ def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
 
 def picture_dataset(material: PictureMaterial, name: str, config: DataConfig, seed: int) -> Dataset:
     """Divide pictures, keeping the parts that they bring along, and fit their preprocessing to the training split."""
+    if config.image_size and material.goal == "segmentation":
+        raise UsageError(f"--image-size would part the masks of {name} from their scale; leave it out.")
     if config.image_size:
         material = _resized(material, config.image_size)
     train, valid, test = _divide(material, config, seed)
-    labels = train.targets
-    chosen = limit_indices(torch.arange(len(train)), config.limit, seed, labels)
+    chosen = limit_indices(torch.arange(len(train)), config.limit, seed, _labels(material.goal, train))
     train = _select(train, chosen) if len(chosen) < len(train) else train
     preprocessing = PicturePreprocessing.fit(train.inputs)
     dataset = Dataset(
         name=name,
         kind="pictures",
-        goal="classification",
+        goal=material.goal,
         train=train,
         valid=valid,
         test=test,
@@ -172,7 +177,7 @@ def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
 
 def _divide(material: PictureMaterial, config: DataConfig, seed: int) -> tuple[Split, Split, Split]:
     """Hold out what the material does not bring along; its own parts are kept as they are."""
-    whole, labels = material.train, material.train.targets
+    whole, labels = material.train, _labels(material.goal, material.train)
     if material.test and material.valid:
         return whole, material.valid, material.test
     if material.test:
@@ -184,6 +189,11 @@ def _divide(material: PictureMaterial, config: DataConfig, seed: int) -> tuple[S
     parts = split_indices(len(whole), test=config.test, valid=config.valid, seed=seed, classes=labels)
     train, valid, test = (_select(whole, part) for part in parts)
     return train, valid, test
+
+
+def _labels(goal: Goal, split: Split) -> Tensor | None:
+    """Return the class of each sample, by which chance is fair to all; None where a sample is of several."""
+    return split.targets if goal == "classification" else None
 
 
 class _SomeRows(Rows):

@@ -17,8 +17,9 @@ Series = NDArray[np.float32]  # (time, channels)
 
 @dataclass(frozen=True)
 class PictureMaterial:
-    """Pictures with their classes, (n, channels, height, width) uint8.
+    """Pictures with their classes or their masks, (n, channels, height, width) uint8.
 
+    goal: 'classification', or 'segmentation' where the targets are masks, (n, height, width) uint8.
     valid, test: the parts that the data brings along itself; None where they are to be held out.
     source: one sentence that says where the pictures are from.
     """
@@ -29,6 +30,7 @@ class PictureMaterial:
     valid: Split | None = None
     test: Split | None = None
     notices: tuple[Notice, ...] = ()
+    goal: Goal = "classification"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ FORMAT_OF_SUFFIX = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
+MASK_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N"}
+LOSSY = ("JPEG", "MPO", "WEBP")
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 ORIENTATION_TAG = 0x0112
 WHITE = (255, 255, 255, 255)
@@ -74,6 +76,24 @@ def read_picture(path: Path, channels: int, size: tuple[int, int] | None = None)
     """
     with refusing_bombs():
         return decode_picture(path, channels, size)
+
+
+def read_mask_file(path: Path) -> NDArray[np.uint8]:
+    """Read a mask as (height, width) uint8, the class number of each pixel: grey values, or those of a palette.
+
+    Raises as `read_picture`, and DataError for a mask in colour, in a format that blurs, or with numbers above 255.
+    """
+    with _open(path) as image:
+        if image.format in LOSSY:
+            raise DataError(f"{path} is a {image.format}, which blurs class numbers; save masks as PNG.")
+        if image.mode not in MASK_MODES:
+            raise DataError(
+                f"{path} is in colour ({image.mode}); a mask holds one class number a pixel, as grey or palette values."
+            )
+        values = np.array(image)
+    if values.min(initial=0) < 0 or values.max(initial=0) > 255:
+        raise DataError(f"{path} holds the value {values.max()}; class numbers go from 0 to 254, 255 is for no class.")
+    return values.astype(np.uint8)
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 
 from layerwise.data.catalogue import SOURCES, load_material
-from layerwise.data.dataset import Kind, Split
+from layerwise.data.dataset import UNLABELLED, Kind, Split
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
 from layerwise.data.loading import load
+from layerwise.data.mask_folders import read_folder, tiles_of
 from layerwise.data.materials import ProseMaterial
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.prose import SUFFIXES, ProsePreprocessing, is_prose, read_prose, without_copies
@@ -22,6 +23,7 @@ from layerwise.reports.figures import save
 from layerwise.reports.results import Result
 from layerwise.runs.atomic import write_json
 from layerwise.tasks import Classification
+from layerwise.tasks.segmentation import Segmentation
 
 WITH_ARTICLE: dict[Kind, str] = {
     "pictures": "a set of pictures",
@@ -63,7 +65,12 @@ def split_of(run: Run, data: str | None) -> Split:
         return run.dataset().test
     path, preprocessing = Path(data), run.preprocessing
     if path.is_dir() and isinstance(preprocessing, PicturePreprocessing):
-        return folder_split(run, path, preprocessing)
+        is_of_masks = isinstance(run.task, Segmentation)
+        return (mask_split if is_of_masks else folder_split)(run, path, preprocessing)
+    if data in SOURCES and SOURCES[data].goal != run.facts["goal"]:
+        raise DataError(
+            f"{data} is for {SOURCES[data].goal}, and run {run.name} learned {run.facts['goal']}; give data for that."
+        )
     kind = kind_of(data)
     if kind and kind != preprocessing.kind:
         raise DataError(
@@ -74,7 +81,8 @@ def split_of(run: Run, data: str | None) -> Split:
         return prose_split(data, preprocessing)
     if isinstance(preprocessing, TablePreprocessing) and data not in SOURCES:
         return preprocessing.read_split(path)
-    side = preprocessing.input_shape[-1] if isinstance(preprocessing, PicturePreprocessing) else None
+    is_resized = isinstance(preprocessing, PicturePreprocessing) and not isinstance(run.task, Segmentation)
+    side = preprocessing.input_shape[-1] if is_resized else None
     other = load(replace(run.experiment.data, data=data, image_size=side))
     if other.kind != preprocessing.kind or other.input_shape != run.preprocessing.input_shape:
         raise DataError(
@@ -118,6 +126,13 @@ def folder_split(run: Run, folder: Path, preprocessing: PicturePreprocessing) ->
     return with_classes_of(run, material.test or material.train, material.classes, str(folder))
 
 
+def mask_split(run: Run, folder: Path, preprocessing: PicturePreprocessing) -> Split:
+    """Read a folder of pictures and masks in the colours that the run takes, cut into tiles of its size."""
+    names, pictures, masks, classes = read_folder(folder, preprocessing.channels)
+    split = tiles_of(zip(names, pictures, masks, strict=True), preprocessing.height, preprocessing.channels)
+    return with_classes_of(run, split, classes, str(folder))
+
+
 def with_classes_of(run: Run, split: Split, classes: tuple[str, ...], data: str) -> Split:
     """Number the classes of other data as the run does.
 
@@ -125,12 +140,13 @@ def with_classes_of(run: Run, split: Split, classes: tuple[str, ...], data: str)
         DataError: a class was not in the training data.
     """
     task = run.task
-    assert isinstance(task, Classification)
+    assert isinstance(task, Classification | Segmentation)
     unknown = sorted(set(classes) - set(task.classes))
     if unknown:
         raise DataError(
             f"{data} has the class '{unknown[0]}', which run {run.name} was not trained on; "
             f"its classes are {', '.join(task.classes[:10])}{', ...' if len(task.classes) > 10 else ''}."
         )
-    numbers = torch.tensor([task.classes.index(name) for name in classes])
-    return replace(split, targets=numbers[split.targets])
+    numbers = torch.arange(UNLABELLED + 1)  # what is of no class stays so
+    numbers[: len(classes)] = torch.tensor([task.classes.index(name) for name in classes])
+    return replace(split, targets=numbers[split.targets.long()].to(split.targets.dtype))

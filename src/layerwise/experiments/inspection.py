@@ -18,6 +18,7 @@ from layerwise.data.pictures import PicturePreprocessing
 from layerwise.experiments.run import sizes_of
 from layerwise.reports import charts, pictures
 from layerwise.reports.figures import save
+from layerwise.reports.overlays import painted
 from layerwise.reports.statistics import Statistic, statistics
 
 if TYPE_CHECKING:
@@ -82,10 +83,19 @@ def pages(
             pictures.to_pixels(shown), captions, title=f"{dataset.name}: some of the training pictures"
         ),
     )
+    if dataset.goal == "segmentation":
+        pairs = zip(pictures.to_pixels(shown), masks_of(dataset, chosen), strict=True)
+        title = f"{dataset.name}: training pictures, each before its mask of {', '.join(dataset.classes)}"
+        yield "masks", pictures.picture_page([half for pair in pairs for half in pair], columns=8, title=title)
     if augmentation:
         few = dataset.preprocessing.to_float(shown[torch.linspace(0, len(shown) - 1, VARIED_SHOWN).long().unique()])
         title = f"{dataset.name}: the same pictures under --augment {augmentation.to_text()}"
         yield "augmented", pictures.variation_page(variations(few, augmentation, seed), title=title)
+
+
+def masks_of(dataset: Dataset, chosen: Tensor) -> list[pictures.Pixels]:
+    """Return the masks of training pictures in the colours of their classes."""
+    return [painted(mask, len(dataset.classes)) for mask in dataset.train.targets[chosen].numpy()]
 
 
 def variations(samples: Tensor, augmentation: Augmentation, seed: int) -> list[pictures.Variation]:

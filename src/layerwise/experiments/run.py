@@ -7,19 +7,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from layerwise.data.dataset import Dataset, Preprocessing, Split
 from layerwise.data.loading import PREPROCESSINGS, load, preprocessing_from_json
 from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
+from layerwise.experiments.segments import Segments, segment, segment_files
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
 from layerwise.experiments.writing import stream
 from layerwise.models import CATALOGUE, build
 from layerwise.reports.results import Result, Subject, measure, result_from_json
 from layerwise.runs.folder import RunFolder, runs_parent
 from layerwise.tasks import Task, task_from_json
+from layerwise.tasks.segmentation import Segmentation
 from layerwise.training.machine import Pace
 
 Value = TypeVar("Value")
@@ -172,8 +176,9 @@ class Run:
         """Answer for raw files: pictures, folders of pictures, tables, texts, prepared exactly as in training.
 
         Returns:
-            One dict a sample: 'id', and 'label', 'probability', 'probabilities' or the predicted values. The id is the
-            picture's name, its path in the folder, or the row of the table; among several sources, with the source.
+            One dict a sample: 'id', and 'label', 'probability', 'probabilities', the predicted values, or the 'shares'
+            of the classes among the pixels. The id is the picture's name, its path in the folder, or the row of the
+            table; among several sources, with the source.
 
         Raises:
             NotFoundError, DataError: a file is missing or is not what the network was trained on.
@@ -182,8 +187,12 @@ class Run:
             raise UsageError("nothing to predict; name a file or folder, as in `layerwise predict latest picture.png`.")
         answers: list[dict[str, Any]] = []
         for source in sources:
-            inputs, ids = self.preprocessing.read(Path(source))
-            decoded = self.answers(inputs)
+            if isinstance(self.task, Segmentation):  # pictures keep their size, whatever it is
+                decoded = segment_files(self, Path(source))
+                ids = [answer.pop("id") for answer in decoded]
+            else:
+                inputs, ids = self.preprocessing.read(Path(source))
+                decoded = self.answers(inputs)
             if len(sources) > 1:
                 ids = [id_of(Path(source), name) for name in ids]
             answers += [{"id": name, **answer} for name, answer in zip(ids, decoded, strict=True)]
@@ -199,6 +208,17 @@ class Run:
             UsageError: the run was not trained to write, the prompt is empty or too long, or a value cannot work.
         """
         return "".join(stream(self, prompt, **how))
+
+    def segment(self, picture: str | Path | NDArray[np.uint8]) -> Segments:
+        """Say of each pixel of a picture of any size what it is: `.mask`, `.shares`, `.save_overlay(path)`.
+
+        picture: a file, or (height, width, 3) or (height, width) uint8 values.
+
+        Raises:
+            UsageError: the run learned something else than masks.
+            NotFoundError, DataError: the file is missing or no picture.
+        """
+        return segment(self, picture)
 
     def answers(self, compact: Tensor) -> list[dict[str, Any]]:
         """Return what the network says of compact samples, one dict a sample."""

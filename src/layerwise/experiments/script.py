@@ -29,6 +29,8 @@ def plain_script(run: Run) -> str:
         UsageError: the run has something that no short script can be written of; the sentence says what.
         NotFoundError: the data of the run is not where it was.
     """
+    if run.facts["goal"] not in ("classification", "regression"):
+        raise UsageError(f"no plain script can be written of a {run.facts['goal']} yet; read the run's folder.")
     if run.facts["kind"] not in DATA_SECTIONS:
         raise UsageError(f"no plain script can be written of a run on {run.facts['kind']} yet; read the run's folder.")
     excerpts = Excerpts()

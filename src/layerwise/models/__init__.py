@@ -42,6 +42,7 @@ RESNET_PAPER = "He et al. 2015, https://arxiv.org/abs/1512.03385"
 VGG_PAPER = "Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556"
 GOOGLENET_PAPER = "Szegedy et al. 2014, https://arxiv.org/abs/1409.4842"
 DENSENET_PAPER = "Huang et al. 2016, https://arxiv.org/abs/1608.06993"
+SEGNET_PAPER = "Badrinarayanan et al. 2015, https://arxiv.org/abs/1511.00561"
 LENET_PAPER = "LeCun et al. 1998, https://doi.org/10.1109/5.726791"
 
 SGD: Mapping[str, Any] = {
@@ -62,6 +63,13 @@ SEQUENCES: Mapping[str, Any] = {
     "clip_norm": 1.0,
     "batch_size": 32,
     "epochs": 40,
+}
+MASKS: Mapping[str, Any] = {
+    "optimizer": "adamw",
+    "learning_rate": 3e-3,
+    "schedule": "one-cycle",
+    "batch_size": 16,
+    "epochs": 30,
 }
 LINES: Mapping[str, Any] = {"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"}
 
@@ -161,6 +169,39 @@ CATALOGUE: dict[str, Entry] = {
         usual_input=(1, 28, 28),
         usual_outputs=10,
         training={**SEQUENCES, "learning_rate": 1e-3, "weight_decay": 0.05, "batch_size": 128, "epochs": 20},
+    ),
+    "segnet": Entry(
+        file="segnet",
+        model="SegNet",
+        variant="segnet",
+        summary="what each pixel is: pooled maxima are put back where they were, from 8x8 on",
+        paper=SEGNET_PAPER,
+        takes="masks",
+        usual_input=(3, 64, 64),
+        usual_outputs=3,
+        training=MASKS,
+    ),
+    "segnet-paper": Entry(
+        file="segnet",
+        model="SegNet",
+        variant="segnet-paper",
+        summary="SegNet as published, an encoder as of VGG16",
+        paper=SEGNET_PAPER,
+        takes="masks",
+        usual_input=(3, 360, 480),
+        usual_outputs=11,
+        training={**SGD, "learning_rate": 0.1, "schedule": "constant", "batch_size": 12, "epochs": 100},
+    ),
+    "unet": Entry(
+        file="unet",
+        model="UNet",
+        variant="unet",
+        summary="what each pixel is: the maps of the way down stand beside those of the way up",
+        paper="Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597",
+        takes="masks",
+        usual_input=(3, 64, 64),
+        usual_outputs=3,
+        training=MASKS,
     ),
     "lenet5": Entry(
         file="lenet",

@@ -25,7 +25,7 @@ from layerwise.layers.sizes import Window, map_shape, picture_shape
 class SegNetConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(default=(32, 64, 96), metadata={"help": "channels of each stage"})
+    widths: tuple[int, ...] = field(default=(16, 32, 64), metadata={"help": "channels of each stage"})
     convolutions: tuple[int, ...] = field(default=(2, 2, 2), metadata={"help": "3x3 convolutions of each stage"})
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ from layerwise.layers.sizes import picture_shape
 class UNetConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(default=(24, 48, 96), metadata={"help": "channels of each depth, the finest first"})
+    widths: tuple[int, ...] = field(default=(16, 32, 64), metadata={"help": "channels of each depth, the finest first"})
 
     def __post_init__(self) -> None:
         require_sizes("widths", self.widths)

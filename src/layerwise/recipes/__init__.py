@@ -31,6 +31,7 @@ class Recipe:
         """What the test split reaches, in words: as measured, or else the bound that it is held to."""
         bounds = {
             "accuracy": f"{100 * self.bound:g} % accuracy or more",
+            "mean_iou": f"a mean IoU of {100 * self.bound:g} % or more",
             "r2": f"R² of {self.bound:g} or more",
             "bits_per_byte": f"{self.bound:g} bits a byte or less",
         }

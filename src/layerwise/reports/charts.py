@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from layerwise.reports.results.classes import ClassResult
+    from layerwise.reports.results.masks import MaskResult
     from layerwise.reports.results.values import TargetScore
 
 Record = Mapping[str, Any]
@@ -40,6 +41,7 @@ Floats = NDArray[np.float64]
 
 LOG_FROM_RATIO = 50  # a loss that falls by more than this is drawn on a logarithmic axis
 POINTS_AT_MOST = 600  # of one curve; more are averaged in groups
+WRITTEN_SHORT_FROM = 100_000  # counts of pixels have no room for all digits
 COUNTS_IN_CELLS_TO = 16  # classes up to which a confusion matrix has room for numbers
 NAMES_TO = 40  # classes up to which each gets its name
 PANELS_AT_MOST = 24
@@ -91,7 +93,7 @@ def metric_curve(records: Sequence[Record], name: str) -> Figure:
     whole_numbers(axes.xaxis, 8)
     if best is not None:
         legend(axes)
-    if name == "accuracy":
+    if name in wording.SHARES:
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
     return figure
 
@@ -176,7 +178,7 @@ def smoothed(values: Floats) -> Floats:
 # -- a trained classifier -----------------------------------------------------------------------------------
 
 
-def confusion_chart(evaluation: ClassResult) -> Figure:
+def confusion_chart(evaluation: ClassResult | MaskResult) -> Figure:
     """Draw the confusion matrix: rows are the truth, shade is the share of the row; right blue, wrong orange."""
     from matplotlib.collections import PatchCollection
     from matplotlib.colors import to_rgba
@@ -210,7 +212,10 @@ def _write_cells(axes: Axes, counts: NDArray[np.int64], shares: Floats, cell_pt:
     size = min(TEXT_SIZE + 1.0, 0.25 * cell_pt)
     for row, column in np.argwhere(counts):
         share = shares[row, column]
-        text = f"{counts[row, column]:,}" + (f"\n{wording.share(share)}" if roomy else "")
+        count = int(counts[row, column])
+        text = (wording.count(count) if count < WRITTEN_SHORT_FROM else wording.compact(count)) + (
+            f"\n{wording.share(share)}" if roomy else ""
+        )
         colour = PAPER if share > 0.35 else INK
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 

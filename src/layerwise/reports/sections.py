@@ -67,7 +67,9 @@ def training(facts: ReportFacts) -> str:
 
 def _metric_names(records: Any) -> list[str]:
     names = dict.fromkeys(name for record in records if record["kind"] == "evaluation" for name in record["metrics"])
-    return [name for name in ("accuracy", "r2") if name in names] or [name for name in names if name != "loss"][:1]
+    return [name for name in ("accuracy", "r2", "mean_iou") if name in names] or [
+        name for name in names if name != "loss"
+    ][:1]
 
 
 # -- the network --------------------------------------------------------------------------------------------

@@ -12,7 +12,11 @@ METRIC_NAMES = {
     "mae": "MAE",
     "rmse": "RMSE",
     "bits_per_byte": "bits a byte",
+    "pixel_accuracy": "pixel accuracy",
+    "class_accuracy": "class accuracy",
+    "mean_iou": "mean IoU",
 }
+SHARES = ("accuracy", "pixel_accuracy", "class_accuracy", "mean_iou")  # metrics that are written as per cent
 
 
 def duration(seconds: float) -> str:
@@ -71,7 +75,7 @@ def decimal(value: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """Return a metric with its name: accuracy 97.2 %, R² 0.481."""
-    text = share(value) if name == "accuracy" else decimal(value)
+    text = share(value) if name in SHARES else decimal(value)
     return f"{METRIC_NAMES.get(name, name)} {text}"
 
 

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import UNLABELLED, Dataset
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.task import Batch, Task
-
-UNLABELLED = 255  # the value of pixels in a mask that nobody has judged
 
 
 @dataclass(frozen=True)
@@ -22,18 +20,20 @@ class Segmentation(Task):
     """The model gives the scores of each pixel, (batch, classes, height, width); targets are (batch, height, width).
 
     classes: their names, in the order of the numbers in the masks.
-    weights: of each class in the loss; the paper of SegNet balances by the median of the frequencies (section 4). Empty
-        for equal ones.
+    weights: of each class in the loss; empty for equal ones. They shape the training loss alone, the loss that is
+        reported at evaluations is the plain one.
     """
 
     classes: tuple[str, ...]
     weights: tuple[float, ...] = ()
 
-    options: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[str, ...]] = ("balance",)
 
     @classmethod
     def for_data(cls, dataset: Dataset, config: TaskConfig) -> Segmentation:
-        return cls(dataset.classes)
+        if config.balance == "none":
+            return cls(dataset.classes)
+        return cls(dataset.classes, median_frequency_weights(dataset.train.targets, len(dataset.classes)))
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}
@@ -61,6 +61,23 @@ class Segmentation(Task):
         """Return for each picture the share of its pixels that is of each class."""
         shares = F.one_hot(outputs.argmax(1), len(self.classes)).float().mean((1, 2))
         return [{"shares": dict(zip(self.classes, row, strict=True))} for row in shares.tolist()]
+
+
+def median_frequency_weights(masks: Tensor, class_count: int) -> tuple[float, ...]:
+    """Return the median of the classes' frequencies over the frequency of each class, 0 for a class without pixels.
+
+    A frequency is a class's share of the pixels of those pictures that show it (Eigen and Fergus 2015, section 6.3.2,
+    after which Badrinarayanan et al. 2015 balance, section 4).
+
+    Args:
+        masks: (pictures, height, width) class numbers.
+    """
+    counts = torch.stack([(masks == number).sum((1, 2)) for number in range(class_count)])  # (classes, pictures)
+    judged = (masks != UNLABELLED).sum((1, 2))
+    frequencies = counts.sum(1).double() / (judged * (counts > 0)).sum(1).clamp(min=1)
+    median = frequencies[frequencies > 0].quantile(0.5)
+    weights = torch.where(frequencies > 0, median / frequencies.clamp(min=1e-12), 0.0)
+    return tuple(weights.tolist())
 
 
 def count_pixels(truth: Tensor, given: Tensor, class_count: int) -> Tensor:

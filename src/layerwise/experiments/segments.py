@@ -1,0 +1,129 @@
+"""What a trained network says of every pixel of a picture of any size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from layerwise.data.folders import pictures_in
+from layerwise.data.picture_files import read_picture
+from layerwise.data.pictures import PicturePreprocessing
+from layerwise.errors import DataError, NotFoundError, StorageError, UsageError, nearest
+from layerwise.generation.tiling import tiled_scores
+from layerwise.reports import wording
+from layerwise.reports.overlays import laid_over, with_legend
+from layerwise.tasks.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from layerwise.experiments.run import Run
+
+OVERLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A picture with the class of each of its pixels.
+
+    mask: (height, width) uint8, numbers of `classes`. picture: (channels, height, width) uint8, as the network saw it.
+    """
+
+    classes: tuple[str, ...]
+    mask: NDArray[np.uint8] = field(repr=False)
+    picture: NDArray[np.uint8] = field(repr=False)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of the pixels that is of each class."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        return dict(zip(self.classes, (counts / self.mask.size).tolist(), strict=True))
+
+    def overlay(self) -> Image.Image:
+        """Return the picture under the colours of its classes, with a legend below it."""
+        pixels = np.broadcast_to(self.picture.transpose(1, 2, 0), (*self.mask.shape, 3))
+        shares = self.shares
+        entries = [
+            (f"{name} {wording.share(shares[name])}", number)
+            for number, name in enumerate(self.classes)
+            if shares[name] > 0
+        ]
+        return with_legend(laid_over(pixels, self.mask, len(self.classes)), entries, len(self.classes))
+
+    def save_overlay(self, path: str | Path) -> None:
+        """Write the overlay. Raises UsageError or StorageError for a path that it cannot be written to."""
+        check_overlay(Path(path))
+        self.overlay().save(path)
+
+    def save_mask(self, path: str | Path) -> None:
+        """Write the mask as a grey PNG of class numbers, as it is read from a folder of masks."""
+        Image.fromarray(self.mask).save(path)
+
+
+def segment(run: Run, picture: str | Path | NDArray[np.uint8]) -> Segments:
+    """Say of each pixel what it is.
+
+    picture: a file, or (height, width, 3) or (height, width) uint8 values.
+
+    Raises:
+        UsageError: the run learned something else than masks, or the values are of another shape or type.
+        NotFoundError, DataError: the file is missing or no picture.
+    """
+    task, preprocessing = segmentation_of(run)
+    channels = preprocessing.channels
+    values = planes_of(picture, channels) if isinstance(picture, np.ndarray) else read_picture(Path(picture), channels)
+    prepared: Tensor = preprocessing.prepare(torch.from_numpy(values))
+    scores = tiled_scores(run.model, prepared)
+    return Segments(task.classes, scores.argmax(0).to(torch.uint8).numpy(), values)
+
+
+def segment_files(run: Run, source: Path) -> list[dict[str, Any]]:
+    """Return the shares of the classes in a picture, or in each picture of a folder, 'id' first."""
+    if not source.exists():
+        names = [entry.name for entry in source.parent.iterdir()] if source.parent.is_dir() else []
+        raise NotFoundError(
+            f"{source} does not exist; name a picture or a folder of them.{nearest(source.name, names)}"
+        )
+    found = pictures_in(source) if source.is_dir() else [(source, source.name)]
+    if not found:
+        raise DataError(f"{source} holds no pictures; name a folder with some in it.")
+    return [{"id": name, "shares": segment(run, path).shares} for path, name in found]
+
+
+def segmentation_of(run: Run) -> tuple[Segmentation, PicturePreprocessing]:
+    """Return what the run learned of pixels. Raises UsageError for a run that learned something else."""
+    task, preprocessing = run.task, run.preprocessing
+    if isinstance(task, Segmentation) and isinstance(preprocessing, PicturePreprocessing):
+        return task, preprocessing
+    raise UsageError(
+        f"run {run.name} is a {run.facts['goal']} by {run.experiment.model} and does not say what each pixel is; "
+        "name a run of segnet or unet."
+    )
+
+
+def planes_of(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Return (height, width, 3) or (height, width) values in grey or colour as (channels, height, width)."""
+    is_right = picture.dtype == np.uint8 and (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3))
+    if not is_right or not picture.size:
+        raise UsageError(
+            f"a picture is a file or an array of (height, width, 3) or (height, width) uint8, received "
+            f"{picture.dtype} of shape {picture.shape}."
+        )
+    values = np.array(Image.fromarray(picture).convert("L" if channels == 1 else "RGB"))
+    return np.ascontiguousarray(values.reshape(*picture.shape[:2], channels).transpose(2, 0, 1))
+
+
+def check_overlay(path: Path) -> None:
+    """Refuse a file that no picture can be written to, before it is worked out."""
+    if path.suffix.lower() not in OVERLAY_SUFFIXES:
+        expected = ", ".join(OVERLAY_SUFFIXES)
+        raise UsageError(f"--overlay {path}: the file must end in one of {expected}, received '{path.suffix}'.")
+    if path.is_dir():
+        raise UsageError(f"--overlay {path} is a folder; name a file in it, such as {path / 'overlay.png'}.")
+    if not path.parent.is_dir():
+        raise StorageError(f"--overlay {path}: there is no folder {path.parent}; make it, or name another file.")
