@@ -86,7 +86,8 @@ def fetch_pairs(first: str, second: str, progress: Progress | None = None) -> Pa
     except NotFetchedError as error:
         raise UnavailableError(
             f"{name} is not on this machine and could not be fetched ({error}); run `layerwise data {name}` on a "
-            f"Debian machine with a network, copy its {path.name} into {path.parent}, or name its folder in {MIRROR_VARIABLE}."
+            f"Debian machine with a network, copy its {path.name} into {path.parent}, or name its folder in "
+            f"{MIRROR_VARIABLE}."
         ) from error
     except OSError as error:
         raise StorageError(f"{path.parent} cannot be used ({error.strerror or error}); free some space.") from error
