@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Kind, Notice, Split
+from layerwise.data.lexicon import learn_words
 from layerwise.data.materials import PairMaterial
 from layerwise.data.splits import hold_out, limit_indices, split_indices
 from layerwise.data.tables import open_rows
@@ -27,25 +28,30 @@ from layerwise.data.text import read_texts
 from layerwise.data.tokenizer import END, Tokenizer
 from layerwise.errors import DataError
 
-VOCABULARY_SIZE = 6000
+VOCABULARY_SIZE = 4000
 SUFFIXES = (".pairs.tsv", ".pairs.csv")
 
 
 @dataclass(frozen=True)
 class PairsPreprocessing:
-    """tokenizer: of both languages. length: tokens of the longest training source. languages: their names."""
+    """tokenizer: of both languages. length: tokens of the longest training source. languages: their names.
+
+    words: the likeliest translation of each word, as a plain translator to compare with would have it.
+    """
 
     tokenizer: Tokenizer
     length: int
     languages: tuple[str, ...]
+    words: Mapping[str, str]
     kind: Kind = "pairs"
 
     @classmethod
     def fit(cls, sources: Sequence[str], targets: Sequence[str], languages: tuple[str, str]) -> PairsPreprocessing:
-        """Learn the tokens of the training texts."""
+        """Learn the tokens and words of the training texts."""
         spaced = [f" {text}" for text in (*sources, *targets)]
         tokenizer = Tokenizer.train(spaced, VOCABULARY_SIZE)
-        return cls(tokenizer, max(map(len, tokenizer.encode(spaced[: len(sources)]))), languages)
+        length = max(map(len, tokenizer.encode(spaced[: len(sources)])))
+        return cls(tokenizer, length, languages, learn_words(sources, targets))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -106,12 +112,14 @@ class PairsPreprocessing:
             "length": self.length,
             "languages": list(self.languages),
             "tokenizer": self.tokenizer.to_json(),
+            "words": dict(self.words),
         }
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> PairsPreprocessing:
         """Rebuild what `to_json` gave."""
-        return PairsPreprocessing(Tokenizer.from_json(saved["tokenizer"]), saved["length"], tuple(saved["languages"]))
+        tokenizer = Tokenizer.from_json(saved["tokenizer"])
+        return PairsPreprocessing(tokenizer, saved["length"], tuple(saved["languages"]), dict(saved["words"]))
 
 
 def normalise(text: str) -> str:
