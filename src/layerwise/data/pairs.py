@@ -106,6 +106,13 @@ class PairsPreprocessing:
             raise DataError(f"{source} holds no text; write one a line.")
         return self.encode(texts, ids), ids
 
+    def read_split(self, path: Path) -> Split:
+        """Read a table of pairs to measure on. Raises DataError for another table, or a text that is too long."""
+        material = pairs_file(path)
+        names = [f"{path}, '{source:.40}'" for source in material.sources]
+        inputs = self.encode(material.sources, names)
+        return Split(inputs, self.encode_targets(material.targets), list(material.sources))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind,

@@ -53,7 +53,7 @@ def require_one_vocabulary(sources: int, targets: int) -> None:
     if sources != targets:
         raise UsageError(
             f"One vocabulary for source and target was asked for, and they have {sources} and {targets} tokens; "
-            "set --no-shared."
+            "set --shared no."
         )
 
 

@@ -28,7 +28,7 @@ SCHEDULES: dict[str, str] = {
     "cosine": "half a cosine wave from the rate down to zero",
     "linear": "a straight line from the rate down to zero",
     "one-cycle": "a straight line up for 0.3 of the steps (or --warmup), then a straight line down to zero",
-    "inverse-root": "behind --warmup, which it needs, the rate times the root of warm-up steps over steps so far",
+    "inverse-root": "the rate times the root of --warmup over all epochs so far, as transformers are trained",
     "plateau": "half the rate after the third evaluation in a row without a better one",
 }
 
@@ -132,8 +132,6 @@ class TrainingConfig:
             raise _refuse("seed", "a whole number from 0 to 2^63 - 1", self.seed)
         if self.warmup and self.warmup >= self.epochs:
             raise _refuse("warmup", f"shorter than --epochs ({self.epochs})", self.warmup)
-        if self.schedule == "inverse-root" and not self.warmup:
-            raise _refuse("warmup", "above 0 with --schedule inverse-root, which falls from there", self.warmup)
         if self.batch_size != "full" and self.accumulate > self.batch_size:
             raise _refuse("accumulate", f"at most --batch-size ({self.batch_size})", self.accumulate)
 

@@ -85,9 +85,9 @@ def fetch_pairs(first: str, second: str, progress: Progress | None = None) -> Pa
             os.replace(Path(work) / "pairs", path)
     except NotFetchedError as error:
         raise UnavailableError(
-            f"{name} is not on this machine and could not be fetched ({error}); run `layerwise data {name}` on a "
-            f"Debian machine with a network, copy its {path.name} into {path.parent}, or name its folder in "
-            f"{MIRROR_VARIABLE}."
+            f"{name} is not on this machine and could not be fetched ({error}); on a Debian machine with a "
+            f"network run `layerwise data {name}`, take {path.name} from its cache and put the file into "
+            f"{path.parent}, or name a folder with it in {MIRROR_VARIABLE}."
         ) from error
     except OSError as error:
         raise StorageError(f"{path.parent} cannot be used ({error.strerror or error}); free some space.") from error
