@@ -100,6 +100,12 @@ def say_result(run: Run, *, open_report: bool) -> None:
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
     sample = wording.EXAMPLE_FILES[run.facts["kind"]]
+    if run.facts["kind"] == "pairs":
+        return [
+            (f'layerwise translate {run.name} "text"', "let it translate texts of your own"),
+            (f"layerwise evaluate {run.name} --beam 4", "measure it where it keeps four beginnings of each text"),
+            ("layerwise runs", "all trainings so far"),
+        ]
     return [
         (f"layerwise predict {run.name} {sample}", "let it answer for your own files"),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),

@@ -6,7 +6,8 @@ https://arxiv.org/abs/1508.04025 (the `general` score, looked up after the recur
 
 Deviations: gated recurrent units in all places; no input feeding, so that a whole sentence is one call in training; the
 output layer shares its weights with the vectors of the target's tokens, and where both languages have one vocabulary
-with those of the source's (Press and Wolf 2016).
+with those of the source's (Press and Wolf 2016); vectors are scaled up as the transformer's are, without which attention
+is learned late.
 """
 
 from __future__ import annotations
@@ -91,12 +92,17 @@ class Seq2Seq(nn.Module):
 
     def start(self, source: Tensor) -> State:
         """Read the source."""
-        vectors = self.dropout((self.source or self.target)(source))
+        vectors = self.vectors(self.source or self.target, source)
         packed = pack_padded_sequence(vectors, lengths_of(source).cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.encoder(packed)  # last: (layers * 2, batch, hidden)
         states, _ = pad_packed_sequence(states, batch_first=True, total_length=source.shape[1])
         ends = last.unflatten(0, (-1, 2)).permute(2, 0, 1, 3).flatten(2)  # (batch, layers, 2 * hidden)
         return State(torch.tanh(self.join(states)), is_present(source), torch.tanh(self.first_state(ends)))
+
+    def vectors(self, embedding: Embedding, tokens: Tensor) -> Tensor:
+        """Return the vectors of tokens, as long as the recurrent layers need them to tell them apart early on."""
+        scaled: Tensor = self.dropout(embedding(tokens) * embedding.weight.shape[1] ** 0.5)
+        return scaled
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Score what comes after `tokens`, (batch,): returns (batch, output_count) and the state behind them."""
@@ -106,7 +112,7 @@ class Seq2Seq(nn.Module):
     def write(self, previous: Tensor, state: State) -> tuple[Tensor, State]:
         """Score the token after each of `previous`, (batch, target)."""
         hidden = state.hidden.transpose(0, 1).contiguous()  # (layers, batch, hidden)
-        states, hidden = self.decoder(self.dropout(self.target(previous)), hidden)
+        states, hidden = self.decoder(self.vectors(self.target, previous), hidden)
         context = self.look_up(states, state) @ state.memory  # (batch, target, source) @ (batch, source, hidden)
         combined = torch.tanh(self.combine(torch.cat((context, states), dim=2)))
         scores = self.dropout(combined) @ self.target.weight.T + self.bias
@@ -115,7 +121,7 @@ class Seq2Seq(nn.Module):
     def attention(self, source: Tensor, previous: Tensor) -> Tensor:
         """Return how much each place of the target takes from each step of the source, (batch, target, source)."""
         state = self.start(source)
-        states, _ = self.decoder(self.target(previous), state.hidden.transpose(0, 1).contiguous())
+        states, _ = self.decoder(self.vectors(self.target, previous), state.hidden.transpose(0, 1).contiguous())
         return self.look_up(states, state)
 
     def look_up(self, states: Tensor, state: State) -> Tensor:
