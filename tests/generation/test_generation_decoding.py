@@ -90,7 +90,11 @@ def test_a_beam_of_one_that_ends_with_its_first_text_is_greedy(seed: int) -> Non
 
 def translators() -> list[Any]:
     torch.manual_seed(0)
-    models = [Seq2Seq((9, 7), TOKENS, Seq2SeqConfig(8, 8)), Transformer((9, 7), TOKENS, TransformerConfig(8, 2))]
+    no_share = {"shared": False}
+    models = [
+        Seq2Seq((9, 7), TOKENS, Seq2SeqConfig(8, 8, **no_share)),
+        Transformer((9, 7), TOKENS, TransformerConfig(8, 2, **no_share)),
+    ]
     return [model.eval() for model in models]
 
 

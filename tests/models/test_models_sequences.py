@@ -30,8 +30,8 @@ def reader(name: str, **options: Any) -> Any:
 def translator(name: str) -> Any:
     torch.manual_seed(0)
     if name == "seq2seq":
-        return Seq2Seq((9, 7), 6, Seq2SeqConfig(8, 8, layers=2)).eval().double()
-    config = TransformerConfig(8, 2, 2, 2, norm_first=name == "transformer")
+        return Seq2Seq((9, 7), 6, Seq2SeqConfig(8, 8, layers=2, shared=False)).eval().double()
+    config = TransformerConfig(8, 2, 2, 2, norm_first=name == "transformer", shared=False)
     return Transformer((9, 7), 6, config).eval().double()
 
 
@@ -129,6 +129,43 @@ def test_attention_over_the_source_adds_up_to_one_and_leaves_padding_out() -> No
     weights = model.look_up(torch.randn(3, 2, 8, dtype=torch.float64), state)
     torch.testing.assert_close(weights.sum(2), torch.ones(3, 2, dtype=torch.float64))
     assert weights[1, :, 2:].count_nonzero() == 0
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_is_looked_at_adds_up_to_one_and_is_never_padding(name: str) -> None:
+    model = translator(name)
+    weights = model.attention(SOURCE, PREVIOUS)
+    assert weights.shape == (3, 5, 4)
+    torch.testing.assert_close(weights.sum(2), torch.ones(3, 5, dtype=torch.float64))
+    assert weights[1, :, 2:].count_nonzero() == 0
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_what_the_transformer_looks_at_is_what_pytorch_says(norm_first: bool) -> None:
+    """The last block's weights, recomputed by nn.MultiheadAttention with the same matrices."""
+    torch.manual_seed(0)
+    model = Transformer((9, 6), 6, TransformerConfig(8, 2, 2, 1, norm_first=norm_first)).eval()
+    block = next(iter(model.decoder))
+    theirs = nn.MultiheadAttention(8, 2, batch_first=True)
+    with torch.no_grad():
+        parts = (block.look_up.query, block.look_up.key, block.look_up.value)
+        theirs.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+        theirs.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+    source = SOURCE.clamp(max=5)
+    memory, x = model.read(source), model.place(model.target(PREVIOUS))
+    x = block.add(x, block.norm_attention, block.attention)
+    queries = block.norm_look_up(x) if norm_first else x
+    _, weights = theirs(queries, memory, memory, key_padding_mask=source == 0)
+    torch.testing.assert_close(model.attention(source, PREVIOUS), weights)
+
+
+@pytest.mark.parametrize("name", ["seq2seq", "transformer"])
+def test_one_vocabulary_has_one_vector_a_token_and_two_are_refused(name: str) -> None:
+    shared, apart = build(name, (9, 6), 6), build(name, (9, 6), 6, shared=False)
+    width = 256
+    assert sum(p.numel() for p in apart.parameters()) - sum(p.numel() for p in shared.parameters()) == 6 * width
+    with pytest.raises(UsageError, match="they have 7 and 6 tokens; set --shared no"):
+        build(name, (9, 7), 6)
 
 
 @pytest.mark.parametrize("pieces", [[1] * 8, [3, 5], [5, 1, 2]])

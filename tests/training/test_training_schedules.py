@@ -35,6 +35,15 @@ def linear_up_then(after, rise):
     return make
 
 
+def test_inverse_root_is_the_papers_formula_with_a_peak_of_ones_own():
+    """Vaswani et al. 2017, equation 3, whose depth^-0.5 * min(step^-0.5, step * warmup^-1.5) peaks at `warmup`."""
+    config = TrainingConfig(epochs=10, learning_rate=RATE, schedule="inverse-root", warmup=2.0)
+    warmup = 20  # steps, of 10 an epoch
+    papers = [512**-0.5 * min(step**-0.5, step * warmup**-1.5) for step in range(1, STEPS + 1)]
+    ours = [rate_at(step, STEPS, 10, config) for step in range(STEPS)]
+    assert ours == pytest.approx([rate * RATE / max(papers) for rate in papers])
+
+
 def to_zero(optimizer, steps):
     return lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=steps)
 

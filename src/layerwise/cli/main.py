@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "resume": "go on with a training that was stopped, exactly where it stood",
     "predict": "let a trained network label pictures, tables or texts",
     "write": "let a trained network go on with a text",
+    "translate": "let a trained network translate texts",
     "evaluate": "measure a trained network and draw where it is wrong",
     "runs": "list, compare and remove trainings",
     "code": "print a run as a short plain-PyTorch script",

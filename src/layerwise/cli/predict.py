@@ -79,8 +79,10 @@ def print_answers(answers: list[dict[str, Any]]) -> None:
         return
     if "label" not in answers[0]:
         names = [name for name in answers[0] if name != "id"]
-        rows = [[answer["id"], *(wording.decimal(answer[name]) for name in names)] for answer in answers]
-        print_table(["", *names], rows, numbers=names)
+        cells = [[answer[name] for name in names] for answer in answers]
+        shown = [[cell if isinstance(cell, str) else wording.decimal(cell) for cell in row] for row in cells]
+        rows = [[answer["id"], *row] for answer, row in zip(answers, shown, strict=True)]
+        print_table(["", *names], rows, numbers=[] if isinstance(cells[0][0], str) else names)
         return
     rows = []
     for answer in answers:

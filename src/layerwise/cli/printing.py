@@ -97,15 +97,25 @@ def say_result(run: Run, *, open_report: bool) -> None:
         say(f"no browser was found here; open {run.report.resolve()} in one.")
 
 
+OWN_COMMANDS = {  # what a network is for, by its goal; the others answer for files
+    "segmentation": ("layerwise predict {run} picture.png --overlay out.png", "lay its answer over a picture"),
+    "translation": ("layerwise translate {run} 'text'", "let it translate texts of your own"),
+    "writing": ("layerwise write {run} 'import'", "let it go on with a text"),
+}
+
+
+def own_command(run: Run) -> tuple[str, str]:
+    """Return the literal command that uses a finished run for what it is made for, and its purpose."""
+    answer = f"layerwise predict {{run}} {wording.EXAMPLE_FILES[run.facts['kind']]}"
+    command, purpose = OWN_COMMANDS.get(run.facts["goal"], (answer, "let it answer for your own files"))
+    return command.format(run=run.name), purpose
+
+
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
-    sample, goal = wording.EXAMPLE_FILES[run.facts["kind"]], run.facts["goal"]
-    overlay = " --overlay out.png" if goal == "segmentation" else ""
-    first = (f"layerwise predict {run.name} {sample}{overlay}", "let it answer for your own files")
-    if goal == "writing":
-        first = (f"layerwise write {run.name} 'import'", "let it go on with a text")
+    goal = run.facts["goal"]
     commands = [
-        first,
+        own_command(run),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
         (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
         ("layerwise runs", "all trainings so far"),

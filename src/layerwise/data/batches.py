@@ -16,6 +16,7 @@ from layerwise.data.chance import derive_seed
 from layerwise.data.dataset import Preprocessing, Split
 from layerwise.data.pictures import PicturePreprocessing
 
+POOL = 32  # batches that are sorted by length together; more are alike within and differ more between
 PREPARED_BYTES_LIMIT = 2**30  # prepared once and kept where it fits; beyond, every batch is prepared when it is cut
 
 
@@ -95,6 +96,7 @@ class Batches:
         self._targets = split.targets.to(self.device)
         self._inputs = split.inputs.to(self.device) if isinstance(split.inputs, Tensor) else split.inputs
         self._prepared = self._prepare_once()
+        self._lengths = (self._targets != 0).sum(1) if preprocessing.kind == "pairs" else None
 
     def __len__(self) -> int:
         """Steps an epoch. A last batch too small for batch statistics (one sample a rank) is left out."""
@@ -110,11 +112,12 @@ class Batches:
         return [self._ids[position] for position in samples.tolist()]
 
     def order(self, epoch: int) -> Tensor:
-        """Positions of the samples in the order of `epoch`, (samples,) int64."""
+        """Positions of the samples in the order of `epoch`, (samples,) int64; pairs of like length stand together."""
         if not self.shuffle:
             return torch.arange(self.sample_count, device=self.device)
         generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
-        return torch.randperm(self.sample_count, generator=generator).to(self.device)
+        order = torch.randperm(self.sample_count, generator=generator).to(self.device)
+        return order if self._lengths is None else self._by_length(order, self._lengths, generator)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of `epoch` from step `start` on."""
@@ -139,7 +142,17 @@ class Batches:
             )
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
+        if self._lengths is not None:
+            inputs, targets = trimmed(inputs), trimmed(targets)
         return Batch(inputs, targets, samples)
+
+    def _by_length(self, order: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
+        """Sort each pool of the order by length, then put its full batches in a random order."""
+        pools = [pool[lengths[pool].argsort(stable=True)] for pool in order.split(POOL * self.batch_size)]
+        batches = torch.cat(pools).split(self.batch_size)
+        full = len(batches) - (len(batches[-1]) < self.batch_size)
+        shuffled = torch.randperm(full, generator=generator).tolist()
+        return torch.cat([*(batches[number] for number in shuffled), *batches[full:]])
 
     def _cut(self, samples: Tensor) -> Tensor:
         if isinstance(self._inputs, Tensor):
@@ -160,3 +173,8 @@ class Batches:
             return None
         prepared = torch.cat([self.preprocessing.prepare(part) for part in self._inputs.split(8192)])
         return prepared.contiguous(memory_format=torch.channels_last) if self.channels_last else prepared
+
+
+def trimmed(rows: Tensor) -> Tensor:
+    """Return rows of tokens without the columns behind the longest, which are padding: (batch, time) int64."""
+    return rows[:, : max(1, int((rows != 0).sum(1).max()))]

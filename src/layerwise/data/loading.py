@@ -22,12 +22,15 @@ from layerwise.data.mask_folders import is_mask_folder, scan_masks
 from layerwise.data.materials import (
     ForecastMaterial,
     LabelledTexts,
+    PairMaterial,
     PictureMaterial,
     Progress,
     ProseMaterial,
     SeriesMaterial,
     TableMaterial,
 )
+from layerwise.data.pairs import SUFFIXES as PAIR_SUFFIXES
+from layerwise.data.pairs import PairsPreprocessing, pair_dataset, pairs_file
 from layerwise.data.picture_files import is_picture_name
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.prose import SUFFIXES as TEXT_SUFFIXES
@@ -49,6 +52,7 @@ PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
     "series": SeriesPreprocessing.from_json,
     "tokens": CharacterPreprocessing.from_json,
     "prose": ProsePreprocessing.from_json,
+    "pairs": PairsPreprocessing.from_json,
 }
 
 
@@ -79,6 +83,8 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
         dataset = picture_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
     elif path.suffix.lower() == ".ts" and path.is_file():
         dataset = series_dataset(series_file(path), path.stem, config, seed)
+    elif path.name.lower().endswith(PAIR_SUFFIXES) and path.is_file():
+        dataset = pair_dataset(pairs_file(path), path.name.partition(".")[0], config, seed)
     elif path.name.lower().endswith(TABLE_SUFFIXES) and config.horizon:
         dataset = forecast_dataset(forecast_file(path, config), path.stem, config)
     elif path.name.lower().endswith(TABLE_SUFFIXES):
@@ -167,6 +173,8 @@ def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
             return series_dataset(material, name, config, seed)
         case ForecastMaterial():
             return forecast_dataset(material, name, config)
+        case PairMaterial():
+            return pair_dataset(material, name, config, seed)
         case LabelledTexts():
             return character_dataset(material, name, config, seed)
         case ProseMaterial():

@@ -102,6 +102,29 @@ class ProseMaterial:
     test: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class PairMaterial:
+    """Texts with their translations; those for testing apart where the data has them.
+
+    languages: the names of the first texts' language and of the translations'.
+    """
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    languages: tuple[str, str]
+    source: str
+    test_sources: Sequence[str] = ()
+    test_targets: Sequence[str] = ()
+    notices: tuple[Notice, ...] = ()
+
+
 Material = (
-    PictureMaterial | TableMaterial | TextMaterial | SeriesMaterial | ForecastMaterial | LabelledTexts | ProseMaterial
+    PictureMaterial
+    | TableMaterial
+    | TextMaterial
+    | SeriesMaterial
+    | ForecastMaterial
+    | LabelledTexts
+    | ProseMaterial
+    | PairMaterial
 )

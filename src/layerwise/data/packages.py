@@ -1,17 +1,34 @@
-"""The package clients that may be on a machine, asked by a package's name to download it and nothing else."""
+"""The package clients that may be on a machine, asked by a package's name to download it and nothing else.
+
+apt also knows what its packages are described as, in many languages, and is asked for that in a configuration of its
+own, so that the machine's lists stay as they are.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 Client = Literal["npm", "pip", "apt"]
 TIMEOUT_S = 900
 REASON_LENGTH = 160
+APT_PROGRAMS = "/usr/lib/apt"  # where apt keeps programs that few people call
+APT_CONFIGURATION = """
+#clear Acquire::Languages;
+Acquire::Languages {{ {languages} }};
+Acquire::IndexTargets::deb::Packages::DefaultEnabled "false";
+Acquire::Retries "1";
+APT::Update::Error-Mode "any";
+APT::Sandbox::User "root";
+Dir::State "{folder}/state";
+Dir::Cache "{folder}/cache";
+"""
 
 
 class NotFetchedError(Exception):
@@ -50,6 +67,42 @@ def open_package(archive: Path, folder: Path) -> Path:
     return unpacked
 
 
+def describe_packages(languages: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the descriptions of all packages in each of these languages, such as 'fr', as apt's index holds them.
+
+    folder: an empty one, for what apt fetches. Raises NotFetchedError.
+    """
+    update, helper = _find("apt-get"), _find("apt-helper")
+    configuration = folder / "apt.conf"
+    quoted = " ".join(f'"{language}";' for language in languages)
+    configuration.write_text(APT_CONFIGURATION.format(languages=quoted, folder=folder.absolute()), "utf-8")
+    for part in ("state/lists/partial", "cache/archives/partial"):
+        (folder / part).mkdir(parents=True)
+    setting = ["-c", str(configuration)]
+    reason = ""
+    try:
+        _call([update, *setting, "update"], folder)
+    except NotFetchedError as error:  # one broken source of several need not matter
+        reason = str(error)
+    listing = [update, *setting, "indextargets", "--format", "$(LANGUAGE) $(FILENAME)", "Created-By: Translations"]
+    found: dict[str, str] = {}
+    for line in _output(listing, folder).splitlines():
+        language, _, path = line.partition(" ")
+        found[language] = found.get(language, "") + _output([helper, *setting, "cat-file", path], folder) + "\n"
+    missing = [language for language in languages if language not in found]
+    if missing:
+        raise NotFetchedError(reason or f"the archive that apt knows has no descriptions in {', '.join(missing)}")
+    return found
+
+
+def _output(command: list[str], folder: Path) -> str:
+    """Return what a command prints."""
+    printed = folder / "printed"
+    with printed.open("wb") as file:
+        _call(command, folder, file.fileno())
+    return printed.read_text("utf-8")
+
+
 def _command(client: Client, package: str) -> list[str]:
     """Return a command that runs no code of the package and gives up soon where there is no network."""
     if client == "npm":
@@ -62,7 +115,7 @@ def _command(client: Client, package: str) -> list[str]:
 
 
 def _find(program: str) -> str:
-    path = shutil.which(program)
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{APT_PROGRAMS}")
     if path is None:
         raise NotFetchedError(f"{program} is not installed")
     return path

@@ -45,9 +45,8 @@ class Tokenizer:
         )
         model.train_from_iterator(texts, trainer)
         learned = json.loads(model.to_str())["model"]
-        return cls.from_json(
-            {"tokens": sorted(learned["vocab"], key=learned["vocab"].get), "merges": learned["merges"]}
-        )
+        tokens = sorted(learned["vocab"], key=learned["vocab"].get)
+        return cls.from_json({"tokens": tokens, "merges": learned["merges"]})
 
     def __len__(self) -> int:
         return len(self.tokens)

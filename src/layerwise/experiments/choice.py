@@ -24,4 +24,6 @@ def choose_model(dataset: Dataset) -> tuple[str, str]:
         return "gpt", "gpt, because each token of its text sees all tokens of the window before it"
     if dataset.kind in ("series", "tokens"):
         return "gru", "gru, because it reads sequences of any length, with fewer gates than an lstm"
+    if dataset.kind == "pairs":
+        return "transformer", "transformer, because it looks up any word of the source at any place of the translation"
     return "mlp", f"mlp, because a table of {dataset.input_shape[0]} prepared columns has no grid to convolve"

@@ -14,16 +14,19 @@ from layerwise.data.folders import scan_folder
 from layerwise.data.loading import load
 from layerwise.data.mask_folders import read_folder, tiles_of
 from layerwise.data.materials import ProseMaterial
+from layerwise.data.pairs import SUFFIXES as PAIR_SUFFIXES
+from layerwise.data.pairs import PairsPreprocessing
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.prose import SUFFIXES, ProsePreprocessing, is_prose, read_prose, without_copies
 from layerwise.data.tables import TABLE_SUFFIXES
-from layerwise.errors import DataError, NotFoundError
+from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.run import Run
 from layerwise.reports.figures import save
 from layerwise.reports.results import Result
 from layerwise.runs.atomic import write_json
 from layerwise.tasks import Classification
 from layerwise.tasks.segmentation import Segmentation
+from layerwise.tasks.translation import Translation
 
 WITH_ARTICLE: dict[Kind, str] = {
     "pictures": "a set of pictures",
@@ -31,32 +34,45 @@ WITH_ARTICLE: dict[Kind, str] = {
     "text": "a set of texts",
     "series": "a set of series",
     "tokens": "a set of short texts",
-    "pairs": "a set of pairs of texts",
+    "pairs": "a table of pairs of texts (.pairs.tsv)",
     "prose": "a long text",
 }
 
 
-def evaluate(run: Run, data: str | None = None, out: str | Path | None = None) -> tuple[Result, list[Path]]:
+def evaluate(
+    run: Run, data: str | None = None, out: str | Path | None = None, beam: int = 1
+) -> tuple[Result, list[Path]]:
     """Measure `run`; return the figures and the files that were written.
 
     Args:
         data: the name of a data set (its test part), a folder of class folders, or a table with the target column;
             the run's own test split where it is left out.
         out: a folder for the figures and pictures; 'evaluation' in the run's folder where it is left out.
+        beam: beginnings that a translator keeps while it writes.
 
     Raises:
         DataError: the data has other classes, columns or no samples.
+        UsageError: a beam was asked for that this run has no use for.
     """
+    check_beam(run, beam)
     split = split_of(run, data)
-    result = run.evaluate_split(split)
+    result = run.evaluate_split(split, beam)
     folder = Path(out) if out else run.path / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "evaluation.json"]
     write_json(files[0], result.to_json())
-    for name, figure in result.drawings(run.subject(split)):
+    for name, figure in result.drawings(run.subject(split, beam)):
         files.append(folder / f"{name}.png")
         save(figure, files[-1])
     return result, files
+
+
+def check_beam(run: Run, beam: int) -> None:
+    """Raise UsageError for a beam that is no number of beginnings, or of a run that writes no text."""
+    if beam < 1:
+        raise UsageError(f"--beam must be a whole number of at least 1, received {beam}.")
+    if beam > 1 and not isinstance(run.task, Translation):
+        raise UsageError(f"--beam is for runs that translate, and run {run.name} does not; leave it out.")
 
 
 def split_of(run: Run, data: str | None) -> Split:
@@ -71,7 +87,7 @@ def split_of(run: Run, data: str | None) -> Split:
         raise DataError(
             f"{data} is for {SOURCES[data].goal}, and run {run.name} learned {run.facts['goal']}; give data for that."
         )
-    kind = kind_of(data)
+    kind = "pairs" if data.lower().endswith(PAIR_SUFFIXES) else kind_of(data)
     if kind and kind != preprocessing.kind:
         raise DataError(
             f"{data} is {WITH_ARTICLE[kind]}, and run {run.name} was trained on {WITH_ARTICLE[preprocessing.kind]}; "
@@ -79,6 +95,10 @@ def split_of(run: Run, data: str | None) -> Split:
         )
     if isinstance(preprocessing, ProsePreprocessing):
         return prose_split(data, preprocessing)
+    if isinstance(preprocessing, PairsPreprocessing):
+        if not data.lower().endswith(PAIR_SUFFIXES):
+            raise DataError(f"{data} is no table of pairs; give one whose name ends in {' or '.join(PAIR_SUFFIXES)}.")
+        return preprocessing.read_split(path)
     if isinstance(preprocessing, TablePreprocessing) and data not in SOURCES:
         return preprocessing.read_split(path)
     is_resized = isinstance(preprocessing, PicturePreprocessing) and not isinstance(run.task, Segmentation)

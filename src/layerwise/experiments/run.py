@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from layerwise.data.dataset import Dataset, Preprocessing, Split
 from layerwise.data.loading import PREPROCESSINGS, load, preprocessing_from_json
+from layerwise.data.pairs import PairsPreprocessing
 from layerwise.errors import CheckpointError, DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.segments import Segments, segment, segment_files
 from layerwise.experiments.setup import EVALUATION_BATCH, fingerprint
+from layerwise.experiments.translating import attention, translate
 from layerwise.experiments.writing import stream
 from layerwise.models import CATALOGUE, build
+from layerwise.reports.alignments import Alignment
 from layerwise.reports.results import Result, Subject, measure, result_from_json
 from layerwise.runs.folder import RunFolder, runs_parent
 from layerwise.tasks import Task, task_from_json
@@ -224,7 +227,26 @@ class Run:
         """Return what the network says of compact samples, one dict a sample."""
         with torch.inference_mode():
             parts = [self.preprocessing.prepare(part) for part in compact.split(EVALUATION_BATCH)]
-            return [answer for part in parts for answer in self.task.answer(self.model, part)]
+            answers = [answer for part in parts for answer in self.task.answer(self.model, part)]
+        if isinstance(self.preprocessing, PairsPreprocessing):
+            return [{"translation": self.preprocessing.decode(answer["tokens"])} for answer in answers]
+        return answers
+
+    def translate(self, *texts: str, beam: int = 1) -> list[str]:
+        """Return the translation of each text.
+
+        Args:
+            beam: beginnings that are kept while a text is written; 1 takes the likeliest token at each step.
+
+        Raises:
+            UsageError: the network was not trained to translate, there is no text, or the beam is below 1.
+            DataError: a text is empty, or longer than all that the network learned from.
+        """
+        return translate(self, texts, beam)
+
+    def attention(self, text: str, translation: str | None = None) -> Alignment:
+        """Return which tokens of a text the network looked at while it wrote its own or a given translation of it."""
+        return attention(self, text, translation)
 
     def outputs(self, compact: Tensor) -> Tensor:
         """Return the network's raw outputs for compact samples, (samples, outputs) float32."""
@@ -238,14 +260,14 @@ class Run:
         self.check_same_data(dataset)
         return dataset
 
-    def subject(self, split: Split) -> Subject:
-        """Return the network with a split that it can be measured on."""
-        return Subject(self.model, self.task, self.preprocessing, split)
+    def subject(self, split: Split, beam: int = 1) -> Subject:
+        """Return the network with a split that it can be measured on. beam: for translators, see `translate`."""
+        return Subject(self.model, self.task, self.preprocessing, split, beam)
 
-    def evaluate_split(self, split: Split) -> Result:
+    def evaluate_split(self, split: Split, beam: int = 1) -> Result:
         """Measure the network on a split."""
         with torch.inference_mode():
-            return measure(self.subject(split))
+            return measure(self.subject(split, beam))
 
     def check_same_data(self, dataset: Dataset) -> None:
         """Raises DataError if `dataset` is not what the run was started with."""

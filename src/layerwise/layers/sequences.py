@@ -48,6 +48,15 @@ def sequence_shape(model: str, input_shape: tuple[int, ...]) -> tuple[int, int]:
     return time, channels
 
 
+def require_one_vocabulary(sources: int, targets: int) -> None:
+    """Raise UsageError where source and target have not the same number of tokens, and so not one vocabulary."""
+    if sources != targets:
+        raise UsageError(
+            f"One vocabulary for source and target was asked for, and they have {sources} and {targets} tokens; "
+            "set --shared no."
+        )
+
+
 class Embedding(nn.Module):
     """A vector for every step: the row of a token, or the product of a step's numbers with the same matrix.
 

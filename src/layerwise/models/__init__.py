@@ -43,6 +43,7 @@ VGG_PAPER = "Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556"
 GOOGLENET_PAPER = "Szegedy et al. 2014, https://arxiv.org/abs/1409.4842"
 DENSENET_PAPER = "Huang et al. 2016, https://arxiv.org/abs/1608.06993"
 SEGNET_PAPER = "Badrinarayanan et al. 2015, https://arxiv.org/abs/1511.00561"
+TRANSFORMER_PAPER = "Vaswani et al. 2017, https://arxiv.org/abs/1706.03762"
 LENET_PAPER = "LeCun et al. 1998, https://doi.org/10.1109/5.726791"
 
 SGD: Mapping[str, Any] = {
@@ -70,6 +71,17 @@ MASKS: Mapping[str, Any] = {
     "schedule": "one-cycle",
     "batch_size": 16,
     "epochs": 30,
+}
+PAIRS: Mapping[str, Any] = {
+    "optimizer": "adamw",
+    "learning_rate": 1.5e-3,
+    "schedule": "inverse-root",
+    "warmup": 2.0,
+    "clip_norm": 1.0,
+    "batch_size": 64,
+    "epochs": 20,
+    "average": 0.998,
+    "compile": "no",
 }
 LINES: Mapping[str, Any] = {"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"}
 
@@ -202,6 +214,39 @@ CATALOGUE: dict[str, Entry] = {
         usual_input=(3, 64, 64),
         usual_outputs=3,
         training=MASKS,
+    ),
+    "seq2seq": Entry(
+        file="seq2seq",
+        model="Seq2Seq",
+        variant="seq2seq",
+        summary="a recurrent encoder that reads, a decoder that writes, and attention between them",
+        paper="Bahdanau, Cho and Bengio 2014, https://arxiv.org/abs/1409.0473",
+        takes="pairs",
+        usual_input=(40, 4000),
+        usual_outputs=4000,
+        training=PAIRS,
+    ),
+    "transformer": Entry(
+        file="transformer",
+        model="Transformer",
+        variant="transformer",
+        summary="an encoder that reads and a decoder that writes by attention alone, normalised before each part",
+        paper=TRANSFORMER_PAPER,
+        takes="pairs",
+        usual_input=(40, 4000),
+        usual_outputs=4000,
+        training=PAIRS,
+    ),
+    "transformer-paper": Entry(
+        file="transformer",
+        model="Transformer",
+        variant="transformer-paper",
+        summary="as transformer, normalised behind each sum, as published",
+        paper=TRANSFORMER_PAPER,
+        takes="pairs",
+        usual_input=(40, 4000),
+        usual_outputs=4000,
+        training={**PAIRS, "learning_rate": 7e-4},
     ),
     "lenet5": Entry(
         file="lenet",

@@ -5,7 +5,9 @@ https://arxiv.org/abs/1409.0473 (encoder that reads both ways, attention); Luong
 https://arxiv.org/abs/1508.04025 (the `general` score, looked up after the recurrent step, equations 2 to 8).
 
 Deviations: gated recurrent units in all places; no input feeding, so that a whole sentence is one call in training; the
-output layer shares its weights with the vectors of the target's tokens (Press and Wolf 2016).
+output layer shares its weights with the vectors of the target's tokens, and where both languages have one vocabulary
+with those of the source's (Press and Wolf 2016); vectors are scaled up as the transformer's are, without which
+attention is learned late.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from layerwise.layers.options import require_count, require_dropout
-from layerwise.layers.sequences import Embedding, is_present, lengths_of, sequence_shape
+from layerwise.layers.sequences import Embedding, is_present, lengths_of, require_one_vocabulary, sequence_shape
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Seq2SeqConfig:
     hidden: int = field(default=256, metadata={"help": "numbers in the state of the encoder's directions and decoder"})
     layers: int = field(default=1, metadata={"help": "recurrent layers of encoder and decoder"})
     dropout: float = field(default=0.2, metadata={"help": "share of numbers silenced at each step"})
+    shared: bool = field(default=True, metadata={"help": "both languages have one vocabulary, and one vector a token"})
 
     def __post_init__(self) -> None:
         for option in ("embedding", "hidden", "layers"):
@@ -53,7 +56,7 @@ class State(NamedTuple):
 class Seq2Seq(nn.Module):
     """Reads tokens of one vocabulary and scores tokens of another.
 
-    Raises UsageError for samples that are no sequences.
+    Raises UsageError for samples that are no sequences, or two vocabularies where one is shared.
     Takes source (batch, source) and previous (batch, target): the target's tokens before each place, the first of them
     the start mark. Returns the scores of the next token at each place, (batch, target, output_count).
     """
@@ -65,7 +68,9 @@ class Seq2Seq(nn.Module):
         _, channels = sequence_shape("seq2seq", input_shape)
         between = config.dropout if config.layers > 1 else 0.0
         self.dropout = nn.Dropout(config.dropout)
-        self.source = Embedding(channels, config.embedding)
+        if config.shared:
+            require_one_vocabulary(channels, output_count)
+        self.source = None if config.shared else Embedding(channels, config.embedding)
         self.encoder = nn.GRU(
             config.embedding, config.hidden, config.layers, batch_first=True, dropout=between, bidirectional=True
         )
@@ -87,12 +92,17 @@ class Seq2Seq(nn.Module):
 
     def start(self, source: Tensor) -> State:
         """Read the source."""
-        vectors, lengths = self.dropout(self.source(source)), lengths_of(source)
-        packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        vectors = self.vectors(self.source or self.target, source)
+        packed = pack_padded_sequence(vectors, lengths_of(source).cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.encoder(packed)  # last: (layers * 2, batch, hidden)
         states, _ = pad_packed_sequence(states, batch_first=True, total_length=source.shape[1])
         ends = last.unflatten(0, (-1, 2)).permute(2, 0, 1, 3).flatten(2)  # (batch, layers, 2 * hidden)
         return State(torch.tanh(self.join(states)), is_present(source), torch.tanh(self.first_state(ends)))
+
+    def vectors(self, embedding: Embedding, tokens: Tensor) -> Tensor:
+        """Return the vectors of tokens, as long as the recurrent layers need them to tell them apart early on."""
+        scaled: Tensor = self.dropout(embedding(tokens) * embedding.weight.shape[1] ** 0.5)
+        return scaled
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Score what comes after `tokens`, (batch,): returns (batch, output_count) and the state behind them."""
@@ -102,14 +112,20 @@ class Seq2Seq(nn.Module):
     def write(self, previous: Tensor, state: State) -> tuple[Tensor, State]:
         """Score the token after each of `previous`, (batch, target)."""
         hidden = state.hidden.transpose(0, 1).contiguous()  # (layers, batch, hidden)
-        states, hidden = self.decoder(self.dropout(self.target(previous)), hidden)
+        states, hidden = self.decoder(self.vectors(self.target, previous), hidden)
         context = self.look_up(states, state) @ state.memory  # (batch, target, source) @ (batch, source, hidden)
         combined = torch.tanh(self.combine(torch.cat((context, states), dim=2)))
         scores = self.dropout(combined) @ self.target.weight.T + self.bias
         return scores, state._replace(hidden=hidden.transpose(0, 1))
 
-    def look_up(self, states: Tensor, state: State) -> Tensor:
+    def attention(self, source: Tensor, previous: Tensor) -> Tensor:
         """Return how much each place of the target takes from each step of the source, (batch, target, source)."""
+        state = self.start(source)
+        states, _ = self.decoder(self.vectors(self.target, previous), state.hidden.transpose(0, 1).contiguous())
+        return self.look_up(states, state)
+
+    def look_up(self, states: Tensor, state: State) -> Tensor:
+        """Return the attention of the decoder's states, (batch, target, hidden), over what was read."""
         likeness = self.score(states) @ state.memory.transpose(1, 2)
         weights: Tensor = likeness.masked_fill(~state.is_there[:, None], float("-inf")).softmax(2)
         return weights

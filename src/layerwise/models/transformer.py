@@ -4,8 +4,8 @@ Vaswani et al. 2017, "Attention is all you need", https://arxiv.org/abs/1706.037
 each part (Xiong et al. 2020); `transformer-paper` behind each sum, as published. Sizes are options: the paper's base
 model is depth 512, 8 heads, 6 and 6 blocks, dropout 0.1.
 
-Deviation: the vectors of source and target are one matrix only if their vocabularies are one, which data decides; the
-output layer shares its weights with the vectors of the target (section 3.4).
+As in section 3.4 the vectors of source and target and the weights of the output layer are one matrix; `shared` says
+whether the languages have one vocabulary. Deviation: sizes, as above.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from layerwise.layers.attention import Cache
 from layerwise.layers.options import require, require_count, require_dropout
-from layerwise.layers.sequences import Embedding, is_present, sequence_shape
+from layerwise.layers.sequences import Embedding, is_present, require_one_vocabulary, sequence_shape
 from layerwise.layers.transformer import Block, Blocks
 
 
@@ -34,6 +34,7 @@ class TransformerConfig:
     decoder_blocks: int = field(default=3, metadata={"help": "blocks that write"})
     norm_first: bool = field(default=True, metadata={"help": "normalise before each part, not behind each sum"})
     dropout: float = field(default=0.1, metadata={"help": "share of numbers silenced behind each part"})
+    shared: bool = field(default=True, metadata={"help": "both languages have one vocabulary, and one vector a token"})
 
     def __post_init__(self) -> None:
         for option in ("depth", "heads", "encoder_blocks", "decoder_blocks"):
@@ -69,7 +70,7 @@ class State(NamedTuple):
 class Transformer(nn.Module):
     """Reads tokens of one vocabulary and scores tokens of another.
 
-    Raises UsageError for samples that are no sequences.
+    Raises UsageError for samples that are no sequences, or two vocabularies where one is shared.
     Takes source (batch, source) and previous (batch, target): the target's tokens before each place, the first of them
     the start mark. Returns the scores of the next token at each place, (batch, target, output_count).
     """
@@ -80,7 +81,9 @@ class Transformer(nn.Module):
         super().__init__()
         _, channels = sequence_shape("transformer", input_shape)
         self.depth = config.depth
-        self.source = Embedding(channels, config.depth)
+        if config.shared:
+            require_one_vocabulary(channels, output_count)
+        self.source = None if config.shared else Embedding(channels, config.depth)
         self.target = Embedding(output_count, config.depth)
         self.encoder = Blocks(self.block(config) for _ in range(config.encoder_blocks))
         self.decoder = Blocks(self.block(config, writes=True) for _ in range(config.decoder_blocks))
@@ -109,9 +112,23 @@ class Transformer(nn.Module):
             x = block(x, memory=memory, memory_mask=is_there)
         return self.scores(x)
 
+    def attention(self, source: Tensor, previous: Tensor) -> Tensor:
+        """Return how much each place of the target takes from each step of the source, (batch, target, source).
+
+        It is the attention of the last block, the mean over its heads.
+        """
+        memory, is_there = self.read(source), is_present(source)
+        x = self.place(self.target(previous))
+        *blocks, last = self.decoder
+        for block in blocks:
+            x = block(x, memory=memory, memory_mask=is_there)
+        x = last.add(x, last.norm_attention, last.attention)
+        queries = last.norm_look_up(x) if last.norm_first else x
+        return last.look_up.weights(queries, memory, mask=is_there).mean(1)
+
     def read(self, source: Tensor) -> Tensor:
         """Return what the encoder makes of each step, (batch, source, depth)."""
-        x, is_there = self.place(self.source(source)), is_present(source)
+        x, is_there = self.place((self.source or self.target)(source)), is_present(source)
         for block in self.encoder:
             x = block(x, mask=is_there)
         memory: Tensor = self.norm_encoder(x)

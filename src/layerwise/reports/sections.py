@@ -250,6 +250,9 @@ def use(facts: ReportFacts) -> str:
         f"layerwise code {run} > train.py": "the same training in plain PyTorch",
         f"layerwise show {run}": "its layers",
     }
+    if facts.dataset.kind == "pairs":
+        del commands[f"layerwise code {run} > train.py"]
+        commands = {f'layerwise translate {run} "text"': "translate a text", **commands}
     width = max(map(len, commands))
     shell = "\n".join(f"{command:<{width}}  # {words}" for command, words in commands.items())
     answers = f"for answer in run.predict({sample!r}):\n    print(answer)\n"

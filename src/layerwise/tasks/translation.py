@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset
+from layerwise.generation.decoding import beam, greedy
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.task import Batch, Task
 
 START, END = 1, 2  # the marks of every target vocabulary; 0 is padding
+SCORED_AT_ONCE = 64  # texts whose scores of all tokens at all places are in memory together
+LONGER = 3  # times the tokens of the source and one that a translation may have
+
+
+class Pairs(NamedTuple):
+    """Sources and targets, (batch, time) int64 each."""
+
+    inputs: Tensor
+    targets: Tensor
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,8 @@ class Translation(Task):
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Return 'loss' (nats a token) and 'accuracy' of the likeliest token, the true ones before it given."""
         nats = right = tokens = 0.0
-        for batch in batches:
-            scores, targets = self.scores(model, batch)
+        for part in parts_of(batches):
+            scores, targets = self.scores(model, part)
             nats += F.cross_entropy(scores.float(), targets, ignore_index=0, reduction="sum").item()
             right += ((scores.argmax(1) == targets) & (targets != 0)).sum().item()
             tokens += (targets != 0).sum().item()
@@ -66,3 +76,28 @@ class Translation(Task):
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return the likeliest token at each place of each text."""
         return [{"tokens": row} for row in outputs.argmax(2).tolist()]
+
+    def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
+        """Translate by the likeliest token at each step."""
+        return [{"tokens": tokens} for tokens in self.translate(model, inputs)]
+
+    def translate(self, model: Any, inputs: Tensor, width: int = 1) -> list[list[int]]:
+        """Return the tokens of each translation, without marks. width: of the beam; 1 takes the likeliest token."""
+        if width == 1:
+            parts = inputs.split(SCORED_AT_ONCE)
+            return [row for part in parts for row in greedy(model, part, start=START, end=END, limit=limit_of(part))]
+        rows = [inputs[place : place + 1] for place in range(len(inputs))]
+        found = [beam(model, row, start=START, end=END, limit=limit_of(row), width=width) for row in rows]
+        return [texts[0].tokens for texts in found]
+
+
+def limit_of(inputs: Tensor) -> int:
+    """Return the tokens that translations of these sources may have."""
+    return LONGER * (1 + int((inputs != 0).sum(1).max()))
+
+
+def parts_of(batches: Iterable[Batch]) -> Iterator[Pairs]:
+    """Yield the batches in parts whose scores fit in memory."""
+    for batch in batches:
+        pieces = zip(batch.inputs.split(SCORED_AT_ONCE), batch.targets.split(SCORED_AT_ONCE), strict=True)
+        yield from (Pairs(*piece) for piece in pieces)

@@ -28,6 +28,7 @@ SCHEDULES: dict[str, str] = {
     "cosine": "half a cosine wave from the rate down to zero",
     "linear": "a straight line from the rate down to zero",
     "one-cycle": "a straight line up for 0.3 of the steps (or --warmup), then a straight line down to zero",
+    "inverse-root": "the rate times the root of --warmup over all epochs so far, as transformers are trained",
     "plateau": "half the rate after the third evaluation in a row without a better one",
 }
 

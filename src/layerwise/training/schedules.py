@@ -35,6 +35,8 @@ def rate_at(step: int, steps: int, steps_per_epoch: int, config: TrainingConfig)
     rise = warmup_steps(steps, steps_per_epoch, config)
     if step < rise:
         return config.learning_rate * ((step + 1) / rise)
+    if config.schedule == "inverse-root":  # Vaswani et al. 2017, equation 3, with a peak of one's own
+        return config.learning_rate * math.sqrt(max(1, rise) / (step + 1))
     return config.learning_rate * _shape(config.schedule, (step - rise) / max(1, steps - rise))
 
 

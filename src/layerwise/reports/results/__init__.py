@@ -21,6 +21,7 @@ RESULTS: dict[str, tuple[str, str]] = {  # the task's name: the module of this f
     "regression": ("values", "ValueResult"),
     "writing": ("prose", "ProseResult"),
     "segmentation": ("masks", "MaskResult"),
+    "translation": ("translations", "TranslationResult"),
 }
 
 

@@ -24,12 +24,16 @@ MEASURING_BATCH = 512
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained network, in evaluation mode, with the split that it is measured on."""
+    """A trained network, in evaluation mode, with the split that it is measured on.
+
+    beam: beginnings that a translator keeps while it writes; 1 takes the likeliest token at each step.
+    """
 
     model: nn.Module
     task: Task
     preprocessing: Preprocessing
     split: Split
+    beam: int = 1
 
     def batches(self) -> Iterable[Batch]:
         """Return the split from its beginning, prepared, in its own order."""

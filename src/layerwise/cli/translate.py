@@ -1,0 +1,85 @@
+"""Let a trained network translate texts.
+
+layerwise translate latest "text editor" "a library for sound"
+layerwise translate latest --file texts.txt --beam 4
+layerwise translate latest "text editor" --attention looked-at.png
+echo "text editor" | layerwise translate latest
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from layerwise.cli.arguments import Parser, add_run, add_runs_folder
+
+
+def add_arguments(parser: Parser) -> None:
+    add_run(parser)
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts to translate [a line each of standard input]")
+    parser.add_argument("--file", metavar="FILE", help="translate each line of this text file")
+    parser.add_argument("--beam", type=int, default=1, metavar="N", help="beginnings that are kept while writing [1]")
+    parser.add_argument("--attention", metavar="FILE", help="draw what was looked at for the first text into this .png")
+    parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
+    add_runs_folder(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from layerwise.cli.printing import say, say_files
+    from layerwise.experiments.run import Run
+    from layerwise.reports.alignments import alignment_chart
+    from layerwise.reports.figures import save
+
+    if args.attention is not None:
+        check_picture(Path(args.attention))
+    texts = texts_of(args)
+    trained = Run.open(args.run, runs=args.runs)
+    translations = trained.translate(*texts, beam=args.beam)
+    if args.attention is not None:
+        save(alignment_chart(trained.attention(texts[0], translations[0])), Path(args.attention))
+    if args.json:
+        rows = [{"text": one, "translation": other} for one, other in zip(texts, translations, strict=True)]
+        print(json.dumps({"run": trained.name, "translations": rows}, ensure_ascii=False, indent=1))
+        return
+    for translation in translations:
+        say(translation)
+    if args.attention is not None:
+        say_files([Path(args.attention)])
+
+
+def texts_of(args: argparse.Namespace) -> list[str]:
+    """Return the texts of the command line, of a file, or of standard input. Raises UsageError where there is none."""
+    from layerwise.errors import UsageError
+
+    if args.file is not None:
+        if args.texts:
+            raise UsageError(f"--file {args.file} and texts were both given; leave one of them out.")
+        return lines_of(Path(args.file))
+    if args.texts or sys.stdin.isatty():
+        return list(args.texts)
+    return [line for line in sys.stdin.read().splitlines() if line.strip()]
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a text file that say something."""
+    from layerwise.data.text import read_text
+    from layerwise.errors import DataError, NotFoundError
+
+    if not path.is_file():
+        raise NotFoundError(f"--file {path}: there is no such file; name a text file with a text a line.")
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    if not lines:
+        raise DataError(f"{path} holds no text; write one a line.")
+    return lines
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a file that the picture cannot be written to, before anything is translated."""
+    from layerwise.errors import StorageError, UsageError
+
+    if path.suffix != ".png":
+        raise UsageError(f"--attention {path}: the file must end in .png, received '{path.suffix}'.")
+    if not path.parent.is_dir():
+        raise StorageError(f"--attention {path}: there is no folder {path.parent}; make it, or name another file.")

@@ -1,0 +1,213 @@
+"""Texts of one language with their translations into another, as rows of byte pairs.
+
+Both languages share one vocabulary, so that names, which are the same in both, are cut into the same tokens. Compact
+samples are (n, longest) int64, padded behind the end by 0; targets end with END. Texts are in the Unicode form NFC.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from layerwise.data.checks import check_splits
+from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Dataset, Kind, Notice, Split
+from layerwise.data.lexicon import learn_words
+from layerwise.data.materials import PairMaterial
+from layerwise.data.splits import hold_out, limit_indices, split_indices
+from layerwise.data.tables import open_rows
+from layerwise.data.text import read_texts
+from layerwise.data.tokenizer import END, Tokenizer
+from layerwise.errors import DataError
+
+VOCABULARY_SIZE = 4000
+SUFFIXES = (".pairs.tsv", ".pairs.csv")
+
+
+@dataclass(frozen=True)
+class PairsPreprocessing:
+    """tokenizer: of both languages. length: tokens of the longest training source. languages: their names.
+
+    words: the likeliest translation of each word, as a plain translator to compare with would have it.
+    """
+
+    tokenizer: Tokenizer
+    length: int
+    languages: tuple[str, ...]
+    words: Mapping[str, str]
+    kind: Kind = "pairs"
+
+    @classmethod
+    def fit(cls, sources: Sequence[str], targets: Sequence[str], languages: tuple[str, str]) -> PairsPreprocessing:
+        """Learn the tokens and words of the training texts."""
+        spaced = [f" {text}" for text in (*sources, *targets)]
+        tokenizer = Tokenizer.train(spaced, VOCABULARY_SIZE)
+        length = max(map(len, tokenizer.encode(spaced[: len(sources)])))
+        return cls(tokenizer, length, languages, learn_words(sources, targets))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.length, len(self.tokenizer))
+
+    @property
+    def output_count(self) -> int:
+        return len(self.tokenizer)
+
+    def encode(self, texts: Sequence[str], names: Sequence[str]) -> Tensor:
+        """Return the tokens of texts to translate, (n, longest) int64.
+
+        Raises DataError, by its name, for an empty text and for one longer than all that were learned from.
+        """
+        normal = [normalise(text) for text in texts]
+        rows = self.tokenizer.encode([f" {text}" for text in normal])  # the first word is cut as any other
+        for text, row, name in zip(normal, rows, names, strict=True):
+            if not text:
+                raise DataError(f"{name} is empty; there is nothing to translate in it.")
+            if len(row) > self.length:
+                raise DataError(
+                    f"{name} has {len(row)} tokens, and the longest text that the network learned from has "
+                    f"{self.length}; cut it into sentences."
+                )
+        return _padded(rows)
+
+    def encode_targets(self, texts: Sequence[str]) -> Tensor:
+        """Return the tokens of translations, each with END behind it, (n, longest) int64."""
+        return _padded([[*row, END] for row in self.tokenizer.encode([f" {normalise(text)}" for text in texts])])
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of some tokens."""
+        return self.tokenizer.decode(tokens).strip()
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """Return what each token stands for; bytes that are no whole character become U+FFFD."""
+        return [self.tokenizer.decode([token]) for token in tokens]
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+    def read(self, source: Path) -> tuple[Tensor, list[str]]:
+        """Read a .txt file with a text a line, a folder of them, or a table with a column of the first language's name.
+
+        Raises NotFoundError, or DataError for another kind of file and for one without texts.
+        """
+        texts, ids = read_texts(source, self.languages[0])
+        if source.is_file() and source.suffix.lower() == ".txt":
+            texts = [line for line in texts[0].splitlines() if line.strip()]
+            ids = list(texts)
+        if not texts:
+            raise DataError(f"{source} holds no text; write one a line.")
+        return self.encode(texts, ids), ids
+
+    def read_split(self, path: Path) -> Split:
+        """Read a table of pairs to measure on. Raises DataError for another table, or a text that is too long."""
+        material = pairs_file(path)
+        names = [f"{path}, '{source:.40}'" for source in material.sources]
+        inputs = self.encode(material.sources, names)
+        return Split(inputs, self.encode_targets(material.targets), list(material.sources))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "length": self.length,
+            "languages": list(self.languages),
+            "tokenizer": self.tokenizer.to_json(),
+            "words": dict(self.words),
+        }
+
+    @staticmethod
+    def from_json(saved: Mapping[str, Any]) -> PairsPreprocessing:
+        """Rebuild what `to_json` gave."""
+        tokenizer = Tokenizer.from_json(saved["tokenizer"])
+        return PairsPreprocessing(tokenizer, saved["length"], tuple(saved["languages"]), dict(saved["words"]))
+
+
+def normalise(text: str) -> str:
+    """Return a text in the Unicode form NFC, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def distinct(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the normalised pairs, without those of which a text is empty or was met before, in any case.
+
+    What is left has no text twice, so that however it is divided, no text is in two parts.
+    """
+    known: tuple[set[str], set[str]] = (set(), set())
+    kept = []
+    for pair in pairs:
+        source, target = (normalise(text) for text in pair)
+        if source and target and source.casefold() not in known[0] and target.casefold() not in known[1]:
+            known[0].add(source.casefold())
+            known[1].add(target.casefold())
+            kept.append((source, target))
+    return kept
+
+
+def pairs_file(path: Path) -> PairMaterial:
+    """Read a table of two columns whose header names two languages, a pair of texts a row. Raises DataError."""
+    rows = open_rows(path)
+    if len(rows.names) != 2:
+        raise DataError(
+            f"{path} has {len(rows.names)} columns ({', '.join(rows.names)}) where two were expected, a text and its "
+            "translation; take the others out."
+        )
+    frame = pl.concat([chunk.frame for chunk in rows.chunks()]).fill_null("")
+    pairs = distinct((str(first), str(second)) for first, second in frame.select(rows.names).rows())
+    left_out = len(frame) - len(pairs)
+    notices = (Notice("info", f"{left_out} of {len(frame)} pairs repeat a text or lack one; they are left out."),)
+    return PairMaterial(
+        sources=[source for source, _ in pairs],
+        targets=[target for _, target in pairs],
+        languages=(rows.names[0], rows.names[1]),
+        source=str(path),
+        notices=notices if left_out else (),
+    )
+
+
+def pair_dataset(material: PairMaterial, name: str, config: DataConfig, seed: int) -> Dataset:
+    """Split pairs, keeping the test part that they bring along, and learn the tokens of the training split."""
+    count = len(material.sources)
+    if material.test_sources:
+        train, valid = hold_out(count, valid=config.valid, seed=seed)
+        test_sources, test_targets = material.test_sources, material.test_targets
+    else:
+        train, valid, test = split_indices(count, test=config.test, valid=config.valid, seed=seed)
+        test_sources, test_targets = _chosen(material, test)
+    train = limit_indices(train, config.limit, seed)
+    train_texts = _chosen(material, train)
+    preprocessing = PairsPreprocessing.fit(*train_texts, material.languages)
+    dataset = Dataset(
+        name=name,
+        kind="pairs",
+        goal="translation",
+        train=_split(preprocessing, *train_texts),
+        valid=_split(preprocessing, *_chosen(material, valid)),
+        test=_split(preprocessing, test_sources, test_targets),
+        preprocessing=preprocessing,
+        source=material.source,
+        notices=material.notices,
+    )
+    return replace(dataset, notices=(*material.notices, *check_splits(dataset)))
+
+
+def _chosen(material: PairMaterial, positions: Tensor) -> tuple[list[str], list[str]]:
+    chosen = positions.tolist()
+    return [material.sources[position] for position in chosen], [material.targets[position] for position in chosen]
+
+
+def _split(preprocessing: PairsPreprocessing, sources: Sequence[str], targets: Sequence[str]) -> Split:
+    rows = preprocessing.tokenizer.encode([f" {text}" for text in sources])  # those held out may be longer
+    return Split(_padded(rows), preprocessing.encode_targets(targets), list(sources))
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    if not rows:
+        return torch.empty(0, 1, dtype=torch.int64)
+    return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in rows], batch_first=True)
