@@ -28,17 +28,14 @@ class GANConfig:
 
     noise: int = field(default=64, metadata={"help": "numbers that a picture is painted from"})
     widths: tuple[int, ...] = field(
-        default=(128, 64, 32), metadata={"help": "channels from the coarsest to the finest maps"}
+        default=(64, 32, 16), metadata={"help": "channels from the coarsest to the finest maps"}
     )
     batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch, as DCGAN does"})
-    relativistic: bool = field(default=True, metadata={"help": "judge real against painted, with gradient penalties"})
-    gradient_penalty: float = field(default=0.5, metadata={"help": "weight of both gradient penalties"})
 
     def __post_init__(self) -> None:
         require_count("noise", self.noise)
         require_sizes("widths", self.widths)
         require(len(self.widths) > 1, "widths", "at least two numbers of channels", self.widths)
-        require(self.gradient_penalty >= 0, "gradient_penalty", "a number of at least 0", self.gradient_penalty)
 
 
 class Generator(nn.Sequential):
@@ -88,7 +85,7 @@ class GAN(nn.Module):
         super().__init__()
         picture = picture_shape("gan", input_shape)
         require(min(picture[1:]) >= 8, "image_size", "at least 8 for a gan", min(picture[1:]))
-        self.config = config
+        self.config, self.picture = config, picture
         self.generator = Generator(picture, config)
         self.discriminator = Discriminator(picture, config)
 
@@ -96,9 +93,12 @@ class GAN(nn.Module):
         pictures: Tensor = self.generator(noise)
         return pictures
 
-    def example(self, device: torch.device) -> tuple[Tensor]:
-        """Return the noise of two pictures."""
-        return (torch.zeros(2, self.config.noise, device=device),)
+    def examples(self, device: torch.device) -> dict[str, tuple[Tensor]]:
+        """Return what each player takes, for two pictures."""
+        return {
+            "generator": (torch.zeros(2, self.config.noise, device=device),),
+            "discriminator": (torch.zeros(2, *self.picture, device=device),),
+        }
 
     def draw_noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Return what pictures are painted from, (count, noise), standard normal."""
@@ -110,5 +110,5 @@ class GAN(nn.Module):
 
 VARIANTS: Mapping[str, GANConfig] = {
     "gan": GANConfig(),
-    "dcgan": GANConfig(batch_norm=True, relativistic=False),
+    "dcgan": GANConfig(batch_norm=True),
 }
