@@ -208,7 +208,7 @@ class Run:
 
     def subject(self, split: Split) -> Subject:
         """Return the network with a split that it can be measured on."""
-        return Subject(self.model, self.task, self.preprocessing, split)
+        return Subject(self.model, self.task, self.preprocessing, split, self.dataset)
 
     def evaluate_split(self, split: Split) -> Result:
         """Measure the network on a split."""

@@ -23,7 +23,7 @@ def around(first: Tensor, second: Tensor, steps: int) -> Tensor:
     lengths = first.norm(), second.norm()
     cosine = (first @ second / (lengths[0] * lengths[1]).clamp_min(1e-12)).clamp(-1, 1)
     angle = torch.arccos(cosine)
-    if angle.sin() < 1e-4:
+    if min(lengths) == 0 or angle.sin() < 1e-4:
         return between(first, second, steps)
     shares = torch.linspace(0, 1, steps, dtype=first.dtype)[:, None]
     directions = first / lengths[0], second / lengths[1]

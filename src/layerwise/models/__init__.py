@@ -65,10 +65,12 @@ SEQUENCES: Mapping[str, Any] = {
 }
 PAINTING: Mapping[str, Any] = {
     "optimizer": "rmsprop",
-    "learning_rate": 5e-4,
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
     "batch_size": 32,
     "average": 0.999,
     "epochs": 10,
+    "gradient_penalty": 0.2,
 }
 CODING: Mapping[str, Any] = {"optimizer": "adamw", "learning_rate": 2e-3, "schedule": "one-cycle", "epochs": 10}
 LINES: Mapping[str, Any] = {"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"}

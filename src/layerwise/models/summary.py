@@ -66,8 +66,8 @@ def summarise(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
     """Describe `model`, which is left as it is, for samples of `input_shape` (without the batch).
 
     A copy without numbers (on the meta device) computes two samples in evaluation mode. A model that takes something
-    else than one tensor of samples gives what it takes by a method `example(device)`, for a batch of two; one of several
-    networks gives what each of them takes, by their names, by a method `examples(device)`.
+    else than one tensor of samples gives what it takes by a method `example(device)`, for a batch of two; one of
+    several networks gives what each of them takes, by their names, by a method `examples(device)`.
     """
     trace = _Trace()
     try:

@@ -19,6 +19,8 @@ __all__ = ["RESULTS", "ClassResult", "Result", "Subject", "ValueResult", "evalua
 RESULTS: dict[str, tuple[str, str]] = {  # the task's name: the module of this folder and the class in it
     "classification": ("classes", "ClassResult"),
     "regression": ("values", "ValueResult"),
+    "reconstruction": ("reconstructions", "ReconstructionResult"),
+    "adversarial": ("paintings", "PaintingResult"),
 }
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from torch import Tensor, nn
 
 from layerwise.data.batches import Batch, Batches
-from layerwise.data.dataset import Notice, Preprocessing, Split
+from layerwise.data.dataset import Dataset, Notice, Preprocessing, Split
 from layerwise.tasks import Task, collect_outputs
 
 if TYPE_CHECKING:
@@ -24,12 +24,16 @@ MEASURING_BATCH = 512
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained network, in evaluation mode, with the split that it is measured on."""
+    """A trained network, in evaluation mode, with the split that it is measured on.
+
+    data: gives the data set that it was trained on, loaded where it is not at hand.
+    """
 
     model: nn.Module
     task: Task
     preprocessing: Preprocessing
     split: Split
+    data: Callable[[], Dataset]
 
     def batches(self) -> Iterable[Batch]:
         """Return the split from its beginning, prepared, in its own order."""
