@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "train": "train a network on a data set, a folder of pictures or a table",
     "resume": "go on with a training that was stopped, exactly where it stood",
     "predict": "let a trained network label pictures, tables or texts",
+    "sample": "let a trained VAE or GAN paint new pictures, or walk from one to the next",
     "evaluate": "measure a trained network and draw where it is wrong",
     "runs": "list, compare and remove trainings",
     "code": "print a run as a short plain-PyTorch script",

@@ -48,9 +48,12 @@ def print_answers(answers: list[dict[str, Any]]) -> None:
     from layerwise.cli.printing import print_table
     from layerwise.reports import wording
 
+    def in_words(value: Any) -> str:
+        return ", ".join(map(wording.decimal, value)) if isinstance(value, list) else wording.decimal(value)
+
     if "label" not in answers[0]:
         names = [name for name in answers[0] if name != "id"]
-        rows = [[answer["id"], *(wording.decimal(answer[name]) for name in names)] for answer in answers]
+        rows = [[answer["id"], *(in_words(answer[name]) for name in names)] for answer in answers]
         print_table(["", *names], rows, numbers=names)
         return
     rows = []
@@ -90,5 +93,9 @@ def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
 
 def as_row(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer as a row of a table, with a column for the probability of each class."""
-    values = {name: value for name, value in answer.items() if name != "probabilities"}
+    values = {
+        name: " ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in answer.items()
+        if name != "probabilities"
+    }
     return values | {f"probability of {name}": value for name, value in answer.get("probabilities", {}).items()}

@@ -100,10 +100,17 @@ def say_result(run: Run, *, open_report: bool) -> None:
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
     sample = wording.EXAMPLE_FILES[run.facts["kind"]]
+    first = (f"layerwise predict {run.name} {sample}", "let it answer for your own files")
+    last = [(f"layerwise code {run.name}", "the same training as a plain-PyTorch script")]
+    goal = run.evaluation.goal
+    if goal in wording.PAINTS:
+        last = [(f"layerwise sample {run.name}", "new pictures, where it can paint some")]
+    if goal == "adversarial":
+        first, last = (f"layerwise sample {run.name}", "let it paint"), []
     return [
-        (f"layerwise predict {run.name} {sample}", "let it answer for your own files"),
+        first,
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
-        (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
+        *last,
         ("layerwise runs", "all trainings so far"),
     ]
 

@@ -29,7 +29,7 @@ def figure(metrics: Mapping[str, float], is_test: bool) -> str:
 
     is_test: it is of the test split; an unfinished run has figures of the validation split alone.
     """
-    name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
+    name = next((name for name in ("accuracy", "r2", "frechet", "loss") if name in metrics), None)
     return ("" if is_test else "valid ") + wording.metric(name, metrics[name]) if name else ""
 
 

@@ -144,9 +144,10 @@ def carry_on(
         for sentence in opening:
             progress.say(sentence)
         recorder = Recorder(folder)
-        own = (recorder, progress, *painting_watchers(setup.task, setup.model, folder.path))
+        painters = painting_watchers(setup.task, setup.model, folder.path)
+        told: tuple[Watcher, ...] = (recorder, progress, *painters, *watchers)
         try:
-            signal_number = pass_on(event_stream(setup, folder), (*own, *watchers), setup.ranks)
+            signal_number = pass_on(event_stream(setup, folder), told, setup.ranks)
         except LayerwiseError as error:
             if isinstance(error, DivergedError):
                 keep_weights(setup, folder)

@@ -64,7 +64,8 @@ def _nearest(samples: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
 def square_root(matrix: Tensor) -> Tensor:
     """Return the symmetric square root of a symmetric matrix without negative eigenvalues, float64."""
     values, vectors = torch.linalg.eigh(_symmetric(matrix.double()))
-    return vectors * values.clamp_min(0).sqrt() @ vectors.T
+    root: Tensor = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    return root
 
 
 def _symmetric(matrix: Tensor) -> Tensor:
@@ -85,8 +86,9 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
 
 def _mean_kernel(first: Tensor, second: Tensor, *, without_itself: bool = False) -> float:
     """Return the mean kernel of all pairs, those of a sample with itself left out where asked."""
-    total = sum(((part @ second.T / first.shape[1] + 1) ** 3).sum().item() for part in first.split(ROWS_AT_ONCE))
+    parts = first.split(ROWS_AT_ONCE)
+    total = float(sum(((part @ second.T / first.shape[1] + 1) ** 3).sum().item() for part in parts))
     if not without_itself:
         return total / (len(first) * len(second))
-    own = ((first.square().sum(1) / first.shape[1] + 1) ** 3).sum().item()
+    own = float(((first.square().sum(1) / first.shape[1] + 1) ** 3).sum().item())
     return (total - own) / (len(first) * (len(first) - 1))

@@ -28,7 +28,8 @@ def around(first: Tensor, second: Tensor, steps: int) -> Tensor:
     shares = torch.linspace(0, 1, steps, dtype=first.dtype)[:, None]
     directions = first / lengths[0], second / lengths[1]
     arc = (((1 - shares) * angle).sin() * directions[0] + (shares * angle).sin() * directions[1]) / angle.sin()
-    return arc * torch.lerp(lengths[0], lengths[1], shares)
+    codes: Tensor = arc * torch.lerp(lengths[0], lengths[1], shares)
+    return codes
 
 
 def tour(stations: Tensor, steps: int) -> Tensor:

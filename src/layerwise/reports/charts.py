@@ -91,7 +91,7 @@ def metric_curve(records: Sequence[Record], name: str) -> Figure:
     whole_numbers(axes.xaxis, 8)
     if best is not None:
         legend(axes)
-    if name == "accuracy":
+    if name in wording.SHARES:
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
     return figure
 

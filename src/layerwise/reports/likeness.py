@@ -156,6 +156,6 @@ def likeness_table(likeness: Likeness) -> str:
     told = (
         f"Distances of {wording.count(likeness.count)} painted pictures, and of as many real ones, from "
         f"{wording.count(likeness.count)} other real ones of the test split. Features are those of a {likeness.judge}, "
-        f"right on {wording.share(likeness.judge_accuracy)} of the test split: compare such figures with one another only."
+        f"right on {wording.share(likeness.judge_accuracy)} of the test split: compare such figures with one another."
     )
     return markup.table(["", "painted", "real"], rows, caption=told)

@@ -41,7 +41,10 @@ def training(facts: ReportFacts) -> str:
         to_svg(charts.loss_curves(records), f"Training and validation loss over epochs. {told}"),
         "Loss",
         "Blue: on what it learns from. Orange: on data held out. Falling together is good; "
-        "orange rising while blue falls is learning by heart.",
+        "orange rising while blue falls is learning by heart."
+        if len(charts.loss_parts(records)) == 1
+        else "Two players, of which one gains what the other loses: no loss falls for long, and none says how good "
+        "the pictures are.",
     )
     drawn = []
     for name in _metric_names(records):
@@ -67,7 +70,8 @@ def training(facts: ReportFacts) -> str:
 
 def _metric_names(records: Any) -> list[str]:
     names = dict.fromkeys(name for record in records if record["kind"] == "evaluation" for name in record["metrics"])
-    return [name for name in ("accuracy", "r2") if name in names] or [name for name in names if name != "loss"][:1]
+    both = [name for name in ("accuracy", "r2", "right_on_real", "right_on_painted") if name in names]
+    return both or [name for name in names if name != "loss"][:1]
 
 
 # -- the network --------------------------------------------------------------------------------------------
@@ -238,11 +242,18 @@ def use(facts: ReportFacts) -> str:
     """Commands and lines of Python that go on from here."""
     sample = wording.EXAMPLE_FILES.get(facts.dataset.kind, "file")
     run = facts.run
+    goal = facts.evaluation.goal if facts.evaluation else facts.dataset.goal
+    first = {f"layerwise predict {run} {sample}": "name new samples"}
+    last = {f"layerwise code {run} > train.py": "the same training in plain PyTorch"}
+    answers = f"for answer in run.predict({sample!r}):\n    print(answer)\n"
+    if goal in wording.PAINTS:
+        first = {f"layerwise sample {run} --count 64": "paint new pictures, where its codes have a distribution"}
+        last, answers = {}, "pictures = run.sample(64)\n"
     commands = {
-        f"layerwise predict {run} {sample}": "name new samples",
+        **first,
         f"layerwise evaluate {run}": "measure it again, or on other data with --data",
         f"layerwise resume {run}": "go on if it was stopped",
-        f"layerwise code {run} > train.py": "the same training in plain PyTorch",
+        **last,
         f"layerwise show {run}": "its layers",
     }
     width = max(map(len, commands))
@@ -250,8 +261,7 @@ def use(facts: ReportFacts) -> str:
     python = (
         "import layerwise\n\n"
         f"run = layerwise.Run.open({run!r})\n"
-        f"for answer in run.predict({sample!r}):\n"
-        "    print(answer)\n"
+        f"{answers}"
         "network = run.model  # the torch.nn.Module, in evaluation mode"
     )
     return markup.section(

@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-METRIC_NAMES = {"loss": "loss", "accuracy": "accuracy", "r2": "R²", "mae": "MAE", "rmse": "RMSE"}
+METRIC_NAMES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "squared_error": "squared error",
+    "right_on_real": "right on real pictures",
+    "right_on_painted": "right on painted ones",
+    "frechet": "Fréchet distance",
+}
+SHARES = ("accuracy", "right_on_real", "right_on_painted")  # metrics that are written as per cent
 
 
 def duration(seconds: float) -> str:
@@ -64,7 +75,7 @@ def decimal(value: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """Return a metric with its name: accuracy 97.2 %, R² 0.481."""
-    text = share(value) if name == "accuracy" else decimal(value)
+    text = share(value) if name in SHARES else decimal(value)
     return f"{METRIC_NAMES.get(name, name)} {text}"
 
 
@@ -89,6 +100,8 @@ NOUNS = {
     "pairs": "sentence",
     "prose": "passage",
 }
+
+PAINTS = ("reconstruction", "adversarial")  # tasks whose networks give pictures
 
 EXAMPLE_FILES = {
     "pictures": "picture.png",

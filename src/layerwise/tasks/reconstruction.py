@@ -100,3 +100,9 @@ class Reconstruction(Task):
     def decode(self, outputs: Any) -> list[dict[str, Any]]:
         """Return the code of each picture."""
         return [{"code": row} for row in outputs.mean.tolist()]
+
+    def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
+        """Return the code of each picture, and the mean squared error of a pixel of what comes back of it."""
+        coded = model(inputs)
+        errors = (coded.picture - inputs).square().flatten(1).mean(1).tolist()
+        return [{"squared_error": error, **code} for error, code in zip(errors, self.decode(coded), strict=True)]

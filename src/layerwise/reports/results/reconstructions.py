@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -185,10 +185,10 @@ class Coder:
     def encode(self, places: Tensor) -> Tensor:
         """Return the mean codes of the pictures at these places, (places, code)."""
         inputs, _ = self.split.take(places)
-        preprocessing = self.dataset.preprocessing
+        prepare, encode = self.dataset.preprocessing.prepare, cast(Any, self.model).encode
         device = next(self.model.parameters()).device
         with torch.inference_mode():
-            parts = [self.model.encode(preprocessing.prepare(part).to(device))[0] for part in inputs.split(512)]
+            parts = [encode(prepare(part).to(device))[0] for part in inputs.split(512)]
         return torch.cat(parts).cpu()
 
     def rows(self) -> list[Pixels]:
