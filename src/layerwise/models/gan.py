@@ -18,6 +18,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from layerwise.errors import UsageError
 from layerwise.layers.options import require, require_count, require_sizes
 from layerwise.layers.sizes import picture_shape
 
@@ -36,6 +37,19 @@ class GANConfig:
         require_count("noise", self.noise)
         require_sizes("widths", self.widths)
         require(len(self.widths) > 1, "widths", "at least two numbers of channels", self.widths)
+
+
+LEAST_PX = 8
+
+
+def require_pictures_of(least_px: int, picture: tuple[int, int, int]) -> None:
+    """Raise UsageError for pictures of fewer pixels a side."""
+    _, height, width = picture
+    if min(height, width) < least_px:
+        raise UsageError(
+            f"a GAN needs pictures of at least {least_px}x{least_px} pixels, received {height}x{width}; "
+            f"use --image-size {least_px}."
+        )
 
 
 class Generator(nn.Sequential):
@@ -84,7 +98,7 @@ class GAN(nn.Module):
     def __init__(self, input_shape: tuple[int, ...], output_count: int = 0, config: GANConfig = GANConfig()) -> None:
         super().__init__()
         picture = picture_shape("gan", input_shape)
-        require(min(picture[1:]) >= 8, "image_size", "at least 8 for a gan", min(picture[1:]))
+        require_pictures_of(LEAST_PX, picture)
         self.config, self.picture = config, picture
         self.generator = Generator(picture, config)
         self.discriminator = Discriminator(picture, config)
