@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ def test_a_walk_begins_and_ends_where_it_should_and_goes_by_equal_angles(seed: i
     way = around(first, second, steps)
     torch.testing.assert_close(way[[0, -1]], torch.stack((first, second)), check_dtype=False, atol=1e-6, rtol=1e-6)
     whole = torch.arccos(torch.cosine_similarity(first, second, dim=0).clamp(-1, 1)).item()
-    for here, there in zip(way, way[1:], strict=False):
+    for here, there in pairwise(way):
         turned = torch.arccos(torch.cosine_similarity(here, there, dim=0).clamp(-1, 1)).item()
         assert turned == pytest.approx(whole / (steps - 1), abs=1e-4)
 
