@@ -89,7 +89,7 @@ def test_drawn_codes_have_the_mean_and_variance_that_the_encoder_gave() -> None:
 @pytest.mark.parametrize("widths", [(16, 8), (16, 8, 4)])
 def test_only_dcgan_looks_over_the_batch(widths: tuple[int, ...]) -> None:
     modern = GAN((1, 8, 8), config=GANConfig(4, widths))
-    published = GAN((1, 8, 8), config=GANConfig(4, widths, batch_norm=True, relativistic=False))
+    published = GAN((1, 8, 8), config=GANConfig(4, widths, batch_norm=True))
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in modern.modules())
     assert sum(isinstance(layer, nn.BatchNorm2d) for layer in published.modules()) == 2 * (len(widths) - 1)
 
@@ -112,7 +112,7 @@ def test_samples_that_are_no_pictures_are_refused(kind: Any, shape: tuple[int, .
     [
         (lambda: SegNet((3, 4, 4), 2), r"SegNet needs pictures of at least 8x8 pixels, received 4x4"),
         (lambda: Autoencoder((3, 1, 9)), r"autoencoder needs pictures of at least .*, received 1x9"),
-        (lambda: GAN((1, 7, 9)), "--image-size must be at least 8 for a gan, received 7"),
+        (lambda: GAN((1, 7, 9)), "a GAN needs pictures of at least 8x8 pixels, received 7x9; use --image-size 8"),
         (lambda: GANConfig(widths=(8,)), "--widths must be at least two numbers of channels"),
         (lambda: SegNetConfig((8, 8), (1,)), "--convolutions must be 2 whole numbers"),
         (lambda: AutoencoderConfig(code=0), "--code must be a whole number of at least 1"),

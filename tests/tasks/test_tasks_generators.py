@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
+from layerwise.data.dataset import Dataset, Split
+from layerwise.errors import UsageError
 from layerwise.models.autoencoder import Autoencoder, AutoencoderConfig, Coded
 from layerwise.models.gan import GAN, GANConfig
 from layerwise.models.gpt import GPT, GPTConfig
@@ -24,6 +26,7 @@ from layerwise.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from layerwise.models.transformer import Transformer, TransformerConfig
 from layerwise.models.unet import UNet, UNetConfig
 from layerwise.tasks.adversarial import Adversarial
+from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.reconstruction import Reconstruction
 from layerwise.tasks.segmentation import UNLABELLED, Segmentation, count_pixels, overlap
 from layerwise.tasks.translation import END, Translation
@@ -34,6 +37,12 @@ from layerwise.tasks.writing import Writing
 class Batch:
     inputs: Tensor
     targets: Tensor
+
+
+class Plain:
+    """A preprocessing that is none of pictures."""
+
+    input_shape = (2,)
 
 
 class Says(nn.Module):
@@ -168,7 +177,7 @@ def test_the_shares_of_a_picture_add_up_to_one() -> None:
 def test_the_divergence_of_codes_is_that_of_torchs_distributions() -> None:
     mean, log_variance, pictures = torch.randn(5, 3), torch.randn(5, 3), torch.randn(5, 1, 4, 4)
     given = torch.randn(5, 1, 4, 4)
-    error, divergence = Reconstruction().terms(Coded(given, mean, log_variance), pictures)
+    error, divergence = Reconstruction((0.5,), (0.25,)).terms(Coded(given, mean, log_variance), pictures)
     expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(torch.zeros(3), torch.ones(3))).sum(1)
     torch.testing.assert_close(divergence, expected)
     chance = Normal(given, 1.0).log_prob(pictures).flatten(1).sum(1)
@@ -180,7 +189,7 @@ def test_an_autoencoder_learns_a_tiny_batch_by_heart(variational: bool) -> None:
     torch.manual_seed(0)
     model = Autoencoder((1, 7, 9), config=AutoencoderConfig(8, (8,), 32, variational))
     pictures = 3 * torch.randn(3, 1, 7, 9)
-    task, batch = Reconstruction(), Batch(pictures, torch.zeros(3))
+    task, batch = Reconstruction((0.5,), (0.25,)), Batch(pictures, torch.zeros(3))
     before = task.evaluate(model.eval(), [batch])
     fit(model.train(), task, batch, steps=200)
     after = task.evaluate(model.eval(), [batch])
@@ -192,14 +201,19 @@ def test_an_autoencoder_learns_a_tiny_batch_by_heart(variational: bool) -> None:
 # A game of two.
 
 
-def players(**options: Any) -> tuple[GAN, Adversarial, Batch]:
+def players(
+    batch_norm: bool = False, relativistic: bool = True, gradient_penalty: float = 0.5
+) -> tuple[GAN, Adversarial, Batch]:
     torch.manual_seed(0)
-    config = GANConfig(4, (8, 8), **options)
-    task = Adversarial((0.5,), (0.25,), config.relativistic, config.gradient_penalty)
+    config = GANConfig(4, (8, 8), batch_norm)
+    task = Adversarial((0.5,), (0.25,), relativistic, gradient_penalty)
     return GAN((1, 8, 8), config=config), task, Batch(torch.rand(6, 1, 8, 8) * 4 - 2, torch.zeros(6))
 
 
-@pytest.mark.parametrize("options", [{}, {"relativistic": False, "batch_norm": True}])
+CLASSIC = {"relativistic": False, "gradient_penalty": 0.0, "batch_norm": True}
+
+
+@pytest.mark.parametrize("options", [{}, CLASSIC, {**CLASSIC, "gradient_penalty": 0.5}])
 def test_each_player_steps_on_its_own_loss_alone(options: dict[str, Any]) -> None:
     model, task, batch = players(**options)
     assert task.parts(model) == {"discriminator": model.discriminator, "generator": model.generator}
@@ -248,6 +262,65 @@ def test_the_penalties_are_the_squared_slopes_that_autograd_finds_picture_by_pic
     assert any(g is not None and g.any() for g in gradients)
 
 
+def test_the_classic_loss_is_the_cross_entropy_of_two_classes_and_can_be_penalised_too() -> None:
+    model, task, batch = players(relativistic=False, gradient_penalty=0.0)
+    real, painted = task.real(batch.inputs), model(model.draw_noise(6)).detach()
+    scores = torch.cat((model.discriminator(real), model.discriminator(painted)))
+    expected = F.binary_cross_entropy_with_logits(scores, torch.tensor([1.0] * 6 + [0.0] * 6)) * 2
+    torch.testing.assert_close(task.judging(model.discriminator, real, painted), expected)
+    priced = Adversarial((0.5,), (0.25,), False, 3.0).judging(model.discriminator, real, painted)
+    assert priced > expected
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_codes_are_painted_on_the_scale_of_light(variational: bool) -> None:
+    torch.manual_seed(0)
+    model = Autoencoder((2, 8, 8), config=AutoencoderConfig(3, (4,), 8, variational)).eval()
+    task, codes = Reconstruction((0.2, 0.5), (0.1, 0.25)), torch.randn(5, 3)
+    mean, deviation = torch.tensor([0.2, 0.5])[:, None, None], torch.tensor([0.1, 0.25])[:, None, None]
+    torch.testing.assert_close(task.paint(model, codes), (model.decode(codes) * deviation + mean).clamp(0, 1))
+    (gan, game, _), noise = players(), torch.randn(5, 4)
+    assert torch.equal(game.paint(gan, noise), (gan(noise) + 1) / 2)
+
+
+def test_drawn_codes_are_normal_and_repeated_by_their_generator() -> None:
+    model = Autoencoder((1, 8, 8), config=AutoencoderConfig(3, (4,), 8, variational=True))
+    task = Reconstruction((0.5,), (0.25,))
+    first, again = (task.draw_codes(model, 4000, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, again)
+    torch.testing.assert_close(torch.cov(first.T), torch.eye(3), atol=0.08, rtol=0)
+    plain = Autoencoder((1, 8, 8), config=AutoencoderConfig(3, (4,), 8))
+    with pytest.raises(UsageError, match="codes have no distribution to draw from; train vae"):
+        task.draw_codes(plain, 1)
+
+
+def test_an_autoencoder_answers_with_the_code_and_the_error_and_a_gan_not_at_all() -> None:
+    torch.manual_seed(0)
+    model = Autoencoder((1, 8, 8), config=AutoencoderConfig(3, (4,), 8)).eval()
+    pictures = torch.randn(2, 1, 8, 8)
+    with torch.no_grad():
+        first, second = Reconstruction((0.5,), (0.25,)).answer(model, pictures)
+        assert first["code"] == pytest.approx(model.encode(pictures[:1])[0][0].tolist(), abs=1e-5)
+        assert second["squared_error"] == pytest.approx(F.mse_loss(model(pictures).picture[1], pictures[1]).item())
+    gan, game, batch = players()
+    with pytest.raises(UsageError, match="paints pictures and names none; `layerwise sample RUN`"):
+        game.answer(gan, batch.inputs)
+
+
+def test_data_without_classes_or_pictures_is_refused() -> None:
+    table = Dataset("flats", "table", "regression", *[Split(torch.zeros(1, 2), torch.zeros(1, 1), ["a"])] * 3, Plain())  # type: ignore[arg-type]
+    for task in (Reconstruction, Adversarial):
+        with pytest.raises(UsageError, match="learn from pictures with classes, and flats is table for regression"):
+            task.for_data(table, TaskConfig())
+
+
+@pytest.mark.parametrize("option", ["beta", "gradient_penalty"])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
+def test_a_weight_that_cannot_work_is_refused(option: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} must be 0 or a positive number"):
+        TaskConfig(**{option: value})
+
+
 def test_real_pictures_are_brought_back_to_the_scale_of_painted_ones() -> None:
     task = Adversarial((0.2, 0.5), (0.1, 0.25))
     pictures = torch.rand(3, 2, 4, 4)
@@ -255,7 +328,7 @@ def test_real_pictures_are_brought_back_to_the_scale_of_painted_ones() -> None:
     torch.testing.assert_close(task.real((pictures - mean) / deviation), pictures * 2 - 1)
 
 
-@pytest.mark.parametrize("options", [{}, {"relativistic": False}])
+@pytest.mark.parametrize("options", [{}, {"relativistic": False, "gradient_penalty": 0.0}])
 def test_a_discriminator_learns_to_tell_real_from_painted(options: dict[str, Any]) -> None:
     model, task, batch = players(**options)
     optimiser = torch.optim.Adam(model.discriminator.parameters(), lr=1e-2)

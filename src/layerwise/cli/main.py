@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "predict": "let a trained network label pictures, tables or texts",
     "write": "let a trained network go on with a text",
     "translate": "let a trained network translate texts",
+    "sample": "let a trained VAE or GAN paint new pictures, or walk from one to the next",
     "evaluate": "measure a trained network and draw where it is wrong",
     "runs": "list, compare and remove trainings",
     "code": "print a run as a short plain-PyTorch script",

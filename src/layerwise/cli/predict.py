@@ -72,17 +72,20 @@ def print_answers(answers: list[dict[str, Any]]) -> None:
     from layerwise.cli.printing import print_table
     from layerwise.reports import wording
 
+    def in_words(value: Any) -> str:
+        if isinstance(value, list):
+            return ", ".join(map(wording.decimal, value))
+        return value if isinstance(value, str) else wording.decimal(value)
+
     if "shares" in answers[0]:
         classes = list(answers[0]["shares"])
-        shown = [[answer["id"], *(wording.share(answer["shares"][name]) for name in classes)] for answer in answers]
-        print_table(["", *classes], shown, numbers=classes)
+        rows = [[answer["id"], *(wording.share(answer["shares"][name]) for name in classes)] for answer in answers]
+        print_table(["", *classes], rows, numbers=classes)
         return
     if "label" not in answers[0]:
         names = [name for name in answers[0] if name != "id"]
-        cells = [[answer[name] for name in names] for answer in answers]
-        shown = [[cell if isinstance(cell, str) else wording.decimal(cell) for cell in row] for row in cells]
-        rows = [[answer["id"], *row] for answer, row in zip(answers, shown, strict=True)]
-        print_table(["", *names], rows, numbers=[] if isinstance(cells[0][0], str) else names)
+        rows = [[answer["id"], *(in_words(answer[name]) for name in names)] for answer in answers]
+        print_table(["", *names], rows, numbers=[name for name in names if not isinstance(answers[0][name], str)])
         return
     rows = []
     for answer in answers:
@@ -121,6 +124,10 @@ def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
 
 def as_row(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer as a row of a table, with a column for the probability, or the share, of each class."""
-    values = {name: value for name, value in answer.items() if name not in ("probabilities", "shares")}
+    values = {
+        name: " ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in answer.items()
+        if name not in ("probabilities", "shares")
+    }
     shares = {f"share of {name}": value for name, value in answer.get("shares", {}).items()}
     return values | shares | {f"probability of {name}": p for name, p in answer.get("probabilities", {}).items()}

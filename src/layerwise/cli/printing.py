@@ -97,30 +97,19 @@ def say_result(run: Run, *, open_report: bool) -> None:
         say(f"no browser was found here; open {run.report.resolve()} in one.")
 
 
-OWN_COMMANDS = {  # what a network is for, by its goal; the others answer for files
-    "segmentation": ("layerwise predict {run} picture.png --overlay out.png", "lay its answer over a picture"),
-    "translation": ("layerwise translate {run} 'text'", "let it translate texts of your own"),
-    "writing": ("layerwise write {run} 'import'", "let it go on with a text"),
-}
-
-
-def own_command(run: Run) -> tuple[str, str]:
-    """Return the literal command that uses a finished run for what it is made for, and its purpose."""
-    answer = f"layerwise predict {{run}} {wording.EXAMPLE_FILES[run.facts['kind']]}"
-    command, purpose = OWN_COMMANDS.get(run.facts["goal"], (answer, "let it answer for your own files"))
-    return command.format(run=run.name), purpose
-
-
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
-    goal = run.facts["goal"]
+    goal = run.evaluation.goal
+    use = wording.use_of(goal, run.facts["kind"])
     commands = [
-        own_command(run),
+        (f"layerwise {use.command.format(run=run.name)}", use.purpose),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
-        (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
-        ("layerwise runs", "all trainings so far"),
     ]
-    return [command for command in commands if goal in ("classification", "regression") or " code " not in command[0]]
+    if goal in wording.SCRIPTED:
+        commands.append((f"layerwise code {run.name}", "the same training as a plain-PyTorch script"))
+    if goal == "reconstruction":
+        commands.append((f"layerwise sample {run.name}", "new pictures, where its codes have a distribution"))
+    return [*commands, ("layerwise runs", "all trainings so far")]
 
 
 def print_result(result: Result) -> None:

@@ -88,6 +88,7 @@ def report_facts(run: Run, dataset: Dataset, evaluation: Result, summary: Summar
         files=FILES,
         reason=run.facts["why_this_model"],
         elapsed_s=run.result["elapsed_s"],
+        folder=run.path,
     )
 
 

@@ -223,6 +223,22 @@ class Run:
         """
         return segment(self, picture)
 
+    def sample(self, count: int = 64, seed: int = 0) -> Tensor:
+        """Paint new pictures by a VAE or GAN: (count, channels, height, width) uint8; the seed decides which.
+
+        Raises:
+            UsageError: the run's network does not paint, or a number cannot work.
+        """
+        from layerwise.experiments.sampling import sample
+
+        return sample(self, count, seed)
+
+    def walk(self, stations: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
+        """Paint on a walk over so many codes and back, `steps` pictures from each to the next, as `sample` does."""
+        from layerwise.experiments.sampling import walk
+
+        return walk(self, stations, steps, seed)
+
     def answers(self, compact: Tensor) -> list[dict[str, Any]]:
         """Return what the network says of compact samples, one dict a sample."""
         with torch.inference_mode():
@@ -262,7 +278,7 @@ class Run:
 
     def subject(self, split: Split, beam: int = 1) -> Subject:
         """Return the network with a split that it can be measured on. beam: for translators, see `translate`."""
-        return Subject(self.model, self.task, self.preprocessing, split, beam)
+        return Subject(self.model, self.task, self.preprocessing, split, self.dataset, beam)
 
     def evaluate_split(self, split: Split, beam: int = 1) -> Result:
         """Measure the network on a split."""

@@ -18,6 +18,8 @@ from layerwise.experiments.scripting.pictures import picture_section
 from layerwise.experiments.scripting.section import WIDTH, device_of, settings_text, tidy
 from layerwise.experiments.scripting.tables import table_section, text_section
 from layerwise.experiments.scripting.training import Plan, training_section
+from layerwise.tasks import task_name
+from layerwise.tasks.painting import Painter
 
 DATA_SECTIONS = {"pictures": picture_section, "table": table_section, "text": text_section}
 
@@ -33,6 +35,11 @@ def plain_script(run: Run) -> str:
         raise UsageError(f"no plain script can be written of a {run.facts['goal']} yet; read the run's folder.")
     if run.facts["kind"] not in DATA_SECTIONS:
         raise UsageError(f"no plain script can be written of a run on {run.facts['kind']} yet; read the run's folder.")
+    if isinstance(run.task, Painter):
+        raise UsageError(
+            f"no plain script can be written of run {run.name}, which is {task_name(run.task)}, yet; "
+            "read the run's folder."
+        )
     excerpts = Excerpts()
     data = DATA_SECTIONS[run.facts["kind"]](run, excerpts)
     augment = run.experiment.data.augment

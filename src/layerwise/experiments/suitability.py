@@ -9,7 +9,7 @@ from torch import Tensor
 from layerwise.data.dataset import Dataset, Split
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
-from layerwise.models import CATALOGUE, Entry, entry_of
+from layerwise.models import CATALOGUE, Entry, config_of, entry_of
 
 ANSWERS = ("classification", "regression")
 GOALS: dict[str, tuple[str, ...]] = {  # what networks learn, by what they take
@@ -33,6 +33,10 @@ def check_suits(experiment: Experiment, dataset: Dataset) -> None:
     name, data = experiment.model, dataset.name
     if dataset.kind == "tokens" and experiment.data.mixup:
         raise UsageError(f"--mixup blends numbers, and {data} is characters; leave it out.")
+    if experiment.asked.get("beta") and not getattr(config_of(name, **experiment.model_options), "variational", False):
+        raise UsageError(
+            f"--beta weighs the divergence of a VAE's codes, and {name} has none; use vae, or leave it out."
+        )
     entry = entry_of(name)
     _check_goal(entry, name, dataset)
     takes = entry.takes

@@ -19,6 +19,7 @@ from layerwise.errors import DivergedError, LayerwiseError, StoppedError, Storag
 from layerwise.experiments.choice import choose_model
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.finish import begin, finish
+from layerwise.experiments.painting import painting_watchers
 from layerwise.experiments.recorder import Recorder
 from layerwise.experiments.run import Run
 from layerwise.experiments.setup import Setup, set_up
@@ -143,8 +144,10 @@ def carry_on(
         for sentence in opening:
             progress.say(sentence)
         recorder = Recorder(folder)
+        painters = painting_watchers(setup.task, setup.model, folder.path)
+        told: tuple[Watcher, ...] = (recorder, progress, *painters, *watchers)
         try:
-            signal_number = pass_on(event_stream(setup, folder), (recorder, progress, *watchers), setup.ranks)
+            signal_number = pass_on(event_stream(setup, folder), told, setup.ranks)
         except LayerwiseError as error:
             if isinstance(error, DivergedError):
                 keep_weights(setup, folder)

@@ -83,6 +83,17 @@ PAIRS: Mapping[str, Any] = {
     "average": 0.998,
     "compile": "no",
 }
+
+PAINTING: Mapping[str, Any] = {
+    "optimizer": "rmsprop",
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "batch_size": 32,
+    "average": 0.999,
+    "epochs": 10,
+    "gradient_penalty": 0.2,
+}
+CODING: Mapping[str, Any] = {"optimizer": "adamw", "learning_rate": 2e-3, "schedule": "one-cycle", "epochs": 10}
 LINES: Mapping[str, Any] = {"epochs": 60, "batch_size": 32, "learning_rate": 0.02, "schedule": "cosine"}
 
 CATALOGUE: dict[str, Entry] = {
@@ -500,6 +511,54 @@ CATALOGUE: dict[str, Entry] = {
         usual_input=(3, 32, 32),
         usual_outputs=10,
         training=SMALL_PLAIN,
+    ),
+    "autoencoder": Entry(
+        file="autoencoder",
+        model="Autoencoder",
+        variant="autoencoder",
+        summary="a picture pressed into a few numbers and made anew from them",
+        paper="Hinton and Salakhutdinov 2006, https://doi.org/10.1126/science.1127647",
+        takes="pictures",
+        usual_input=(1, 28, 28),
+        usual_outputs=10,
+        training=CODING,
+        task="reconstruction",
+    ),
+    "vae": Entry(
+        file="autoencoder",
+        model="Autoencoder",
+        variant="vae",
+        summary="an autoencoder whose codes are normal, so that new ones can be drawn",
+        paper="Kingma and Welling 2013, https://arxiv.org/abs/1312.6114",
+        takes="pictures",
+        usual_input=(1, 28, 28),
+        usual_outputs=10,
+        training=CODING,
+        task="reconstruction",
+    ),
+    "gan": Entry(
+        file="gan",
+        model="GAN",
+        variant="gan",
+        summary="a painter and its judge, with the relativistic loss and gradient penalties",
+        paper="Huang et al. 2024, https://arxiv.org/abs/2501.05441",
+        takes="pictures",
+        usual_input=(1, 28, 28),
+        usual_outputs=10,
+        training=PAINTING,
+        task="adversarial",
+    ),
+    "dcgan": Entry(
+        file="gan",
+        model="GAN",
+        variant="dcgan",
+        summary="a painter and its judge as in 2015: the classic loss, normalised over the batch",
+        paper="Radford et al. 2015, https://arxiv.org/abs/1511.06434",
+        takes="pictures",
+        usual_input=(1, 28, 28),
+        usual_outputs=10,
+        training={**PAINTING, "learning_rate": 2e-4, "relativistic": False, "gradient_penalty": 0.0},
+        task="adversarial",
     ),
 }
 

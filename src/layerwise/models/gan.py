@@ -18,6 +18,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from layerwise.errors import UsageError
 from layerwise.layers.options import require, require_count, require_sizes
 from layerwise.layers.sizes import picture_shape
 
@@ -28,17 +29,27 @@ class GANConfig:
 
     noise: int = field(default=64, metadata={"help": "numbers that a picture is painted from"})
     widths: tuple[int, ...] = field(
-        default=(128, 64, 32), metadata={"help": "channels from the coarsest to the finest maps"}
+        default=(64, 32, 16), metadata={"help": "channels from the coarsest to the finest maps"}
     )
     batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch, as DCGAN does"})
-    relativistic: bool = field(default=True, metadata={"help": "judge real against painted, with gradient penalties"})
-    gradient_penalty: float = field(default=0.5, metadata={"help": "weight of both gradient penalties"})
 
     def __post_init__(self) -> None:
         require_count("noise", self.noise)
         require_sizes("widths", self.widths)
         require(len(self.widths) > 1, "widths", "at least two numbers of channels", self.widths)
-        require(self.gradient_penalty >= 0, "gradient_penalty", "a number of at least 0", self.gradient_penalty)
+
+
+LEAST_PX = 8
+
+
+def require_pictures_of(least_px: int, picture: tuple[int, int, int]) -> None:
+    """Raise UsageError for pictures of fewer pixels a side."""
+    _, height, width = picture
+    if min(height, width) < least_px:
+        raise UsageError(
+            f"a GAN needs pictures of at least {least_px}x{least_px} pixels, received {height}x{width}; "
+            f"use --image-size {least_px}."
+        )
 
 
 class Generator(nn.Sequential):
@@ -87,8 +98,8 @@ class GAN(nn.Module):
     def __init__(self, input_shape: tuple[int, ...], output_count: int = 0, config: GANConfig = GANConfig()) -> None:
         super().__init__()
         picture = picture_shape("gan", input_shape)
-        require(min(picture[1:]) >= 8, "image_size", "at least 8 for a gan", min(picture[1:]))
-        self.config = config
+        require_pictures_of(LEAST_PX, picture)
+        self.config, self.picture = config, picture
         self.generator = Generator(picture, config)
         self.discriminator = Discriminator(picture, config)
 
@@ -96,9 +107,12 @@ class GAN(nn.Module):
         pictures: Tensor = self.generator(noise)
         return pictures
 
-    def example(self, device: torch.device) -> tuple[Tensor]:
-        """Return the noise of two pictures."""
-        return (torch.zeros(2, self.config.noise, device=device),)
+    def examples(self, device: torch.device) -> dict[str, tuple[Tensor]]:
+        """Return what each player takes, for two pictures."""
+        return {
+            "generator": (torch.zeros(2, self.config.noise, device=device),),
+            "discriminator": (torch.zeros(2, *self.picture, device=device),),
+        }
 
     def draw_noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Return what pictures are painted from, (count, noise), standard normal."""
@@ -110,5 +124,5 @@ class GAN(nn.Module):
 
 VARIANTS: Mapping[str, GANConfig] = {
     "gan": GANConfig(),
-    "dcgan": GANConfig(batch_norm=True, relativistic=False),
+    "dcgan": GANConfig(batch_norm=True),
 }

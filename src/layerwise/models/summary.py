@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -66,24 +66,27 @@ def summarise(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
     """Describe `model`, which is left as it is, for samples of `input_shape` (without the batch).
 
     A copy without numbers (on the meta device) computes two samples in evaluation mode. A model that takes something
-    else than one tensor of samples gives what it takes by a method `example(device)`, for a batch of two.
+    else than one tensor of samples gives what it takes by a method `example(device)`, for a batch of two; one of
+    several networks gives what each of them takes, by their names, by a method `examples(device)`.
     """
     trace = _Trace()
     try:
-        trace.run(_copy_without_numbers(model), _example(model, input_shape, torch.device("meta")))
+        trace.run(_copy_without_numbers(model), _examples(model, input_shape, torch.device("meta")))
     except (NotImplementedError, RuntimeError):  # the model looks at its numbers: let it have some
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         trace = _Trace()
-        trace.run(copy.deepcopy(model), _example(model, input_shape, device))
+        trace.run(copy.deepcopy(model), _examples(model, input_shape, device))
     return Summary(tuple(input_shape), tuple(trace.rows))
 
 
-def _example(model: Any, input_shape: tuple[int, ...], device: torch.device) -> tuple[Tensor, ...]:
-    """Return what `model` takes, for a batch of two."""
+def _examples(model: Any, input_shape: tuple[int, ...], device: torch.device) -> Mapping[str, tuple[Tensor, ...]]:
+    """Return what each network in `model` takes, for a batch of two, by its path; '' is the model itself."""
+    if hasattr(model, "examples"):
+        examples: Mapping[str, tuple[Tensor, ...]] = model.examples(device)
+        return examples
     if hasattr(model, "example"):
-        inputs: tuple[Tensor, ...] = model.example(device)
-        return inputs
-    return (torch.zeros(2, *input_shape, device=device),)
+        return {"": model.example(device)}
+    return {"": (torch.zeros(2, *input_shape, device=device),)}
 
 
 class _Field(NamedTuple):
@@ -106,9 +109,9 @@ class _Trace(TorchFunctionMode):
         self._work: list[int] = []  # multiply-adds of the layers that are computing, the innermost last
         self._counted: set[int] = set()  # ids of parameters that a row has counted
 
-    def run(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        """Compute `inputs` and fill `rows`."""
-        for samples in inputs:
+    def run(self, model: nn.Module, examples: Mapping[str, tuple[Tensor, ...]]) -> None:
+        """Let each network compute its example, and fill `rows`."""
+        for samples in (tensor for inputs in examples.values() for tensor in inputs):
             if samples.ndim == 4:
                 self._fields[id(samples)] = samples, _Field(1, 1)
         for name, layer in model.named_modules():
@@ -117,7 +120,8 @@ class _Trace(TorchFunctionMode):
                 layer.register_forward_pre_hook(lambda *_: self._work.append(0))
                 layer.register_forward_hook(self._add_row(name))
         with torch.no_grad(), self:
-            model.eval()(*inputs)
+            for path, inputs in examples.items():
+                model.eval().get_submodule(path)(*inputs)
 
     def _add_row(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def add(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from layerwise.errors import UsageError, nearest
 
-LESS_IS_BETTER = ("bits_per_byte",)
+LESS_IS_BETTER = ("bits_per_byte", "squared_error", "frechet")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Recipe:
             "mean_iou": f"a mean IoU of {100 * self.bound:g} % or more",
             "r2": f"R² of {self.bound:g} or more",
             "bits_per_byte": f"{self.bound:g} bits a byte or less",
+            "squared_error": f"a squared error of {self.bound:g} a pixel or less",
+            "frechet": f"a Fréchet distance of {self.bound:g} or less",
         }
         return self.figure or bounds[self.metric]
 
@@ -43,6 +45,7 @@ class Recipe:
 
 
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
+ONE_THREAD = {"threads": 1, "compile": "no"}
 WARM_COSINE = {"schedule": "cosine", "batch_size": 128}
 TABLE = {"model": "mlp", "valid": 0.0, "epochs": 60, "batch_size": 32, "dropout": 0.2}
 
@@ -172,6 +175,20 @@ RECIPES: dict[str, Recipe] = {
         },
         metric="bits_per_byte",
         bound=2.5,
+        figure="",
+    ),
+    "fashion-vae": Recipe(
+        summary="Fashion-MNIST pressed into 16 numbers a picture, from which new ones can be drawn",
+        options={**ONE_THREAD, "model": "vae", "data": "fashion-mnist", "epochs": 8, "beta": 0.2},
+        metric="squared_error",
+        bound=0.12,
+        figure="",
+    ),
+    "fashion-gan": Recipe(
+        summary="a GAN with 271,426 parameters that paints clothes, bags and shoes",
+        options={**ONE_THREAD, "model": "gan", "data": "fashion-mnist", "epochs": 3},
+        metric="frechet",
+        bound=5.0,
         figure="",
     ),
     "titanic-mlp": Recipe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import nn
@@ -46,7 +47,7 @@ class ReportFacts:
     dataset: with its three splits; `evaluation` is of its test split unless `split_name` says otherwise.
     records: the lines of metrics.jsonl. reason: why this model was picked, where the user named none.
     files: file name -> what it holds. notices: warnings beside those of the data set.
-    elapsed_s: seconds of training, over all sessions.
+    elapsed_s: seconds of training, over all sessions. folder: the run's, None where there is none.
     """
 
     title: str
@@ -65,6 +66,7 @@ class ReportFacts:
     notices: Sequence[Notice] = ()
     reason: str = ""
     elapsed_s: float | None = None
+    folder: Path | None = None
 
     @property
     def split(self) -> Split:

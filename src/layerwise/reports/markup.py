@@ -43,6 +43,15 @@ def chart(svg: str, title: str, caption: str = "", *, wide: bool = False) -> str
     return f'<figure class="chart"><figcaption><b>{escape(title)}</b>{told}</figcaption>{body}</figure>'
 
 
+def picture(uri: str, title: str, caption: str = "") -> str:
+    """Return a picture of any size, given as a data: address, with its title and a sentence on how to read it."""
+    told = f"<span>{text(caption)}</span>" if caption else ""
+    heading = f"<figcaption><b>{escape(title)}</b>{told}</figcaption>"
+    return (
+        f'<figure class="chart">{heading}<img class="grid" src="{uri}" alt="{escape(title)}" loading="lazy"></figure>'
+    )
+
+
 def tiles(facts: Iterable[tuple[str, str, str]]) -> str:
     """Return key figures: (value, what it is, small print)."""
     cells = "".join(

@@ -24,7 +24,7 @@ def observe(evaluation: Result | None, records: Sequence[Mapping[str, Any]]) -> 
 def _of_training(records: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
     evaluations = [record for record in records if record["kind"] == "evaluation"]
     best = max((place for place, record in enumerate(evaluations) if record["best"]), default=None)
-    if best is None or len(evaluations) < 3:
+    if best is None or len(evaluations) < 3 or "loss" not in evaluations[best]["metrics"]:
         return
     losses = [record["metrics"].get("loss") for record in evaluations]
     if best == len(evaluations) - 1:

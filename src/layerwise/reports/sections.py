@@ -41,7 +41,10 @@ def training(facts: ReportFacts) -> str:
         to_svg(charts.loss_curves(records), f"Training and validation loss over epochs. {told}"),
         "Loss",
         "Blue: on what it learns from. Orange: on data held out. Falling together is good; "
-        "orange rising while blue falls is learning by heart.",
+        "orange rising while blue falls is learning by heart."
+        if len(charts.loss_parts(records)) == 1
+        else "Two players, of which one gains what the other loses: no loss falls for long, and none says how good "
+        "the pictures are.",
     )
     drawn = []
     for name in _metric_names(records):
@@ -67,9 +70,8 @@ def training(facts: ReportFacts) -> str:
 
 def _metric_names(records: Any) -> list[str]:
     names = dict.fromkeys(name for record in records if record["kind"] == "evaluation" for name in record["metrics"])
-    return [name for name in ("accuracy", "r2", "mean_iou") if name in names] or [
-        name for name in names if name != "loss"
-    ][:1]
+    told = ("accuracy", "r2", "mean_iou", "right_on_real", "right_on_painted")
+    return [name for name in told if name in names] or [name for name in names if name != "loss"][:1]
 
 
 # -- the network --------------------------------------------------------------------------------------------
@@ -238,30 +240,22 @@ def value_in_words(value: Any) -> str:
 
 def use(facts: ReportFacts) -> str:
     """Commands and lines of Python that go on from here."""
-    sample = wording.EXAMPLE_FILES.get(facts.dataset.kind, "file")
-    run = facts.run
-    first = {f"layerwise predict {run} {sample}": "name new samples"}
-    if facts.dataset.goal == "writing":
-        first = {f"layerwise write {run} 'import'": "let it go on with a text"}
+    run, goal = facts.run, facts.evaluation.goal if facts.evaluation else facts.dataset.goal
+    use = wording.use_of(goal, facts.dataset.kind)
     commands = {
-        **first,
+        f"layerwise {use.command.format(run=run)}": use.purpose,
         f"layerwise evaluate {run}": "measure it again, or on other data with --data",
         f"layerwise resume {run}": "go on if it was stopped",
-        f"layerwise code {run} > train.py": "the same training in plain PyTorch",
         f"layerwise show {run}": "its layers",
     }
-    if facts.dataset.kind == "pairs":
-        del commands[f"layerwise code {run} > train.py"]
-        commands = {f'layerwise translate {run} "text"': "translate a text", **commands}
+    if goal in wording.SCRIPTED:
+        commands[f"layerwise code {run} > train.py"] = "the same training in plain PyTorch"
     width = max(map(len, commands))
     shell = "\n".join(f"{command:<{width}}  # {words}" for command, words in commands.items())
-    answers = f"for answer in run.predict({sample!r}):\n    print(answer)\n"
-    if facts.dataset.goal == "writing":
-        answers = "print(run.write('import'))\n"
     python = (
         "import layerwise\n\n"
         f"run = layerwise.Run.open({run!r})\n"
-        f"{answers}"
+        f"{use.python}\n"
         "network = run.model  # the torch.nn.Module, in evaluation mode"
     )
     return markup.section(

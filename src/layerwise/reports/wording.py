@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 METRIC_NAMES = {
     "loss": "loss",
@@ -15,8 +16,19 @@ METRIC_NAMES = {
     "pixel_accuracy": "pixel accuracy",
     "class_accuracy": "class accuracy",
     "mean_iou": "mean IoU",
+    "squared_error": "squared error",
+    "right_on_real": "right on real pictures",
+    "right_on_painted": "right on painted ones",
+    "frechet": "Fréchet distance",
 }
-SHARES = ("accuracy", "pixel_accuracy", "class_accuracy", "mean_iou")  # metrics that are written as per cent
+SHARES = (  # metrics that are written as per cent
+    "accuracy",
+    "pixel_accuracy",
+    "class_accuracy",
+    "mean_iou",
+    "right_on_real",
+    "right_on_painted",
+)
 
 
 def duration(seconds: float) -> str:
@@ -101,6 +113,7 @@ NOUNS = {
     "prose": "passage",
 }
 
+
 EXAMPLE_FILES = {
     "pictures": "picture.png",
     "table": "table.csv",
@@ -110,6 +123,35 @@ EXAMPLE_FILES = {
     "pairs": "sentences.txt",
     "prose": "beginning.txt",
 }
+
+SCRIPTED = ("classification", "regression")  # tasks whose training `layerwise code` prints
+
+
+class Use(NamedTuple):
+    """What a finished run is for: a command without its first word, its purpose, and the same as a line of Python."""
+
+    command: str
+    purpose: str
+    python: str
+
+
+USES = {  # by the name of the task; the others answer for files
+    "segmentation": Use(
+        "predict {run} picture.png --overlay out.png",
+        "lay its answer over a picture",
+        "run.segment('picture.png').save_overlay('out.png')",
+    ),
+    "translation": Use("translate {run} 'text'", "let it translate", "print(run.translate('text'))"),
+    "writing": Use("write {run} 'import'", "let it go on with a text", "print(run.write('import'))"),
+    "adversarial": Use("sample {run} --count 64", "let it paint", "pictures = run.sample(64)"),
+}
+
+
+def use_of(goal: str, kind: str) -> Use:
+    """Return what a run that learned `goal` on data of this kind is for."""
+    file = EXAMPLE_FILES.get(kind, "file")
+    answers = f"for answer in run.predict({file!r}):\n    print(answer)"
+    return USES.get(goal) or Use(f"predict {{run}} {file}", "let it answer for your own files", answers)
 
 
 def samples_in_words(count: int, kind: str, split_name: str = "test") -> str:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.painting import picture_scale
 from layerwise.tasks.task import Batch, Task
 
 
@@ -24,9 +25,10 @@ class Adversarial(Task):
     """Parts 'discriminator' and 'generator', each with its optimiser; the discriminator steps first.
 
     means, deviations: of the data's preprocessing, one value a channel, on the scale from 0 to 1.
-    relativistic: judge real pictures against painted ones (Jolicoeur-Martineau 2018, equation 3), with both gradient
-        penalties of weight `gradient_penalty` / 2 (Huang et al. 2024, equation 4); otherwise the saturation-free loss
-        of Goodfellow et al. 2014, as DCGAN has it.
+    relativistic: judge real pictures against painted ones (Jolicoeur-Martineau 2018, equation 3); otherwise the
+        saturation-free loss of Goodfellow et al. 2014, as DCGAN has it.
+    gradient_penalty: twice the weight of both penalties on the discriminator's slope, at real and at painted pictures
+        (Mescheder et al. 2018; Huang et al. 2024, equation 4).
     """
 
     means: tuple[float, ...]
@@ -34,13 +36,11 @@ class Adversarial(Task):
     relativistic: bool = True
     gradient_penalty: float = 0.5
 
-    options: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[str, ...]] = ("relativistic", "gradient_penalty")
 
     @classmethod
     def for_data(cls, dataset: Dataset, config: TaskConfig) -> Adversarial:
-        preprocessing = dataset.preprocessing
-        assert isinstance(preprocessing, PicturePreprocessing)
-        return cls(preprocessing.mean, preprocessing.std)
+        return cls(*picture_scale(dataset), config.relativistic, config.gradient_penalty)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"discriminator": model.discriminator, "generator": model.generator}  # type: ignore[dict-item]
@@ -60,11 +60,12 @@ class Adversarial(Task):
 
     def judging(self, discriminator: nn.Module, real: Tensor, painted: Tensor) -> Tensor:
         """The loss of a discriminator that should score real pictures above painted ones."""
-        if not self.relativistic:
-            return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(painted)).mean()
-        real, painted = real.detach().requires_grad_(), painted.detach().requires_grad_()
+        real, painted = (p.detach().requires_grad_(self.gradient_penalty > 0) for p in (real, painted))
         real_scores, painted_scores = discriminator(real), discriminator(painted)
-        loss = F.softplus(painted_scores - real_scores).mean()
+        if self.relativistic:
+            loss = F.softplus(painted_scores - real_scores).mean()
+        else:
+            loss = F.softplus(-real_scores).mean() + F.softplus(painted_scores).mean()
         if not self.gradient_penalty:
             return loss
         slopes = (
@@ -101,6 +102,20 @@ class Adversarial(Task):
         """The latest weights are kept: no single number on held-out pictures says which epoch paints best."""
         return ()
 
+    def draw_codes(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return the noise that pictures are painted from, (count, noise)."""
+        noise: Tensor = model.draw_noise(count, generator)
+        return noise
+
+    def paint(self, model: Any, codes: Tensor) -> Tensor:
+        """Return pictures from 0 to 1, (codes, channels, height, width)."""
+        pictures: Tensor = (model(codes) + 1) / 2
+        return pictures
+
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return the mean brightness of each painted picture, from 0 to 1."""
         return [{"brightness": value} for value in ((outputs.flatten(1).mean(1) + 1) / 2).tolist()]
+
+    def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
+        """Raise UsageError: it has nothing to say of a picture."""
+        raise UsageError("a GAN paints pictures and names none; `layerwise sample RUN` lets it paint.")

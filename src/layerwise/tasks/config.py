@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from layerwise.errors import UsageError, nearest
@@ -16,6 +17,15 @@ class TaskConfig:
     label_smoothing: float = field(
         default=0.0, metadata={"help": "share of each label spread evenly over all classes (classification)"}
     )
+    beta: float = field(
+        default=1.0, metadata={"help": "weight of the divergence of a VAE's codes from normal ones (reconstruction)"}
+    )
+    relativistic: bool = field(
+        default=True, metadata={"help": "score real pictures against painted ones (adversarial)"}
+    )
+    gradient_penalty: float = field(
+        default=0.5, metadata={"help": "price of the slope of a discriminator, 0 for none (adversarial)"}
+    )
 
     balance: str = field(
         default="none",
@@ -28,7 +38,10 @@ class TaskConfig:
                 f"--label-smoothing must be a number from 0 to below 1, received {self.label_smoothing!r}."
             )
         if self.balance not in BALANCES:
-            expected = f"one of {', '.join(BALANCES)}"
             raise UsageError(
-                f"--balance must be {expected}, received '{self.balance}'.{nearest(self.balance, BALANCES)}"
+                f"--balance must be one of {', '.join(BALANCES)}, received '{self.balance}'."
+                f"{nearest(self.balance, BALANCES)}"
             )
+        for flag, value in (("--beta", self.beta), ("--gradient-penalty", self.gradient_penalty)):
+            if not (value >= 0 and math.isfinite(value)):
+                raise UsageError(f"{flag} must be 0 or a positive number, received {value!r}.")

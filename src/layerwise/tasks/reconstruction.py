@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.data.dataset import Dataset
+from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.painting import picture_scale
 from layerwise.tasks.task import Batch, Task
 
 
@@ -20,16 +22,20 @@ class Reconstruction(Task):
 
     The loss of a sample is half the sum of squared errors over its pixels, as of a normal distribution of deviation 1,
     and for a variational autoencoder beta times the divergence of its codes from the standard normal ones (Kingma and
-    Welling 2013, equation 10; beta: Higgins et al. 2017).
+    Welling 2013, equation 10; beta: Higgins et al. 2017). While it is measured, a picture's code is the mean one.
+
+    means, deviations: of the data's preprocessing, one value a channel, on the scale from 0 to 1.
     """
 
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
     beta: float = 1.0
 
-    options: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[str, ...]] = ("beta",)
 
     @classmethod
     def for_data(cls, dataset: Dataset, config: TaskConfig) -> Reconstruction:
-        return cls()
+        return cls(*picture_scale(dataset), config.beta)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}
@@ -65,6 +71,38 @@ class Reconstruction(Task):
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         return (-metrics["loss"],)
 
+    def draw_codes(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return codes from the standard normal distribution, (count, code).
+
+        Raises:
+            UsageError: the codes of this autoencoder have no distribution that could be drawn from.
+        """
+        if not model.variational:
+            raise UsageError(
+                "an autoencoder's codes have no distribution to draw from; train vae, whose codes are normal, or gan."
+            )
+        device = next(model.parameters()).device
+        if generator is None:
+            return torch.randn(count, model.code_size, device=device)
+        return torch.randn(count, model.code_size, generator=generator).to(device)
+
+    def paint(self, model: Any, codes: Tensor) -> Tensor:
+        """Return pictures from 0 to 1, (codes, channels, height, width)."""
+        return self.to_light(model.decode(codes))
+
+    def to_light(self, pictures: Tensor) -> Tensor:
+        """Undo the preprocessing: pictures from 0 to 1, (batch, channels, height, width)."""
+        means, deviations = (
+            torch.tensor(v, device=pictures.device)[:, None, None] for v in (self.means, self.deviations)
+        )
+        return (pictures * deviations + means).clamp(0, 1)
+
     def decode(self, outputs: Any) -> list[dict[str, Any]]:
         """Return the code of each picture."""
         return [{"code": row} for row in outputs.mean.tolist()]
+
+    def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
+        """Return the code of each picture, and the mean squared error of a pixel of what comes back of it."""
+        coded = model(inputs)
+        errors = (coded.picture - inputs).square().flatten(1).mean(1).tolist()
+        return [{"squared_error": error, **code} for error, code in zip(errors, self.decode(coded), strict=True)]

@@ -22,6 +22,8 @@ RESULTS: dict[str, tuple[str, str]] = {  # the task's name: the module of this f
     "writing": ("prose", "ProseResult"),
     "segmentation": ("masks", "MaskResult"),
     "translation": ("translations", "TranslationResult"),
+    "reconstruction": ("reconstructions", "ReconstructionResult"),
+    "adversarial": ("paintings", "PaintingResult"),
 }
 
 

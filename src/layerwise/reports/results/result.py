@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from torch import Tensor, nn
 
 from layerwise.data.batches import Batch, Batches
-from layerwise.data.dataset import Notice, Preprocessing, Split
+from layerwise.data.dataset import Dataset, Notice, Preprocessing, Split
 from layerwise.tasks import Task, collect_outputs
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ class Subject:
     """A trained network, in evaluation mode, with the split that it is measured on.
 
     beam: beginnings that a translator keeps while it writes; 1 takes the likeliest token at each step.
+    data: gives the data set that it was trained on, loaded where it is not at hand.
     """
 
     model: nn.Module
     task: Task
     preprocessing: Preprocessing
     split: Split
+    data: Callable[[], Dataset]
     beam: int = 1
 
     def batches(self) -> Iterable[Batch]:

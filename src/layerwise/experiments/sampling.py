@@ -1,0 +1,107 @@
+"""New pictures from a trained painter: drawn by chance, or on a walk from one to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from layerwise.errors import UsageError
+from layerwise.experiments.run import Run
+from layerwise.generation.walks import tour
+from layerwise.reports.grids import picture_grid, to_gif, to_png
+from layerwise.reports.pictures import to_pixels
+from layerwise.runs.atomic import storage_errors, write_bytes
+from layerwise.tasks import task_name
+from layerwise.tasks.painting import Painter, draw_pictures, paint_codes
+
+WALK_FRAME_MS = 80
+SINGLE_PX = 112  # single pictures in a film are drawn about so large, by a whole factor
+
+
+def sample(run: Run, count: int = 64, seed: int = 0) -> Tensor:
+    """Let the network of `run` paint pictures of codes drawn by chance.
+
+    Args:
+        count: how many pictures.
+        seed: decides which; the same seed gives the same pictures.
+
+    Returns:
+        (count, channels, height, width) uint8.
+
+    Raises:
+        UsageError: the run is of no network that paints, or a number cannot work.
+    """
+    check_numbers(count, seed)
+    return draw_pictures(painter_of(run), run.model, count, seed)
+
+
+def walk(run: Run, stations: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
+    """Let the network of `run` paint on a walk through the space of its codes, and back to where it began.
+
+    Args:
+        stations: codes drawn by chance that the walk leads over, along arcs; at least 2.
+        steps: pictures from one station to the next.
+
+    Returns:
+        (stations * steps, channels, height, width) uint8.
+
+    Raises:
+        UsageError: the run is of no network that paints, or a number cannot work.
+    """
+    check_numbers(stations, seed)
+    if steps < 1:
+        raise UsageError(f"--steps must be a whole number of at least 1, received {steps}.")
+    task = painter_of(run)
+    codes = task.draw_codes(run.model, stations, torch.Generator().manual_seed(seed)).cpu()
+    return paint_codes(task, run.model, tour(codes, steps))
+
+
+def check_numbers(count: int, seed: int) -> None:
+    """Raise UsageError for a number of pictures or a seed that cannot work."""
+    if count < 1:
+        raise UsageError(f"--count must be a number of pictures of at least 1, received {count}.")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"--seed must be a whole number from 0 to 2^63 - 1, received {seed}.")
+
+
+def painter_of(run: Run) -> Painter:
+    """Return the task of a run whose network paints. Raises UsageError for any other."""
+    if not isinstance(run.task, Painter):
+        raise UsageError(
+            f"run {run.name} is {task_name(run.task)} and paints no pictures; train vae, gan or dcgan, as in "
+            "`layerwise train gan --data mnist`."
+        )
+    return cast(Painter, run.task)
+
+
+def write_pictures(pictures: Tensor, out: Path, each: Path | None = None) -> list[Path]:
+    """Write pictures as one grid, and where `each` names a folder, each as a file of its own; return the files.
+
+    Raises:
+        StorageError: a place cannot be written.
+    """
+    pixels = to_pixels(pictures)
+    files = [out]
+    write_bytes(out, to_png(picture_grid(pixels)))
+    if each is not None:
+        with storage_errors(each):
+            each.mkdir(parents=True, exist_ok=True)
+        digits = max(2, len(str(len(pixels) - 1)))
+        for number, one in enumerate(pixels):
+            files.append(each / f"sample-{number:0{digits}}.png")
+            write_bytes(files[-1], to_png(one))
+    return files
+
+
+def write_walk(pictures: Tensor, steps: int, out: Path) -> Path:
+    """Write a walk: as a film where `out` ends in .gif, else as a picture with a row from each station to the next."""
+    pixels = to_pixels(pictures)
+    if out.suffix == ".gif":
+        frames = [picture_grid([one], shown_px=SINGLE_PX) for one in pixels]
+        write_bytes(out, to_gif(frames, WALK_FRAME_MS))
+    else:
+        write_bytes(out, to_png(picture_grid(pixels, steps)))
+    return out

@@ -1,0 +1,264 @@
+"""What an autoencoder gives back of pictures: the error beside simple baselines, its codes, and ways between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from layerwise.data.dataset import Dataset, Notice, Split
+from layerwise.data.pictures import PicturePreprocessing
+from layerwise.generation.walks import around, between
+from layerwise.reports import markup, pictures, wording
+from layerwise.reports.figures import to_svg
+from layerwise.reports.grids import picture_grid, sample_grids, to_address
+from layerwise.reports.latent import latent_map
+from layerwise.reports.likeness import PAINTING_SEED, Likeness, likeness_table, measure_likeness
+from layerwise.reports.pictures import Pixels
+from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.painting import draw_pictures, paint_codes
+from layerwise.tasks.reconstruction import Reconstruction
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from layerwise.reports.facts import ReportFacts
+
+FITTED_NUMBERS = 2**26  # of the training pictures that the principal components are fitted to
+SHOWN, WAYS, STEPS, SAMPLES_SHOWN = 12, 6, 9, 64
+MAPPED_AT_MOST = 2000
+
+
+@dataclass(frozen=True)
+class ReconstructionResult:
+    """An autoencoder on one split. count: pictures. code: numbers that a picture is pressed into.
+
+    squared_error: mean over pixels, on the prepared scale, where all pixels together have variance 1.
+    mean_error: of always giving the mean training picture. component_error: of as many principal components of the
+        training pictures as a code has numbers, the best that can be had without bends (Baldi and Hornik 1989).
+    divergence: of the codes from normal ones, nats a picture; 0 where they have no distribution. loss: of the task.
+    likeness: of pictures painted of drawn codes, None where none can be drawn.
+    """
+
+    goal: ClassVar[str] = "reconstruction"
+
+    count: int
+    code: int
+    loss: float
+    squared_error: float
+    divergence: float
+    mean_error: float
+    component_error: float
+    likeness: Likeness | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return {"loss": self.loss, "squared_error": self.squared_error, "divergence": self.divergence}
+
+    @property
+    def summary(self) -> dict[str, float]:
+        names = ("count", "squared_error", "component_error", "mean_error", "divergence", "loss")
+        figures = {name: getattr(self, name) for name in names}
+        return {**figures, **(self.likeness.summary if self.likeness else {})}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"goal": self.goal, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ReconstructionResult:
+        likeness = Likeness.from_json(values["likeness"]) if values["likeness"] else None
+        return cls(**{**values, "likeness": likeness})
+
+    def sentence(self, samples: str, who: str = "It") -> str:
+        return (
+            f"{who} gives {samples} back from {wording.plural(self.code, 'number')} each, with a squared error of "
+            f"{wording.decimal(self.squared_error)} a pixel; as many principal components leave "
+            f"{wording.decimal(self.component_error)}, the mean picture {wording.decimal(self.mean_error)}."
+        )
+
+    def lines(self) -> list[str]:
+        told = (
+            f"squared error {wording.decimal(self.squared_error)} a pixel over {wording.plural(self.count, 'picture')} "
+            f"by {wording.plural(self.code, 'number')} each; {wording.decimal(self.component_error)} by as many "
+            f"principal components, {wording.decimal(self.mean_error)} by the mean picture"
+        )
+        return [told, *(self.likeness.lines() if self.likeness else [])]
+
+    def table(self) -> Rows | None:
+        return None
+
+    def examples(self) -> tuple[str, list[str]]:
+        return "", []
+
+    def tiles(self) -> list[Tile]:
+        note = f"{wording.decimal(self.component_error)} by {self.code} principal components"
+        tiles = [(wording.decimal(self.squared_error), "squared error a pixel", note)]
+        if self.divergence:
+            tiles.append((wording.decimal(self.divergence), "nats of divergence", "what a code tells of its picture"))
+        return [*tiles, *(self.likeness.tiles() if self.likeness else [])]
+
+    def notices(self) -> Iterator[Notice]:
+        if self.squared_error > self.component_error:
+            yield Notice(
+                "warning",
+                f"{self.code} principal components of the training pictures give them back with less error "
+                f"({wording.decimal(self.component_error)}) than this network ({wording.decimal(self.squared_error)}): "
+                "it has not learned enough, or its codes are held back by --beta.",
+            )
+        yield from self.likeness.notices() if self.likeness else ()
+
+    def section(self, facts: ReportFacts) -> str:
+        return reconstruction_section(self, facts)
+
+    def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
+        task, dataset = subject.task, subject.data()
+        assert isinstance(task, Reconstruction)
+        view = Coder(task, subject.model, dataset, subject.split)
+        rows = view.rows()
+        yield (
+            "reconstructions",
+            pictures.picture_page(rows, columns=len(rows) // 2, title="Pictures, and below each what came back"),
+        )
+        yield "latent-map", view.map()
+        yield "interpolations", pictures.picture_page(view.ways(), columns=STEPS, title="From one picture to another")
+        if self.likeness:
+            shown = draw_pictures(task, subject.model, SAMPLES_SHOWN, PAINTING_SEED)
+            yield "samples", pictures.picture_page(pictures.to_pixels(shown), columns=8, title="Painted, none chosen")
+
+
+def measure(subject: Subject) -> ReconstructionResult:
+    """Measure an autoencoder."""
+    task, model, dataset = subject.task, subject.model, subject.data()
+    assert isinstance(task, Reconstruction)
+    figures = task.evaluate(model, subject.batches())
+    code = int(model.code_size)  # type: ignore[arg-type]
+    mean_error, component_error = baseline_errors(dataset.train, subject.split, subject.preprocessing, code)
+    likeness = None
+    if model.variational and len(subject.split) >= 4:
+        likeness = measure_likeness(
+            lambda count: draw_pictures(task, model, count, PAINTING_SEED), dataset, subject.split
+        )
+    return ReconstructionResult(
+        count=len(subject.split),
+        code=code,
+        **figures,
+        mean_error=mean_error,
+        component_error=component_error,
+        likeness=likeness,
+    )
+
+
+def baseline_errors(train: Split, test: Split, preprocessing: Any, code: int) -> tuple[float, float]:
+    """Return the squared error a pixel of the mean picture, and of `code` principal components of `train`."""
+    from sklearn.decomposition import PCA
+
+    pixels = int(np.prod(preprocessing.input_shape))
+    rows = min(len(train), max(1, FITTED_NUMBERS // pixels))
+    known = prepared(train, rows, preprocessing)
+    components = PCA(min(code, rows, pixels), random_state=0).fit(known)
+    unseen = prepared(test, len(test), preprocessing)
+    back = components.inverse_transform(components.transform(unseen))
+    errors = (((unseen - one) ** 2).mean(dtype=np.float64) for one in (known.mean(0), back))
+    mean_error, component_error = errors
+    return float(mean_error), float(component_error)
+
+
+def prepared(split: Split, count: int, preprocessing: Any) -> NDArray[np.float32]:
+    """Return the first pictures of a split as the network sees them, (count, pixels)."""
+    inputs, _ = split.take(torch.arange(count))
+    flat: NDArray[np.float32] = preprocessing.prepare(inputs).flatten(1).numpy()
+    return flat
+
+
+class Coder:
+    """What can be shown of an autoencoder: pictures that came back, a map of their codes, ways between them."""
+
+    def __init__(self, task: Reconstruction, model: nn.Module, dataset: Dataset, split: Split) -> None:
+        self.task, self.model, self.dataset, self.split = task, model, dataset, split
+
+    def encode(self, places: Tensor) -> Tensor:
+        """Return the mean codes of the pictures at these places, (places, code)."""
+        inputs, _ = self.split.take(places)
+        prepare, encode = self.dataset.preprocessing.prepare, cast(Any, self.model).encode
+        device = next(self.model.parameters()).device
+        with torch.inference_mode():
+            parts = [encode(prepare(part).to(device))[0] for part in inputs.split(512)]
+        return torch.cat(parts).cpu()
+
+    def rows(self) -> list[Pixels]:
+        """Return some pictures, of each class in turn, and behind them what came back of each."""
+        places = self.some(SHOWN)
+        back = paint_codes(self.task, self.model, self.encode(places))
+        return [*pictures.to_pixels(self.split.take(places)[0]), *pictures.to_pixels(back)]
+
+    def ways(self) -> list[Pixels]:
+        """Return pictures painted on ways between pairs of test pictures, `STEPS` each."""
+        places = self.some(2 * WAYS)
+        codes = self.encode(places)
+        way = around if self.model.variational else between
+        half = len(codes) // 2
+        walked = [way(first, second, STEPS) for first, second in zip(codes[:half], codes[half:], strict=False)]
+        return pictures.to_pixels(paint_codes(self.task, self.model, torch.cat(walked)))
+
+    def map(self) -> Figure:
+        """Return the map of the codes of the split, coloured by class, with some of the pictures on it."""
+        places = torch.linspace(0, len(self.split) - 1, min(MAPPED_AT_MOST, len(self.split))).long().unique()
+        inputs, targets = self.split.take(places)
+        labels: Sequence[int] = targets.tolist()
+        return latent_map(self.encode(places).numpy(), labels, self.dataset.classes, pictures.to_pixels(inputs))
+
+    def some(self, count: int) -> Tensor:
+        """Return the places of some pictures, of one class after another."""
+        chosen = pictures.pick_samples(self.dataset, self.split, max(count, len(self.dataset.classes)))
+        each = max(1, len(chosen) // len(self.dataset.classes))
+        spread = torch.cat([chosen[start::each] for start in range(each)])
+        return spread[:count] if len(spread) >= count else spread
+
+
+def reconstruction_section(result: ReconstructionResult, facts: ReportFacts) -> str:
+    """Pictures that came back, the map of the codes, ways between pictures, and what is painted of drawn codes."""
+    assert isinstance(facts.dataset.preprocessing, PicturePreprocessing)
+    task = Reconstruction.for_data(facts.dataset, TaskConfig())
+    view = Coder(task, facts.model, facts.dataset, facts.split)
+    rows = view.rows()
+    return markup.section(
+        "answers",
+        "What comes back",
+        markup.picture(
+            to_address(picture_grid(rows, len(rows) // 2)),
+            "Pictures that it never saw",
+            f"Above the pictures, below what came back of {wording.plural(result.code, 'number')} each.",
+        ),
+        markup.chart(
+            to_svg(view.map(), "The codes of the test pictures in two dimensions, coloured by class."),
+            "A map of the codes",
+            "The two directions in which the codes differ most. It was told no class; the colours are for you.",
+        ),
+        markup.picture(
+            to_address(picture_grid(view.ways(), STEPS)),
+            "From one picture to another",
+            "Both ends of a row are test pictures that came back; what is between was painted of codes between theirs.",
+        ),
+        painted_pieces(result, facts, task),
+    )
+
+
+def painted_pieces(result: ReconstructionResult, facts: ReportFacts, task: Reconstruction) -> str:
+    """What is painted of codes drawn by chance; nothing where none can be drawn."""
+    if not result.likeness:
+        return ""
+    shown = pictures.to_pixels(draw_pictures(task, facts.model, SAMPLES_SHOWN, PAINTING_SEED))
+    grids = [markup.picture(uri, title) for title, uri in (sample_grids(facts.folder) if facts.folder else [])]
+    return "".join(
+        (
+            markup.picture(to_address(picture_grid(shown, 8)), "Painted pictures", "Drawn by chance, none chosen."),
+            likeness_table(result.likeness),
+            markup.folded("The same codes while it learned", markup.columns(*grids)) if grids else "",
+        )
+    )
