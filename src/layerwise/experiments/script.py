@@ -31,6 +31,11 @@ def plain_script(run: Run) -> str:
     """
     if run.facts["kind"] not in DATA_SECTIONS:
         raise UsageError(f"no plain script can be written of a run on {run.facts['kind']} yet; read the run's folder.")
+    if run.experiment.start.pretrained != "no":
+        raise UsageError(
+            f"no plain script can be written of run {run.name}, which started from published weights; "
+            "read the run's folder."
+        )
     excerpts = Excerpts()
     data = DATA_SECTIONS[run.facts["kind"]](run, excerpts)
     augment = run.experiment.data.augment
