@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "resume": "go on with a training that was stopped, exactly where it stood",
     "predict": "let a trained network label pictures, tables or texts",
     "evaluate": "measure a trained network and draw where it is wrong",
+    "explain": "look into one answer: filters, maps, gradients, attention",
     "runs": "list, compare and remove trainings",
     "code": "print a run as a short plain-PyTorch script",
     "show": "show a network layer by layer: shapes, parameters, multiply-adds",
