@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from layerwise.estimators.networks import NetworkRegressor as NetworkRegressor
     from layerwise.estimators.neuron import Neuron as Neuron
     from layerwise.experiments.evaluation import evaluate as evaluate
+    from layerwise.experiments.explanation import embed as embed
+    from layerwise.experiments.explanation import explain as explain
     from layerwise.experiments.run import Run as Run
     from layerwise.experiments.training import resume as resume
     from layerwise.experiments.training import train as train
@@ -50,7 +52,9 @@ _HOMES = {
     "backprop": "layerwise.lessons.backprop",
     "build": "layerwise.models",
     "descend": "layerwise.neuron.descent",
+    "embed": "layerwise.experiments.explanation",
     "evaluate": "layerwise.experiments.evaluation",
+    "explain": "layerwise.experiments.explanation",
     "load": "layerwise.data.loading",
     "resume": "layerwise.experiments.training",
     "summarise": "layerwise.models.summary",

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "translate": "let a trained network translate texts",
     "sample": "let a trained VAE or GAN paint new pictures, or walk from one to the next",
     "evaluate": "measure a trained network and draw where it is wrong",
+    "explain": "look into one answer: filters, maps, gradients, attention",
     "runs": "list, compare and remove trainings",
     "code": "print a run as a short plain-PyTorch script",
     "show": "show a network layer by layer: shapes, parameters, multiply-adds",

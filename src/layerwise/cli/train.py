@@ -19,9 +19,9 @@ from layerwise.cli.arguments import Parser, add_config, add_runs_folder, nearest
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
-from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
+from layerwise.training.config import MachineConfig, PenaltyConfig, StartConfig, TrainingConfig
 
-CONFIGS = (DataConfig, TaskConfig, TrainingConfig, PenaltyConfig, MachineConfig)
+CONFIGS = (DataConfig, TaskConfig, TrainingConfig, PenaltyConfig, MachineConfig, StartConfig)
 OWN = {"model", "recipe", "name", "runs", "open", "quiet", "model_options"}
 
 

@@ -7,8 +7,13 @@ from layerwise.data.dataset import Dataset
 SMALL_PICTURE_PX = 64
 
 
-def choose_model(dataset: Dataset) -> tuple[str, str]:
-    """Return a catalogue name that is a sound first choice for `dataset`, and the reason as a sentence."""
+def choose_model(dataset: Dataset, pretrained: str = "no") -> tuple[str, str]:
+    """Return a catalogue name that is a sound first choice for `dataset`, and the reason as a sentence.
+
+    pretrained: whether published weights are to be started from, as in the settings.
+    """
+    if pretrained != "no":
+        return "efficientnet-lite0", "efficientnet-lite0, because its weights are the published ones that there are"
     if dataset.kind == "pictures":
         _, height, width = dataset.input_shape
         size = f"{height}x{width} pictures"

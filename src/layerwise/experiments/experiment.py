@@ -14,7 +14,7 @@ from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError, nearest
 from layerwise.models import CATALOGUE, option_names
 from layerwise.tasks.config import TaskConfig
-from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
+from layerwise.training.config import MachineConfig, PenaltyConfig, StartConfig, TrainingConfig
 
 SECTIONS: dict[str, type] = {
     "data": DataConfig,
@@ -22,6 +22,7 @@ SECTIONS: dict[str, type] = {
     "training": TrainingConfig,
     "penalty": PenaltyConfig,
     "machine": MachineConfig,
+    "start": StartConfig,
 }
 
 
@@ -46,6 +47,7 @@ class Experiment:
     penalty: PenaltyConfig
     machine: MachineConfig
     asked: Mapping[str, Any]
+    start: StartConfig = StartConfig()
 
     @staticmethod
     def of(model: str, asked: Mapping[str, Any]) -> Experiment:
@@ -98,6 +100,7 @@ class Experiment:
         """Rebuild what `to_json` described. Raises KeyError or TypeError for anything else."""
         if not isinstance(values["asked"], Mapping):
             raise TypeError(f"'asked' is {values['asked']!r:.50}")
+        values = {"start": {}, **values}  # runs of before there were published weights
         sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in values["model_options"].items()}
         return Experiment(model=values["model"], model_options=options, asked=values["asked"], **sections)

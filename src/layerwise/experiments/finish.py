@@ -51,8 +51,8 @@ def begin(setup: Setup, parent: Path, name: str | None, reason: str) -> RunFolde
 def finish(setup: Setup, folder: RunFolder, elapsed_s: float) -> Run:
     """Write the chosen weights, measure them on the test split (the only use of it), and write the report."""
     dataset = setup.dataset
-    folder.save_weights(setup.model.state_dict())
-    run = Run(folder, setup.model, dataset)
+    folder.save_weights(setup.network.state_dict())
+    run = Run(folder, setup.network, dataset)
     evaluation = run.evaluate_split(dataset.test)
     summary = summarise(run.model, dataset.input_shape)
     result: dict[str, Any] = {

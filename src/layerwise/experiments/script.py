@@ -40,6 +40,11 @@ def plain_script(run: Run) -> str:
             f"no plain script can be written of run {run.name}, which is {task_name(run.task)}, yet; "
             "read the run's folder."
         )
+    if run.experiment.start.pretrained != "no":
+        raise UsageError(
+            f"no plain script can be written of run {run.name}, which started from published weights; "
+            "read the run's folder."
+        )
     excerpts = Excerpts()
     data = DATA_SECTIONS[run.facts["kind"]](run, excerpts)
     augment = run.experiment.data.augment

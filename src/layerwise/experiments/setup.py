@@ -15,6 +15,7 @@ from layerwise.data.dataset import Dataset, Split
 from layerwise.data.loading import load
 from layerwise.errors import UsageError
 from layerwise.experiments.experiment import Experiment
+from layerwise.experiments.pretrained import check_start, start_of
 from layerwise.experiments.suitability import check_suits, fitted
 from layerwise.models import CATALOGUE, build
 from layerwise.tasks import TASKS, Task
@@ -29,7 +30,10 @@ FINGERPRINT_ROWS = 4096
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that a training loop is given. The batches live on the device of the model."""
+    """Everything that a training loop is given. The batches live on the device of the model.
+
+    model: what is trained. network: what is kept of it in the end; `model` is a part of it where the rest is frozen.
+    """
 
     experiment: Experiment
     dataset: Dataset
@@ -39,6 +43,7 @@ class Setup:
     train: Batches
     valid: Batches | None
     ranks: Ranks
+    network: nn.Module
 
     @property
     def device(self) -> torch.device:
@@ -71,18 +76,21 @@ def set_up(
         experiment = replace(experiment, training=training)
     variation = variation_of(experiment, dataset)
     task = task_of(experiment, dataset)
+    check_start(experiment, dataset)
     torch.manual_seed(training.seed)
     if module is None:
         check_suits(experiment, dataset)
         experiment = fitted(experiment, dataset)
-    model = module or build(experiment.model, dataset.input_shape, dataset.output_count, **experiment.model_options)
+    network = module or build(experiment.model, dataset.input_shape, dataset.output_count, **experiment.model_options)
     ranks = Ranks.join(pick_device(machine.device))
-    model.to(ranks.device)
+    network.to(ranks.device)
+    start = start_of(experiment, dataset, network)
+    model = start.trained
 
     def batches(split: Split, size: int, *, is_training: bool = False, channels_last: bool = False) -> Batches:
         return Batches(
             split,
-            dataset.preprocessing,
+            start.preprocessing,
             size,
             seed=training.seed,
             shuffle=is_training,
@@ -94,7 +102,7 @@ def set_up(
         )
 
     if pace is None:
-        probe = batches(dataset.train, batch_size, is_training=True)
+        probe = batches(start.train, batch_size, is_training=True)
         sample = probe.batch(probe.order(0)[: probe.batch_size])
         steps = training.epochs * len(probe)
         chosen = choose_pace(model, lambda twin: next(iter(task.losses(twin, sample)))[1], steps, machine)
@@ -106,11 +114,10 @@ def set_up(
         task=task,
         model=model,
         pace=pace,
-        train=batches(dataset.train, batch_size, is_training=True, channels_last=pace.channels_last),
-        valid=batches(dataset.valid, EVALUATION_BATCH, channels_last=pace.channels_last)
-        if len(dataset.valid)
-        else None,
+        train=batches(start.train, batch_size, is_training=True, channels_last=pace.channels_last),
+        valid=batches(start.valid, EVALUATION_BATCH, channels_last=pace.channels_last) if len(start.valid) else None,
         ranks=ranks,
+        network=network,
     )
 
 

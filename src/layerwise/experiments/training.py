@@ -70,7 +70,7 @@ def train(
     reason = ""
     if model is None:
         own_data = own_data or load_asked(asked)
-        model, reason = choose_model(own_data)
+        model, reason = choose_model(own_data, asked.get("pretrained", "no"))
     if isinstance(model, nn.Module):
         experiment = Experiment.of_module(model, asked)
     else:
@@ -138,7 +138,7 @@ def carry_on(
     if not setup.ranks.is_first:
         pass_on(event_stream(setup, folder), (), setup.ranks)
         setup.ranks.barrier()
-        return Run(folder, setup.model, setup.dataset)
+        return Run(folder, setup.network, setup.dataset)
     with folder.own(), Progress(quiet=quiet) as progress:
         folder.set_status("running")
         for sentence in opening:
@@ -166,7 +166,7 @@ def carry_on(
 
 def keep_weights(setup: Setup, folder: RunFolder) -> None:
     """Keep the weights from before a step that was not finite, so that the run can be measured and used."""
-    weights = setup.model.state_dict()
+    weights = setup.network.state_dict()
     if all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         folder.save_weights(weights)
 

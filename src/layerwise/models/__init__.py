@@ -560,6 +560,23 @@ CATALOGUE: dict[str, Entry] = {
         training={**PAINTING, "learning_rate": 2e-4, "relativistic": False, "gradient_penalty": 0.0},
         task="adversarial",
     ),
+    "efficientnet-lite0": Entry(
+        file="efficientnet",
+        model="EfficientNet",
+        variant="efficientnet-lite0",
+        summary="thin blocks that widen and narrow, from 17x17 on; the network that --pretrained starts from",
+        paper="Tan and Le 2019, https://arxiv.org/abs/1905.11946",
+        takes="pictures",
+        usual_input=(3, 224, 224),
+        usual_outputs=1000,
+        training={
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+            "schedule": "one-cycle",
+            "batch_size": 32,
+            "epochs": 20,
+        },
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from layerwise.reports.facts import ReportFacts
 from layerwise.reports.headline import headline, key_figures
 from layerwise.version import __version__
 
-__all__ = ["ReportFacts", "render_report", "write_report"]
+__all__ = ["ReportFacts", "document", "render_report", "write_report"]
 
 CONTENTS = {
     "findings": "What to know",
@@ -52,6 +52,11 @@ def render_report(facts: ReportFacts) -> str:
         sections.surroundings(facts),
     ]
     body = "\n".join(part for part in parts if part)
+    return document(facts.title, _header(facts, body), body)
+
+
+def document(title: str, header: str, body: str) -> str:
+    """Return a whole page in the house style. title: as plain words; header, body: as HTML."""
     style = (files("layerwise.reports") / "page.css").read_text(encoding="utf-8")
     return f"""<!doctype html>
 <html lang="en">
@@ -60,13 +65,13 @@ def render_report(facts: ReportFacts) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>{escape(facts.title)} - Layerwise</title>
+<title>{escape(title)} - Layerwise</title>
 <link rel="icon" href="data:,">
 <style>
 {style}</style>
 </head>
 <body>
-{_header(facts, body)}
+<header>{header}</header>
 <main>
 {body}
 </main>
@@ -82,6 +87,6 @@ def _header(facts: ReportFacts, body: str) -> str:
         f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title in CONTENTS.items() if f'id="{anchor}"' in body
     )
     return (
-        f'<header><p class="kind">{escape(facts.title)}</p><h1>{markup.text(result)}</h1>'
-        f'{markup.tiles(key_figures(facts))}<nav aria-label="Contents">{links}</nav></header>'
+        f'<p class="kind">{escape(facts.title)}</p><h1>{markup.text(result)}</h1>'
+        f'{markup.tiles(key_figures(facts))}<nav aria-label="Contents">{links}</nav>'
     )

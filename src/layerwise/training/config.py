@@ -89,6 +89,26 @@ def _choice(config: object, name: str, known: Iterable[str]) -> None:
         raise UsageError(f"{flag(name)} must be one of {', '.join(names)}, received {value!r}.{hint}")
 
 
+STARTS: dict[str, str] = {
+    "no": "random weights",
+    "frozen": "published weights of which only the last layer, a new one, learns",
+    "fine-tune": "published weights that all go on learning, below a new last layer",
+}
+
+
+@dataclass(frozen=True)
+class StartConfig:
+    """What the weights are before the first step. Raises UsageError, naming the flag, for another word."""
+
+    pretrained: str = field(
+        default="no",
+        metadata=_help("start a picture task from weights learned on ImageNet: no, frozen (a new last layer) or fine-tune"),
+    )
+
+    def __post_init__(self) -> None:
+        _choice(self, "pretrained", STARTS)
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """How the weights are found. Raises UsageError, naming the flag, for a value that cannot work."""
