@@ -14,6 +14,8 @@ from layerwise.neuron.solvers import dual, solve
 from layerwise.neuron.solvers.interior import Box, solve_box
 from layerwise.neuron.solvers.passes import Passes
 from layerwise.neuron.solvers.problem import Problem
+from layerwise.neuron.solvers.smooth import Objective, newton
+from layerwise.neuron.solvers.truncated import newton_move
 
 SEEDS = st.integers(0, 10_000)
 SETTINGS = settings(deadline=None, max_examples=15)
@@ -339,3 +341,32 @@ def test_sparse_least_squares_by_coarse_factors_is_that_of_the_singular_values(l
     )[0]
     errors = roots * (design @ best - targets)
     assert found.objective == pytest.approx((errors**2).sum() + l2 * (best[:300] ** 2).sum(), rel=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared-hinge", "huber"])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_smooth_losses_on_sparse_columns_of_unequal_scale_reach_the_optimum_of_the_same_numbers(loss, intercept):
+    random = np.random.default_rng(1)
+    inputs = sp.random(500, 350, 0.05, "csr", random_state=random, data_rvs=lambda n: random.integers(1, 4, n) * 1.0)
+    inputs = sp.csr_matrix(inputs @ sp.diags(10 ** random.uniform(-1, 2, 350)))
+    values = inputs.sign() @ random.normal(size=350) + random.normal(size=500)
+    targets = values if loss == "huber" else np.where(values > 0, 1.0, -1.0)
+    given = {"l2": 1e-3, "intercept": intercept, "tolerance": 1e-9, "weights": random.integers(0, 3, 500) * 1.0}
+    found = solve(Problem(inputs, targets, loss, **given))
+    oracle = newton(Objective(Problem(inputs.toarray(), targets, loss, **given), 1e-12), sample=500)
+    assert found.solver == "L-BFGS, Newton by conjugate gradients"
+    assert found.converged
+    assert found.objective == pytest.approx(oracle.point.value, rel=1e-7)
+    is_no_better_nearby(Problem(inputs, targets, loss, **given), found, 1e-7)
+
+
+def test_a_newton_move_solves_the_system_of_the_second_derivatives():
+    inputs, labels = data(7, rows=80, columns=30, kind="signs")
+    problem = Problem(sp.csr_matrix(inputs), labels, "logistic", l2=1e-3)
+    goal = Objective(problem)
+    point = goal.evaluate(np.random.default_rng(0).normal(size=31) / 10)
+    hessian = goal.passes.hessian(10_000)
+    move = newton_move(goal, point.gradient)
+    exact = -np.linalg.solve(hessian, point.gradient)
+    off = move - exact
+    assert off @ hessian @ off <= 0.02 * (exact @ hessian @ exact)

@@ -1,9 +1,10 @@
 """The linear SVM with L2 on sparse inputs, by its dual: w = sum alpha y x with 0 <= alpha <= share / (2 l2).
 
 A few passes of coordinate descent (Hsieh et al. 2008) tell most samples apart: those without a say (alpha = 0) and
-those on the wrong side of their margin (alpha at its bound). On data whose rows differ a thousandfold in length it then
-crawls. So the samples that are not at rest, the working set, become a quadratic programme with a matrix (m, m) that an
-interior point method solves whatever the scales; samples that rest wrongly for its solution join, and it is solved again.
+those on the wrong side of their margin (alpha at its bound). On data whose rows differ a thousandfold in length it
+then crawls. So the samples that are not at rest, the working set, become a quadratic programme with a matrix (m, m)
+that an interior point method solves whatever the scales; samples that rest wrongly for its solution join, and it is
+solved again.
 
 A working set that is too large is left to coordinate descent. The bias, which bears no penalty, couples all samples
 there; it is held near its last value by a square that moves along with it (proximal point method), so that in the end
@@ -179,7 +180,8 @@ class _Dual:
 
     def _wrong(self) -> NDArray[np.bool_]:
         """Return which samples rest at the bound that their margin speaks against, (n,)."""
-        return np.where(self.margins < 1, self.alpha == 0, self.alpha == self.bounds) & (self.bounds > 0)
+        wrong: NDArray[np.bool_] = np.where(self.margins < 1, self.alpha == 0, self.alpha == self.bounds)
+        return wrong & (self.bounds > 0)
 
     def _counterweights(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the samples at their bounds, should those chosen not be able to balance them; else none."""

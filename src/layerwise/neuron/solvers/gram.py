@@ -81,8 +81,7 @@ def coarse_gram(problem: Problem, scale: NDArray[np.float64]) -> NDArray[np.floa
     threads = min(cores(), 4)
     cuts = [0, *np.searchsorted(work, work[-1] * np.arange(1, threads) / threads).tolist(), problem.columns]
     with ThreadPoolExecutor(threads) as pool:
-        pieces = zip(cuts[:-1], cuts[1:], strict=True)
-        list(pool.map(lambda piece: _add_products(data, x.indices, x.indptr, shares, *piece, gram), pieces))
+        list(pool.map(lambda a, b: _add_products(data, x.indices, x.indptr, shares, a, b, gram), cuts, cuts[1:]))
     if problem.intercept:
         means = (problem.means * scale).astype(np.float32)
         gram -= np.outer(means, means)

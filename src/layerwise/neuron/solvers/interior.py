@@ -41,8 +41,9 @@ def solve_box(box: Box, tolerance: float) -> tuple[Vector, float, int]:
     least = 0.1 * float(np.abs(slope).mean())
     u = np.maximum(slope, 0) + least
     v = u - slope
-    step = 0
-    for step in range(MOST_STEPS):
+    steps = 0
+    while steps < MOST_STEPS:
+        steps += 1
         s = c - a
         pull = box.products @ a
         rest = pull + box.linear - u + v
@@ -63,7 +64,7 @@ def solve_box(box: Box, tolerance: float) -> tuple[Vector, float, int]:
         da, db, du, dv = directions.towards(aim - da * du, aim + da * dv)
         size = min(1.0, SHORT * min(_room(a, da), _room(s, -da), _room(u, du), _room(v, dv)))
         a, b, u, v = a + size * da, b + size * db, u + size * du, v + size * dv
-    return a, b, step
+    return a, b, steps
 
 
 class _Directions:
