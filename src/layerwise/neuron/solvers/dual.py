@@ -62,8 +62,9 @@ def epochs(
         while k < active:
             i = order[k]
             output = bias[0]
-            for m in range(starts[i], starts[i + 1]):
-                output += w[indices[m]] * data[m]
+            numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+            for m in range(len(places)):
+                output += w[places[m]] * numbers[m]
             slope = y[i] * output - 1.0
             wanted = slope
             if alpha[i] == 0.0:
@@ -84,8 +85,8 @@ def epochs(
                 change = (new - alpha[i]) * y[i]
                 alpha[i] = new
                 if change != 0.0:
-                    for m in range(starts[i], starts[i + 1]):
-                        w[indices[m]] += change * data[m]
+                    for m in range(len(places)):
+                        w[places[m]] += change * numbers[m]
                     bias[0] += kappa * change
             k += 1
         if active == 0:

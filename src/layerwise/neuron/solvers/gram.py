@@ -98,9 +98,10 @@ def _places(x: Any) -> NDArray[np.int64]:
 def _add_products(data: Any, indices: Any, starts: Any, shares: Any, first: int, last: int, gram: Any) -> None:
     """Add share * row row' to the rows of the lower triangle from first to before last; indices rise in each row."""
     for i in range(len(starts) - 1):
-        for a in range(starts[i], starts[i + 1]):
-            if first <= indices[a] < last:
-                scaled = shares[i] * data[a]
-                line = gram[indices[a]]
-                for b in range(starts[i], a + 1):
-                    line[indices[b]] += scaled * data[b]
+        numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+        for a in range(len(places)):
+            if first <= places[a] < last:
+                scaled = shares[i] * numbers[a]
+                line = gram[places[a]]
+                for b in range(a + 1):
+                    line[places[b]] += scaled * numbers[b]
