@@ -10,9 +10,12 @@ from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegressio
 from sklearn.svm import SVC
 
 from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.solvers import solve
+from layerwise.neuron.solvers import dual, solve
+from layerwise.neuron.solvers.interior import Box, solve_box
 from layerwise.neuron.solvers.passes import Passes
 from layerwise.neuron.solvers.problem import Problem
+from layerwise.neuron.solvers.smooth import Objective, newton
+from layerwise.neuron.solvers.truncated import newton_move
 
 SEEDS = st.integers(0, 10_000)
 SETTINGS = settings(deadline=None, max_examples=15)
@@ -267,7 +270,103 @@ def test_the_sparse_svm_by_its_dual_is_that_of_the_corner_that_is_rounded(interc
     sparse = solve(
         Problem(sp.csr_matrix(inputs), labels, "hinge", l2=0.003, intercept=intercept, tolerance=1e-6, limit=20_000)
     )
-    assert sparse.solver == "dual coordinate descent"
+    assert sparse.solver == "dual coordinate descent, interior point"
     assert sparse.converged
     assert sparse.objective == pytest.approx(dense.objective, rel=1e-5)
     assert sparse.weights == pytest.approx(dense.weights, abs=5e-3)
+
+
+@given(seed=SEEDS, size=st.integers(2, 25), equation=st.booleans(), rank=st.integers(1, 30))
+@SETTINGS
+def test_a_quadratic_programme_in_a_box_fulfils_the_conditions_of_its_optimum(seed, size, equation, rank):
+    random = np.random.default_rng(seed)
+    factors = random.normal(size=(size, rank)) * 10 ** random.uniform(-2, 2, (size, 1))
+    products, linear, upper = factors @ factors.T, -random.random(size), random.uniform(0.1, 2, size)
+    signs = np.where(np.arange(size) % 2, 1.0, -1.0)
+    inside = random.uniform(0.2, 0.8, size) * upper
+    box = Box(products, linear, upper, signs if equation else None, float(signs @ inside))
+    found, multiplier, _ = solve_box(box, 1e-10)
+    assert (found >= 0).all()
+    assert (found <= upper).all()
+    if equation:
+        assert signs @ found == pytest.approx(box.total, abs=1e-8)
+    slope = products @ found + linear + multiplier * signs * equation
+    worth = abs(0.5 * found @ products @ found + linear @ found)
+    assert (np.maximum(slope, 0) * found).sum() <= 1e-7 * (1 + worth)
+    assert (np.maximum(-slope, 0) * (upper - found)).sum() <= 1e-7 * (1 + worth)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+def test_a_sparse_svm_reaches_its_optimum_where_rows_differ_a_thousandfold_in_length(intercept, noise):
+    random = np.random.default_rng(3)
+    inputs = sp.random(400, 500, 0.05, "csr", random_state=random, data_rvs=lambda n: random.integers(1, 5, n) * 1.0)
+    inputs = sp.csr_matrix(sp.diags(10 ** random.uniform(0, 3, 400)) @ inputs)
+    labels = np.where(inputs.sign() @ random.normal(size=500) + noise * random.normal(size=400) > 0, 1.0, -1.0)
+    problem = Problem(inputs, labels, "hinge", l2=1e-4, intercept=intercept, tolerance=1e-8)
+    found = solve(problem)
+    assert found.converged
+    assert found.iterations < 200
+    is_no_better_nearby(problem, found, 1e-7)
+    assert found.distance <= 1e-8
+
+
+def test_a_working_set_that_is_too_large_is_left_to_coordinate_descent(monkeypatch):
+    inputs, labels = data(4, rows=120, columns=40, kind="signs")
+    problem = Problem(sp.csr_matrix(inputs), labels, "hinge", l2=0.05, tolerance=1e-5, limit=5000)
+    within = dual.solve_dual(problem)
+    monkeypatch.setattr(dual, "MOST_SAMPLES", 3)
+    without = dual.solve_dual(problem)
+    assert (within.solver, without.solver) == ("dual coordinate descent, interior point", "dual coordinate descent")
+    assert without.objective == pytest.approx(within.objective, rel=1e-4)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.01])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_sparse_least_squares_by_coarse_factors_is_that_of_the_singular_values(l2, intercept):
+    random = np.random.default_rng(0)
+    inputs = sp.random(700, 300, 0.05, "csr", random_state=random, data_rvs=lambda n: random.integers(1, 4, n) * 1.0)
+    inputs = sp.csr_matrix(inputs @ sp.diags(10 ** random.uniform(0, 3, 300)))
+    targets = random.normal(size=(700, 2))
+    weights = random.integers(1, 4, 700).astype(float)
+    given = {"l2": l2, "intercept": intercept, "weights": weights, "tolerance": 1e-9}
+    found = solve(Problem(inputs, targets, "squared", **given))
+    assert found.solver == "conjugate gradients by coarse Cholesky factors"
+    assert found.iterations < 30
+    roots = np.sqrt(weights / weights.sum())[:, None]
+    design = np.column_stack([inputs.toarray(), np.ones((700, int(intercept)))])
+    lifts = np.eye(design.shape[1])[:300] * np.sqrt(l2)
+    best = np.linalg.lstsq(
+        np.vstack([roots * design, lifts]), np.vstack([roots * targets, np.zeros((300, 2))]), rcond=None
+    )[0]
+    errors = roots * (design @ best - targets)
+    assert found.objective == pytest.approx((errors**2).sum() + l2 * (best[:300] ** 2).sum(), rel=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared-hinge", "huber"])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_smooth_losses_on_sparse_columns_of_unequal_scale_reach_the_optimum_of_the_same_numbers(loss, intercept):
+    random = np.random.default_rng(1)
+    inputs = sp.random(500, 350, 0.05, "csr", random_state=random, data_rvs=lambda n: random.integers(1, 4, n) * 1.0)
+    inputs = sp.csr_matrix(inputs @ sp.diags(10 ** random.uniform(-1, 2, 350)))
+    values = inputs.sign() @ random.normal(size=350) + random.normal(size=500)
+    targets = values if loss == "huber" else np.where(values > 0, 1.0, -1.0)
+    given = {"l2": 1e-3, "intercept": intercept, "tolerance": 1e-9, "weights": random.integers(0, 3, 500) * 1.0}
+    found = solve(Problem(inputs, targets, loss, **given))
+    oracle = newton(Objective(Problem(inputs.toarray(), targets, loss, **given), 1e-12), sample=500)
+    assert found.solver == "L-BFGS, Newton by conjugate gradients"
+    assert found.converged
+    assert found.objective == pytest.approx(oracle.point.value, rel=1e-7)
+    is_no_better_nearby(Problem(inputs, targets, loss, **given), found, 1e-7)
+
+
+def test_a_newton_move_solves_the_system_of_the_second_derivatives():
+    inputs, labels = data(7, rows=80, columns=30, kind="signs")
+    problem = Problem(sp.csr_matrix(inputs), labels, "logistic", l2=1e-3)
+    goal = Objective(problem)
+    point = goal.evaluate(np.random.default_rng(0).normal(size=31) / 10)
+    hessian = goal.passes.hessian(10_000)
+    move = newton_move(goal, point.gradient)
+    exact = -np.linalg.solve(hessian, point.gradient)
+    off = move - exact
+    assert off @ hessian @ off <= 0.02 * (exact @ hessian @ exact)

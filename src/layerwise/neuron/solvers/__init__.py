@@ -4,8 +4,9 @@
 |---|---|---|
 | squared | squared.py: singular values, Gram matrix or conjugate gradients | lasso.py: coordinate descent |
 | logistic, squared hinge, Huber | smooth.py: Newton or L-BFGS | proximal.py: a lasso at each step |
+| the same with L2, sparse and wide | truncated.py: Newton by conjugate gradients | proximal.py |
 | hinge, absolute | cornered.py: Newton on a corner that is rounded less and less | proximal.py |
-| hinge with L2, sparse and wide | dual.py: coordinate descent on the dual | proximal.py |
+| hinge with L2, sparse and wide | dual.py: coordinate descent on the dual, then interior.py | proximal.py |
 | cross-entropy | softmax.py: L-BFGS | softmax.py: accelerated proximal gradient |
 | perceptron | perceptron.py: its own rule | |
 """
@@ -25,6 +26,7 @@ from layerwise.neuron.solvers.proximal import solve_proximal
 from layerwise.neuron.solvers.smooth import solve_smooth
 from layerwise.neuron.solvers.softmax import solve_softmax
 from layerwise.neuron.solvers.squared import solve_squared
+from layerwise.neuron.solvers.truncated import solve_truncated
 
 SPARSE_COLUMNS = 300  # from so many on a matrix of second derivatives costs more than sparse passes
 SOLVABLE = ("squared", "absolute", "huber", "hinge", "squared-hinge", "logistic", "cross-entropy", "perceptron")
@@ -49,8 +51,8 @@ def solve(problem: Problem, classes: int = 0, seed: int = 0) -> Solution:
         return solve_lasso(problem)
     if problem.l1:
         return solve_proximal(problem)
-    if problem.loss == "hinge" and problem.sparse and problem.l2 and problem.columns > SPARSE_COLUMNS:
-        return solve_dual(problem)
+    if problem.sparse and problem.l2 and problem.columns > SPARSE_COLUMNS and problem.loss != "absolute":
+        return solve_dual(problem) if problem.loss == "hinge" else solve_truncated(problem)
     return solve_cornered(problem) if problem.loss in ("hinge", "absolute") else solve_smooth(problem)
 
 

@@ -1,8 +1,13 @@
-"""The linear SVM with L2 on sparse inputs: coordinate descent on the dual (Hsieh et al. 2008).
+"""The linear SVM with L2 on sparse inputs, by its dual: w = sum alpha y x with 0 <= alpha <= share / (2 l2).
 
-Each sample has a weight between 0 and share / (2 l2) in w = sum alpha y x, and is moved to the best place for it alone.
-Samples that rest at a bound are passed over until the others rest, too. The bias bears no penalty, which couples all
-samples; it is held near its last value by a square that moves along with it (proximal point method), so that in the end
+A few passes of coordinate descent (Hsieh et al. 2008) tell most samples apart: those without a say (alpha = 0) and
+those on the wrong side of their margin (alpha at its bound). On data whose rows differ a thousandfold in length it
+then crawls. So the samples that are not at rest, the working set, become a quadratic programme with a matrix (m, m)
+that an interior point method solves whatever the scales; samples that rest wrongly for its solution join, and it is
+solved again.
+
+A working set that is too large is left to coordinate descent. The bias, which bears no penalty, couples all samples
+there; it is held near its last value by a square that moves along with it (proximal point method), so that in the end
 nothing is held. The gap between both objectives says when to stop.
 """
 
@@ -11,12 +16,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerwise.neuron.solvers.compiled import compiled
+from layerwise.neuron.solvers.interior import Box, solve_box
 from layerwise.neuron.solvers.passes import Passes
 from layerwise.neuron.solvers.problem import Problem, Solution
 
+Vector = NDArray[np.float64]
+
 EPOCHS_TOGETHER = 5  # before the gap is looked at
+EPOCHS_FIRST = 40  # before the working set is taken
+MOST_SAMPLES = 3000  # in a working set
 
 
 @compiled
@@ -51,8 +62,9 @@ def epochs(
         while k < active:
             i = order[k]
             output = bias[0]
-            for m in range(starts[i], starts[i + 1]):
-                output += w[indices[m]] * data[m]
+            numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+            for m in range(len(places)):
+                output += w[places[m]] * numbers[m]
             slope = y[i] * output - 1.0
             wanted = slope
             if alpha[i] == 0.0:
@@ -73,8 +85,8 @@ def epochs(
                 change = (new - alpha[i]) * y[i]
                 alpha[i] = new
                 if change != 0.0:
-                    for m in range(starts[i], starts[i + 1]):
-                        w[indices[m]] += change * data[m]
+                    for m in range(len(places)):
+                        w[places[m]] += change * numbers[m]
                     bias[0] += kappa * change
             k += 1
         if active == 0:
@@ -87,32 +99,112 @@ def epochs(
 
 def solve_dual(problem: Problem) -> Solution:
     """Minimise sum share hinge(z, y) + l2 sum w^2 for one output; l2 must not be 0."""
-    x, l2 = problem.inputs, problem.l2
-    passes = Passes(problem)
-    y, shares = passes.targets, problem.shares
-    bounds = shares / (2 * l2)
-    squares = np.asarray(x.multiply(x).sum(1), np.float64).ravel()
-    kappa = float(squares.mean()) if problem.intercept else 0.0
-    alpha, w, bias = np.zeros(problem.rows), np.zeros(problem.columns), np.zeros(1)
-    best, best_w, best_bias, gap, done, state = np.inf, w.copy(), 0.0, np.inf, 0, 88172645
-    while done < problem.limit:
-        state = epochs(
-            x.data, x.indices, x.indptr, y, squares + kappa, bounds, alpha, w, bias, kappa, EPOCHS_TOGETHER, state
-        )
-        done += EPOCHS_TOGETHER
-        level = float(bias[0] + w @ passes.means) if problem.intercept else 0.0
-        z = passes.outputs(w, level)
-        price = l2 * float(w @ w)
-        value = float(shares @ np.maximum(1 - y * z, 0)) + price
-        balance = float(alpha @ y) if problem.intercept else 0.0
-        dual = 2 * l2 * float(alpha.sum()) - price
-        gap = value - dual + 2 * l2 * abs(balance) * max(1.0, abs(float(bias[0])))
-        if value < best:
-            best, best_w, best_bias = value, w.copy(), float(bias[0])
-        if gap <= problem.tolerance * value:
+    dual = _Dual(problem)
+    name = "dual coordinate descent"
+    while dual.steps < problem.limit and not dual.rests:
+        dual.descend(EPOCHS_TOGETHER)
+        if dual.steps % EPOCHS_FIRST == 0 and not dual.rests and dual.settle():
+            name += ", interior point"
             break
-        bias[0] += kappa * balance  # the square now holds the bias at where it has come to
     return Solution(
-        best_w[None], np.array([best_bias]), "dual coordinate descent", done, best,
-        max(gap, 0.0) / best if best > 0 else 0.0, "duality gap", bool(gap <= problem.tolerance * best),
+        dual.best_w[None], np.array([dual.best_bias]), name, dual.steps, dual.best,
+        max(dual.gap, 0.0) / dual.best if dual.best > 0 else 0.0, "duality gap", dual.rests,
     )  # fmt: skip
+
+
+class _Dual:
+    """The multipliers alpha (n,) on their way, with the best weights that were met."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.passes = problem, Passes(problem)
+        x = problem.inputs
+        self.bounds = problem.shares / (2 * problem.l2)
+        self.squares = np.asarray(x.multiply(x).sum(1), np.float64).ravel()
+        self.kappa = float(self.squares.mean()) if problem.intercept else 0.0
+        self.alpha, self.w = np.zeros(problem.rows), np.zeros(problem.columns)
+        self.bias = np.zeros(1)
+        self.best, self.best_w, self.best_bias = np.inf, self.w.copy(), 0.0
+        self.gap, self.steps, self.state = np.inf, 0, 88172645
+        self.margins: Vector = np.zeros(problem.rows)
+
+    @property
+    def rests(self) -> bool:
+        return bool(self.steps and self.gap <= self.problem.tolerance * self.best)
+
+    def descend(self, count: int) -> None:
+        """Take so many passes of coordinate descent."""
+        x, y = self.problem.inputs, self.passes.targets
+        self.state = epochs(
+            x.data, x.indices, x.indptr, y, self.squares + self.kappa, self.bounds, self.alpha, self.w, self.bias,
+            self.kappa, count, self.state,
+        )  # fmt: skip
+        self.steps += count
+        self._compare()
+        if self.problem.intercept:  # the square now holds the bias at where it has come to
+            self.bias[0] += self.kappa * float(self.alpha @ y)
+
+    def settle(self) -> bool:
+        """Solve the working set and let join what rests wrongly, until nothing does; False where it is too large."""
+        problem, y = self.problem, self.passes.targets
+        self._margins()
+        chosen = (self.alpha > 0) & (self.alpha < self.bounds) | self._wrong()
+        accuracy = 0.3 * problem.tolerance
+        while self.steps < problem.limit:
+            if problem.intercept:
+                chosen |= self._counterweights(chosen)
+            if not 0 < chosen.sum() <= MOST_SAMPLES:
+                return False
+            members = np.flatnonzero(chosen)
+            rows = problem.inputs[members].astype(np.float64)
+            signed = rows.multiply(y[members, None]).tocsr()
+            self.alpha[members] = 0
+            rest = self._weights()
+            box = Box((signed @ signed.T).toarray(), signed @ rest - 1, self.bounds[members])
+            if problem.intercept:
+                box.signs, box.total = y[members], -float(self.alpha @ y)
+            self.alpha[members], self.bias[0], steps = solve_box(box, accuracy)
+            self.w = rest + signed.T @ self.alpha[members]
+            self.steps += steps
+            self._compare()
+            wrong = self._wrong() & ~chosen
+            if self.rests:
+                return True
+            if not wrong.any():
+                if accuracy < 1e-3 * problem.tolerance:
+                    return True
+                accuracy /= 10
+            chosen |= wrong
+        return True
+
+    def _weights(self) -> Vector:
+        return np.asarray(self.problem.inputs.T @ (self.alpha * self.passes.targets), np.float64)
+
+    def _wrong(self) -> NDArray[np.bool_]:
+        """Return which samples rest at the bound that their margin speaks against, (n,)."""
+        wrong: NDArray[np.bool_] = np.where(self.margins < 1, self.alpha == 0, self.alpha == self.bounds)
+        return wrong & (self.bounds > 0)
+
+    def _counterweights(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the samples at their bounds, should those chosen not be able to balance them; else none."""
+        y = self.passes.targets
+        fixed = -float(self.alpha[~chosen] @ y[~chosen])
+        up, down = self.bounds[chosen & (y > 0)].sum(), self.bounds[chosen & (y < 0)].sum()
+        held: NDArray[np.bool_] = (self.alpha == self.bounds) & (self.bounds > 0)
+        return held if not -down < fixed < up else np.zeros_like(held)
+
+    def _margins(self) -> None:
+        """Bring the margins (n,) up to date."""
+        level = float(self.bias[0] + self.w @ self.passes.means) if self.problem.intercept else 0.0
+        self.margins = self.passes.targets * self.passes.outputs(self.w, level)
+
+    def _compare(self) -> None:
+        """Compute both objectives, keep the weights if they are the best so far, and the gap."""
+        problem, y, l2 = self.problem, self.passes.targets, self.problem.l2
+        self._margins()
+        price = l2 * float(self.w @ self.w)
+        value = float(problem.shares @ np.maximum(1 - self.margins, 0)) + price
+        balance = float(self.alpha @ y) if problem.intercept else 0.0
+        dual = 2 * l2 * float(self.alpha.sum()) - price
+        self.gap = value - dual + 2 * l2 * abs(balance) * max(1.0, abs(float(self.bias[0])))
+        if value < self.best:
+            self.best, self.best_w, self.best_bias = value, self.w.copy(), float(self.bias[0])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from layerwise.neuron.solvers.compiled import compiled
+from layerwise.neuron.solvers.passes import cores
 from layerwise.neuron.solvers.problem import Problem
 
 BLOCK_BYTES = 2**20  # rows that stay in the cache while they are centred and multiplied
@@ -63,3 +67,41 @@ def make_gram(problem: Problem) -> Gram:
         gram /= problem.rows
         products /= problem.rows
     return Gram(gram, products, squares, means, target_means)
+
+
+def coarse_gram(problem: Problem, scale: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return D C' S C D (d, d) of sparse inputs in float32, D = diag(scale); only its lower triangle is filled."""
+    x = problem.inputs
+    if not x.has_sorted_indices:
+        x = x.sorted_indices()
+    data = x.data * scale[x.indices].astype(np.float32)
+    gram = np.zeros((problem.columns, problem.columns), np.float32)
+    shares = problem.shares.astype(np.float32)
+    work = np.cumsum(np.bincount(x.indices, _places(x), minlength=problem.columns))
+    threads = min(cores(), 4)
+    cuts = [0, *np.searchsorted(work, work[-1] * np.arange(1, threads) / threads).tolist(), problem.columns]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda a, b: _add_products(data, x.indices, x.indptr, shares, a, b, gram), cuts, cuts[1:]))
+    if problem.intercept:
+        means = (problem.means * scale).astype(np.float32)
+        gram -= np.outer(means, means)
+    return gram
+
+
+def _places(x: Any) -> NDArray[np.int64]:
+    """Return for each number how many stand in its row up to it, (numbers,)."""
+    places: NDArray[np.int64] = np.arange(1, len(x.indices) + 1) - np.repeat(x.indptr[:-1], np.diff(x.indptr))
+    return places
+
+
+@compiled
+def _add_products(data: Any, indices: Any, starts: Any, shares: Any, first: int, last: int, gram: Any) -> None:
+    """Add share * row row' to the rows of the lower triangle from first to before last; indices rise in each row."""
+    for i in range(len(starts) - 1):
+        numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+        for a in range(len(places)):
+            if first <= places[a] < last:
+                scaled = shares[i] * numbers[a]
+                line = gram[places[a]]
+                for b in range(a + 1):
+                    line[places[b]] += scaled * numbers[b]

@@ -56,10 +56,9 @@ def _solve_working_set(problem: Problem) -> Solution:
     centred = targets - level
     square = float(shares @ centred**2)
     weights = _first_guess(problem)
-    value = passes.evaluate(weights, level)[0]
-    residual = targets - passes.z
     chosen = WorkingSet(passes, np.flatnonzero(weights))
-    rounds, strictness, least = 0, 0.2, np.inf
+    residual = centred - chosen.outputs(weights[chosen.index])
+    value, rounds, strictness, least = np.inf, 0, 0.2, np.inf
     while True:
         rounds += 1
         if problem.intercept:
@@ -80,7 +79,7 @@ def _solve_working_set(problem: Problem) -> Solution:
         wanted = strictness * problem.tolerance * value / square
         lasso_by_gram(chosen.gram, products, square, small, pulls, problem.l1 / 2, l2, wanted)
         weights[chosen.index] = small
-        residual = centred - small.astype(chosen.block.dtype) @ chosen.block
+        residual = centred - chosen.outputs(small)
     biases = np.array([level - float(weights @ passes.means)])
     return Solution(
         weights[None], biases, "coordinate descent on a working set", rounds, value, gap / value if value else 0.0,
@@ -99,52 +98,54 @@ def _first_guess(problem: Problem) -> Vector:
     weights = None if problem.weights is None else problem.weights[part]
     targets = problem.targets[part]
     noise = float(np.std(targets)) / len(targets) ** 0.5  # what a slope is off by for having fewer rows
-    guess = replace(problem, inputs=inputs, targets=targets, weights=weights, tolerance=1e-2, l1=problem.l1 + 2 * noise)
+    guess = replace(problem, inputs=inputs, targets=targets, weights=weights, tolerance=1e-2, l1=problem.l1 + noise)
     found: Vector = _solve_working_set(guess).weights[0]
     return found
 
 
 class WorkingSet:
-    """The columns that may have weights: their places, themselves as rows (size, n), and their Gram matrix."""
+    """The columns that may have weights: their places, themselves in blocks (n, some) as they joined, their Gram."""
 
     def __init__(self, passes: Passes, index: NDArray[np.intp]) -> None:
         self.passes = passes
         self.index = np.zeros(0, np.intp)
         self.gram: Vector = np.zeros((0, 0))
-        self._room = np.empty((0, passes.problem.rows), passes.inputs.dtype)
+        self.blocks: list[NDArray[np.floating[Any]]] = []
         self._add(index)
 
-    @property
-    def block(self) -> NDArray[np.floating[Any]]:
-        return self._room[: len(self.index)]
+    def outputs(self, weights: Vector) -> Vector:
+        """Return the columns times their weights (size,), summed: (n,)."""
+        total, first = np.zeros(self.passes.problem.rows), 0
+        for block in self.blocks:
+            last = first + block.shape[1]
+            total += block @ weights[first:last].astype(block.dtype)
+            first = last
+        return total
 
     def grow(self, pull: Vector, threshold: float, active: int) -> bool:
         """Let the columns join that pull harder than the threshold, the hardest first; return whether any did."""
         outside = np.abs(pull)
         outside[self.index] = 0
         wanting = np.flatnonzero(outside > threshold)
-        size = max(FIRST_SET if not len(self.index) else 20, active)
+        size = max(FIRST_SET if not len(self.index) else 20, active // 4)
         if len(wanting) > size:
             wanting = wanting[np.argpartition(-outside[wanting], size)[:size]]
         self._add(wanting)
         return bool(len(wanting))
 
     def _add(self, fresh: NDArray[np.intp]) -> None:
-        old, new = len(self.index), len(self.index) + len(fresh)
-        if new > len(self._room):
-            room = np.empty((max(new, 2 * old), self._room.shape[1]), self._room.dtype)
-            room[:old] = self._room[:old]
-            self._room = room
         if not len(fresh):
             return
-        self.passes.columns(fresh, self._room[old:new])
+        problem = self.passes.problem
+        joined = self.passes.columns(fresh)
         self.index = np.concatenate([self.index, fresh])
-        problem, joined = self.passes.problem, self._room[old:new]
+        self.blocks.append(joined)
+        scaled = joined if problem.even else joined * problem.shares.astype(joined.dtype)[:, None]
+        edge = np.concatenate([np.asarray(block.T @ scaled, np.float64) for block in self.blocks])
         if problem.even:
-            edge = np.asarray(self.block @ joined.T, np.float64) / problem.rows
-        else:
-            edge = np.asarray(self.block @ (joined * problem.shares.astype(joined.dtype)).T, np.float64)
-        grown = np.empty((new, new))
+            edge /= problem.rows
+        old = len(self.gram)
+        grown = np.empty((len(self.index), len(self.index)))
         grown[:old, :old] = self.gram
         grown[:, old:] = edge
         grown[old:, :old] = edge[:old].T

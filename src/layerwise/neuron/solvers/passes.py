@@ -3,6 +3,9 @@
 A solver that computes z = X w and then X' r reads the inputs twice; here each row is read once and used for both. The
 rows are cut into a fixed number of pieces that the threads take up; the pieces' sums are added in their order, so the
 result does not depend on the number of threads.
+
+The rows of sparse data are cut out before the loops over them, which compiles to half the time of counting from the
+first number of all.
 """
 
 from __future__ import annotations
@@ -84,23 +87,37 @@ def gather_products(inputs: Any, first: int, last: int, factors: Any, total: Any
 
 
 @compiled
-def gather(inputs: Any, first: int, last: int, index: Any, shift: Any, chosen: Any) -> None:
-    """Write the columns of `index`, less shift, as rows of chosen (len(index), n), from row first to before last."""
-    for start in range(first, last, TOGETHER):
-        end = min(start + TOGETHER, last)
-        for k in range(len(index)):
-            for i in range(start, end):
-                chosen[k, i] = inputs[i, index[k]] - shift[k]
+def gather_products_sparse(
+    data: Any, indices: Any, starts: Any, first: int, last: int, factors: Any, total: Any
+) -> None:
+    """Do what gather_products does for rows in CSR form."""
+    for i in range(first, last):
+        factor, numbers, places = factors[i], data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+        for k in range(len(places)):
+            total[places[k]] += factor * numbers[k]
 
 
 @compiled
-def gather_sparse(data: Any, indices: Any, starts: Any, first: int, last: int, slots: Any, chosen: Any) -> None:
-    """Add the numbers of the columns with a slot (d,), -1 for none, to chosen (slots, n)."""
+def gather(inputs: Any, first: int, last: int, index: Any, shift: Any, chosen: Any) -> None:
+    """Write the columns of `index`, less shift, to chosen (n, len(index)), from row first to before last."""
     for i in range(first, last):
-        for k in range(starts[i], starts[i + 1]):
-            slot = slots[indices[k]]
+        for k in range(len(index)):
+            chosen[i, k] = inputs[i, index[k]] - shift[k]
+
+
+@compiled
+def gather_sparse(
+    data: Any, indices: Any, starts: Any, first: int, last: int, slots: Any, shift: Any, chosen: Any
+) -> None:
+    """Write the columns with a slot (d,), -1 for none, less shift (slots,), to chosen (n, slots)."""
+    for i in range(first, last):
+        for slot in range(len(shift)):
+            chosen[i, slot] = -shift[slot]
+        numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+        for k in range(len(places)):
+            slot = slots[places[k]]
             if slot >= 0:
-                chosen[slot, i] += data[k]
+                chosen[i, slot] += numbers[k]
 
 
 @compiled
@@ -155,8 +172,9 @@ def dots_sparse(data: Any, indices: Any, starts: Any, first: int, last: int, w: 
     """Write z = inputs . w + bias for rows in CSR form."""
     for i in range(first, last):
         output = bias
-        for k in range(starts[i], starts[i + 1]):
-            output += data[k] * w[indices[k]]
+        numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+        for k in range(len(places)):
+            output += numbers[k] * w[places[k]]
         z[i] = output
 
 
@@ -188,8 +206,9 @@ def pass_sparse(
         for i in range(first, last):
             factor = factors[i - first]
             if factor != 0:
-                for k in range(starts[i], starts[i + 1]):
-                    gradient[indices[k]] += factor * data[k]
+                numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
+                for k in range(len(places)):
+                    gradient[places[k]] += factor * numbers[k]
     return loss, slope
 
 
@@ -307,28 +326,29 @@ class Passes:
         return full
 
     def products(self, factors: Vector) -> Vector:
-        """Return (X - means)' factors (d,), the factors (n,) summing to zero where there is a bias."""
-        x, columns = self.inputs, self.problem.columns
-        if self.problem.sparse:
-            found: Vector = np.asarray(x.T @ factors.astype(x.dtype), np.float64) - self.means * factors.sum()
-            return found
+        """Return (X - means)' factors (d,) for factors (n,)."""
+        x = self.inputs
 
         def piece(first: int, last: int) -> Vector:
-            total = np.zeros(columns)
-            gather_products(x, first, last, factors, total)
+            total = np.zeros(self.problem.columns)
+            if self.problem.sparse:
+                gather_products_sparse(x.data, x.indices, x.indptr, first, last, factors, total)
+            else:
+                gather_products(x, first, last, factors, total)
             return total
 
         total: Vector = np.sum(self._each(piece), axis=0) - self.means * factors.sum()
         return total
 
-    def columns(self, index: NDArray[np.intp], chosen: NDArray[Any]) -> None:
-        """Write the columns of `index` less their means to chosen (len(index), n)."""
+    def columns(self, index: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the columns of `index` less their means, (n, len(index))."""
         x = self.inputs
+        chosen = np.empty((self.problem.rows, len(index)), x.dtype)
         shift = self.means[index].astype(x.dtype)
         if self.problem.sparse:
-            chosen[:] = -shift[:, None]
             slots = np.full(self.problem.columns, -1)
             slots[index] = np.arange(len(index))
-            self._each(lambda a, b: gather_sparse(x.data, x.indices, x.indptr, a, b, slots, chosen))
+            self._each(lambda a, b: gather_sparse(x.data, x.indices, x.indptr, a, b, slots, shift, chosen))
         else:
             self._each(lambda a, b: gather(x, a, b, index, shift, chosen))
+        return chosen

@@ -4,15 +4,21 @@ Tall data: the Gram matrix, one pass in the inputs' precision, and its Cholesky 
 pass, tells how far the rounding went and the factors take it back (iterative refinement). Otherwise conjugate gradients
 (Hestenes and Stiefel 1952), a pass an iteration. Small problems without penalty are solved by singular values, which
 gives the shortest weights where many are equally good.
+
+Sparse data have columns so unequal that conjugate gradients take hundreds of iterations. Where a matrix of the columns
+fits, it is multiplied and factorised in float32; that is too coarse for an answer, but as a change of measure it leaves
+conjugate gradients in float64 a few iterations.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
 
-from layerwise.neuron.solvers.gram import make_gram
+from layerwise.neuron.solvers.gram import coarse_gram, make_gram
 from layerwise.neuron.solvers.passes import Passes
 from layerwise.neuron.solvers.problem import Problem, Solution
 
@@ -21,6 +27,8 @@ Vector = NDArray[np.float64]
 SMALL = 2e7  # multiplications of the singular values that take no noticeable time
 WINDOW, SLOWEST = 10, 0.98  # iterations whose gains tell the ratio, and the ratio that is assumed at most
 GRAM_COLUMNS = 300  # up to so many columns the Gram matrix is quicker than conjugate gradients
+COARSE_COLUMNS = 6000  # of sparse data, up to which a matrix of them is factorised
+COARSE_LIFT = 1e-5  # added to its diagonal of ones, so that rounding leaves it positive
 
 
 def solve_squared(problem: Problem) -> Solution:
@@ -114,30 +122,64 @@ def _refine(
 def _solve_conjugate(problem: Problem) -> Solution:
     targets = np.asarray(problem.targets, np.float64).reshape(problem.rows, -1)
     levels = problem.shares @ targets if problem.intercept else np.zeros(targets.shape[1])
-    found = [_conjugate(problem, targets[:, k], float(levels[k])) for k in range(targets.shape[1])]
+    measure = _coarse_measure(problem) if _worth_factors(problem) else None
+    name = "conjugate gradients" if measure is None else "conjugate gradients by coarse Cholesky factors"
+    measure = measure or _diagonal_measure(problem)
+    found = [_conjugate(problem, targets[:, k], float(levels[k]), measure) for k in range(targets.shape[1])]
     weights = np.stack([each[0] for each in found])
     return Solution(
-        weights, levels - weights @ problem.means, "conjugate gradients", max(each[3] for each in found),
+        weights, levels - weights @ problem.means, name, max(each[3] for each in found),
         sum(each[1] for each in found), max(each[2] for each in found), "estimated gap",
         all(each[4] for each in found),
     )  # fmt: skip
 
 
-def _conjugate(problem: Problem, targets: Vector, level: float) -> tuple[Vector, float, float, int, bool]:
+def _worth_factors(problem: Problem) -> bool:
+    """Say whether sparse data are large enough for factors to pay, and narrow enough for them to fit."""
+    return problem.sparse and SMALL < problem.columns**3 <= COARSE_COLUMNS**3 and problem.columns <= problem.rows
+
+
+def _coarse_measure(problem: Problem) -> Callable[[Vector], Vector] | None:
+    """Return residual -> about the inverse curvature times it, or None where float32 finds no Cholesky factors."""
+    scale = _column_squares(problem) + problem.l2
+    empty = scale <= 1e-12 * scale.max(initial=0.0)
+    roots = np.where(empty, 0.0, 1 / np.sqrt(np.where(empty, 1.0, scale)))
+    matrix = coarse_gram(problem, roots)
+    matrix[np.diag_indices_from(matrix)] = 1 + COARSE_LIFT
+    try:
+        factors = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError:
+        return None
+
+    def measure(residual: Vector) -> Vector:
+        turned = cho_solve(factors, (residual * roots).astype(np.float32), check_finite=False)
+        return np.asarray(turned * roots, np.float64)
+
+    return measure
+
+
+def _diagonal_measure(problem: Problem) -> Callable[[Vector], Vector]:
+    """Return residual -> residual by each column's own curvature."""
+    scale = _column_squares(problem) + problem.l2
+    scale[scale <= 1e-12 * scale.max(initial=0.0)] = np.inf
+    return lambda residual: residual / scale
+
+
+def _conjugate(
+    problem: Problem, targets: Vector, level: float, measure: Callable[[Vector], Vector]
+) -> tuple[Vector, float, float, int, bool]:
     """Return weights, objective, its estimated distance to the minimum as a share of it, iterations, whether it rests.
 
-    Each column is scaled by its own curvature. What is still to be gained is judged from what the last iterations
-    gained, as if the gains went on to fall in that ratio.
+    measure: residual -> about the inverse curvature times it. What is still to be gained is judged from what the last
+    iterations gained, as if the gains went on to fall in that ratio.
     """
     passes = Passes(problem, targets)
     start = np.zeros(problem.columns) if problem.start is None else problem.start.astype(np.float64)
     value, gradient, _ = passes.evaluate(start, level)
     operator = Passes(problem, np.zeros(problem.rows))
-    scale = _column_squares(problem) + problem.l2
-    scale[scale <= 1e-12 * scale.max(initial=0.0)] = np.inf
     weights, residual = start, -gradient / 2
     first = value
-    direction = residual / scale
+    direction = measure(residual)
     reach = float(residual @ direction)
     gains: list[float] = []
     left = np.inf
@@ -147,12 +189,13 @@ def _conjugate(problem: Problem, targets: Vector, level: float) -> tuple[Vector,
         image = operator.evaluate(direction, 0.0)[1] / 2
         step = reach / float(direction @ image)
         weights = weights + step * direction
-        residual = residual - step * image
+        last, residual = residual, residual - step * image
         gains.append(step * reach)
         value = max(value - gains[-1], 0.0)
-        new = float(residual @ (residual / scale))
-        direction = residual / scale + (new / reach) * direction
-        reach = new
+        turned = measure(residual)
+        turn = max(float(turned @ (residual - last)), 0.0) / reach  # Polak and Ribiere: the measure is rounded
+        reach = float(residual @ turned)
+        direction = turned + turn * direction
         back = min(len(gains) - 1, WINDOW)
         ratio = min(SLOWEST, float((gains[-1] / gains[-1 - back]) ** (1 / back))) if back > 1 else SLOWEST
         left = gains[-1] * ratio / (1 - ratio)

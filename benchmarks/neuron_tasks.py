@@ -1,0 +1,162 @@
+"""The tasks of neuron.py and who takes part in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from layerwise.neuron.solvers import solve
+from layerwise.neuron.solvers.problem import Problem
+
+MODELS = ("least squares", "ridge", "lasso", "elastic net", "logistic", "linear svm")
+DATA = ("tall", "wide", "spam")
+OURS = "layerwise"
+
+
+@dataclass(frozen=True)
+class Task:
+    """inputs in row order (float32), y numbers or -1 and 1, and the penalty: mean loss + l1 |w| + l2 w^2."""
+
+    data: str
+    model: str
+    inputs: Any
+    y: np.ndarray
+    l1: float
+    l2: float
+
+    @property
+    def loss(self) -> str:
+        return {"logistic": "logistic", "linear svm": "hinge"}.get(self.model, "squared")
+
+    def objective(self, w: np.ndarray) -> float:
+        w = np.asarray(w, np.float64).ravel()
+        z = self.inputs @ w if sp.issparse(self.inputs) else self.inputs.astype(np.float64) @ w
+        y = self.y.astype(np.float64)
+        losses = {
+            "squared": lambda: (z - y) ** 2,
+            "logistic": lambda: np.logaddexp(0, -y * z),
+            "hinge": lambda: np.maximum(1 - y * z, 0),
+        }[self.loss]()
+        return float(losses.mean() + self.l1 * np.abs(w).sum() + self.l2 * w @ w)
+
+
+Fit = Callable[[float], np.ndarray]
+
+
+def make_task(data: str, model: str, shrink: int = 1) -> Task:
+    """Return the data of one row; the same every time."""
+    random = np.random.default_rng(0)
+    if data == "spam":
+        inputs, labels = spam()
+        inputs, labels = inputs[::shrink], labels[::shrink]
+        y = labels
+    else:
+        rows, columns = (100_000 // shrink, 50) if data == "tall" else (20_000 // shrink, 1000)
+        inputs = random.standard_normal((rows, columns), dtype=np.float32)
+        for column in range(1, columns):
+            inputs[:, column] = 0.5 * inputs[:, column - 1] + 0.75**0.5 * inputs[:, column]
+        truth = np.where(random.random(columns) < 0.2, random.standard_normal(columns), 0) / (0.2 * columns) ** 0.5
+        z = inputs @ truth
+        labels = np.where(random.random(rows) < 1 / (1 + np.exp(-3 * z)), 1.0, -1.0).astype(np.float32)
+        y = (z + 0.5 * random.standard_normal(rows)).astype(np.float32)
+    if model in ("logistic", "linear svm"):
+        return Task(data, model, inputs, labels, 0.0, 1e-4)
+    steepest = 2 * float(np.abs(inputs.T @ y).max()) / len(y)
+    l1 = {"lasso": 0.1, "elastic net": 0.05}.get(model, 0.0) * steepest
+    l2 = {"ridge": 1e-3, "elastic net": 0.05 * steepest}.get(model, 0.0)
+    return Task(data, model, inputs, y, l1, l2)
+
+
+def spam() -> tuple[Any, np.ndarray]:
+    """Return word counts (n, 4000) as the text preprocessing chooses the words, and -1 for ham, 1 for spam."""
+    from collections import Counter
+
+    from layerwise.data.sources.spam import spam as read
+    from layerwise.data.text import fit_text, tokenise
+
+    mails = read()
+    words = {word: place for place, word in enumerate(fit_text(mails.texts).vocabulary)}
+    counts = [Counter(words[token] for token in tokenise(text) if token in words) for text in mails.texts]
+    starts = np.cumsum([0, *(len(each) for each in counts)])
+    places = np.concatenate([sorted(each) for each in counts]).astype(np.int32)
+    numbers = np.concatenate([[each[place] for place in sorted(each)] for each in counts]).astype(np.float32)
+    inputs = sp.csr_matrix((numbers, places, starts.astype(np.int32)), shape=(len(counts), len(words)))
+    return inputs, np.where(np.array(mails.labels) == "spam", 1, -1).astype(np.float32)
+
+
+def contenders(task: Task) -> dict[str, Fit]:
+    """Return who takes part, as functions from a tolerance to weights, on data prepared for each."""
+    x, y, n = task.inputs, task.y, len(task.y)
+    by_columns = x.tocsc() if sp.issparse(x) else np.asfortranarray(x)
+    found: dict[str, Fit] = {
+        OURS: lambda tolerance: solve(
+            Problem(x, y, task.loss, task.l1, task.l2, intercept=False, tolerance=tolerance)
+        ).weights[0]
+    }
+    from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge, SGDClassifier
+    from sklearn.svm import LinearSVC
+
+    def fitted(make: Callable[[float], Any], inputs: Any = x) -> Fit:
+        return lambda tolerance: np.ravel(make(tolerance).fit(inputs, y).coef_)
+
+    plain = {"fit_intercept": False}
+    match task.model:
+        case "least squares":
+            found["LinearRegression"] = fitted(lambda tol: LinearRegression(**plain, tol=tol))
+            for solver in ("lsqr", "sparse_cg", "cholesky"):
+                found[f"Ridge {solver}"] = fitted(
+                    lambda tol, solver=solver: Ridge(1e-12, **plain, solver=solver, tol=tol, max_iter=10_000)
+                )
+        case "ridge":
+            for solver in ("lsqr", "sparse_cg", "cholesky"):
+                found[f"Ridge {solver}"] = fitted(
+                    lambda tol, solver=solver: Ridge(task.l2 * n, **plain, solver=solver, tol=tol, max_iter=10_000)
+                )
+        case "lasso" | "elastic net":
+            alpha = task.l1 / 2 + task.l2
+            share = task.l1 / 2 / alpha
+            if task.model == "lasso":
+                found["Lasso"] = fitted(lambda tol: Lasso(alpha, **plain, tol=tol, max_iter=10_000), by_columns)
+            else:
+                make_net = lambda tol: ElasticNet(alpha, l1_ratio=share, **plain, tol=tol, max_iter=10_000)  # noqa: E731
+                found["ElasticNet"] = fitted(make_net, by_columns)
+            if find_spec("celer"):
+                import celer
+
+                make_celer = lambda tol: celer.ElasticNet(alpha, l1_ratio=share, **plain, tol=tol)  # noqa: E731
+                if task.model == "lasso":
+                    make_celer = lambda tol: celer.Lasso(alpha, **plain, tol=tol)  # noqa: E731
+                found["celer"] = fitted(make_celer, by_columns)
+            if find_spec("skglm"):
+                import skglm
+
+                make_skglm = lambda tol: skglm.ElasticNet(alpha, l1_ratio=share, **plain, tol=tol)  # noqa: E731
+                if task.model == "lasso":
+                    make_skglm = lambda tol: skglm.Lasso(alpha, **plain, tol=tol)  # noqa: E731
+                found["skglm"] = fitted(make_skglm, by_columns)
+        case "logistic":
+            strength = 1 / (2 * task.l2 * n)
+            for solver in ("lbfgs", "newton-cg", "liblinear", "newton-cholesky"):
+                found[f"LogisticRegression {solver}"] = fitted(
+                    lambda tol, solver=solver: LogisticRegression(
+                        C=strength, **plain, solver=solver, tol=tol, max_iter=1000
+                    )
+                )
+        case "linear svm":
+            strength = 1 / (2 * task.l2 * n)
+            found["LinearSVC"] = fitted(
+                lambda tol: LinearSVC(C=strength, loss="hinge", dual=True, **plain, tol=tol, max_iter=100_000)
+            )
+            found["SGDClassifier"] = fitted(
+                lambda tol: SGDClassifier(alpha=2 * task.l2, **plain, tol=tol, max_iter=300, random_state=0)
+            )
+            if find_spec("skglm"):
+                import skglm
+
+                found["skglm"] = fitted(lambda tol: skglm.LinearSVC(C=strength, tol=tol, max_iter=100), x)
+    return found
