@@ -64,6 +64,14 @@ def class_numbers(labels: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArra
     return classes, numbers
 
 
+def numbers_of(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    """Return each sample's number of its class. Raises InputError for a label that is none of the classes."""
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise InputError(f"The label {unknown[0]!r} is not among the classes {classes} of the first call.")
+    return np.searchsorted(classes, labels)
+
+
 def weights_of(
     estimator: Any, inputs: Any, sample_weight: Any, labels: NDArray[Any] | None
 ) -> NDArray[np.float64] | None:
