@@ -18,7 +18,9 @@ ESTIMATORS = [
     Neuron(activation="softmax", loss="cross-entropy", penalty="l2"),
     Neuron(loss="huber", penalty="elastic"),
     Neuron(solver="descent", optimizer="adam", learning_rate=0.02, batch_size="full", fit_intercept=False),
-    Neuron(loss="squared-hinge", penalty="l2", solver="descent", optimizer="adam", learning_rate=0.05, batch_size="full"),
+    Neuron(
+        loss="squared-hinge", penalty="l2", solver="descent", optimizer="adam", learning_rate=0.05, batch_size="full"
+    ),
     Perceptron(),
     LinearRegression(),
     LinearSVM(),
