@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from layerwise.errors import DivergedError
+from layerwise.estimators.checks import whole_number
 from layerwise.estimators.errors import InputError
 from layerwise.estimators.walk import Walk
 from layerwise.neuron.cost import BENDS
@@ -57,7 +58,7 @@ def _network(neuron: Any, inputs: Any, count: int, start: tuple[Array, Array] | 
     parts = 1 if neuron.loss == "cross-entropy" else count
     plan = StackConfig(sizes=(inputs.shape[1], count), output=neuron.activation, loss=neuron.loss)
     path = DescentConfig(
-        batch_size=neuron.batch_size if neuron.batch_size == "full" else int(neuron.batch_size),
+        batch_size="full" if neuron.batch_size == "full" else whole_number(neuron, "batch_size", 1, " or 'full'"),
         optimizer=neuron.optimizer, learning_rate=neuron.learning_rate, penalty=neuron.penalty,
         strength=neuron.strength / parts if neuron.penalty != "none" else 0.0, mix=neuron.mix,
         seed=seed_of(neuron.random_state),

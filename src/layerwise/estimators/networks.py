@@ -9,15 +9,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from layerwise.estimators.checks import (
-    FLOATS,
     check_data,
+    check_inputs,
     class_numbers,
     numbers_of,
     warn_of_constant_columns,
     weights_of,
+    whole_number,
 )
 from layerwise.estimators.descent import seed_of
 from layerwise.estimators.errors import InputError, ParameterError
@@ -76,7 +77,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs X (n, d) and labels y (n,), or numbers y (n,) or (n, k)."""
         samples = self._begin(X, y, sample_weight)
-        if self.patience:
+        if whole_number(self, "patience", 0):
             for _ in self._epochs(*samples):
                 pass
         else:
@@ -212,9 +213,12 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
 
     def _path(self, samples: int) -> DescentConfig:
-        automatic: int | Literal["full"] = "full" if samples <= WHOLE else BATCH
+        size: int | Literal["full"] = "full" if samples <= WHOLE else BATCH
+        if self.batch_size != "auto":
+            is_whole = self.batch_size == "full"
+            size = "full" if is_whole else whole_number(self, "batch_size", 1, ", 'full' or 'auto'")
         return DescentConfig(
-            epochs=int(self.epochs), batch_size=automatic if self.batch_size == "auto" else self.batch_size,
+            epochs=whole_number(self, "epochs", 1), batch_size=size,
             optimizer=self.optimizer, learning_rate=self.learning_rate, penalty=self.penalty, strength=self.strength,
             mix=self.mix, seed=seed_of(self.random_state),
         )  # fmt: skip
@@ -230,8 +234,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         return np.ascontiguousarray(((x - self.input_mean_) / self.input_scale_).astype(self.network_.parameters.dtype))
 
     def _checked(self, X: Any) -> Array:
-        check_is_fitted(self)
-        return self._scaled(_dense(validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)))
+        return self._scaled(_dense(check_inputs(self, X)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -14,17 +14,18 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from layerwise.estimators.checks import (
-    FLOATS,
     check_choice,
     check_data,
+    check_inputs,
     check_number,
     class_numbers,
     numbers_of,
     warn_of_constant_columns,
     weights_of,
+    whole_number,
 )
 from layerwise.estimators.errors import InputError, ParameterError
 from layerwise.estimators.export import sequential
@@ -298,7 +299,13 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
     def _learn(self, X: Any, targets: NDArray[Any], weights: Any, *, goes_on: bool) -> Self:
         penalised = self.penalty != "none" and self.strength > 0
         if self.solver == "descent" or not self._convex or (self.loss == "perceptron" and penalised):
-            return self._descend(X, targets, weights, goes_on=goes_on, epochs=self.epochs)
+            self._descend(X, targets, weights, goes_on=goes_on, epochs=whole_number(self, "epochs", 1))
+            if self._is_endless(X, targets, weights):
+                from layerwise.neuron.solvers.smooth import SEPARABLE
+
+                self.converged_, self.note_ = False, SEPARABLE
+                warnings.warn(SEPARABLE, ConvergenceWarning, stacklevel=3)
+            return self
         from layerwise.neuron.solvers import solve
         from layerwise.neuron.solvers.problem import Problem
 
@@ -322,6 +329,17 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         if not solution.converged:
             warnings.warn(solution.note or self._unfinished(), ConvergenceWarning, stacklevel=3)
         return self
+
+    def _is_endless(self, X: Any, targets: NDArray[Any], weights: Any) -> bool:
+        """Whether a loss without a minimum was descended on: classes told apart without a fault, and no penalty."""
+        if self.loss not in ("logistic", "cross-entropy") or (self.penalty != "none" and self.strength > 0):
+            return False
+        z = self._sums(X)
+        if self.loss == "logistic":
+            is_right = z * targets.reshape(z.shape) > 0
+        else:
+            is_right = z.argmax(1)[:, None] == targets[:, None]
+        return bool(is_right.all() if weights is None else is_right[weights > 0].all())
 
     def _unfinished(self) -> str:
         return (
@@ -353,7 +371,8 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return w . x + b for every neuron, (n, neurons)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return self._sums(check_inputs(self, X))
+
+    def _sums(self, X: Any) -> NDArray[Any]:
         outputs: NDArray[Any] = np.asarray(X @ np.atleast_2d(self.coef_).T) + np.atleast_1d(self.intercept_)
         return outputs
