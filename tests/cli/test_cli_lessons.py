@@ -106,7 +106,7 @@ def test_the_one_neuron_that_a_linear_stack_amounts_to_decides_as_it_does():
     axis = np.linspace(-tried.reach, tried.reach, len(tried.grid))
     x, y = np.meshgrid(axis, axis)
     a, b, c = tried.line
-    np.testing.assert_allclose(tried.grid, 1 / (1 + np.exp(-(a * x + b * y + c))), atol=1e-5)
+    np.testing.assert_allclose(tried.grid, 1 / (1 + np.exp(-(a * x + b * y + c))), atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -130,7 +130,8 @@ def test_points_follow_from_their_seed_and_both_classes_are_there(shape):
         ("path --smallest x", "--smallest"),
         ("path --data iris", "--positive"),
         ("depth --shapes heart", "'heart'"),
-        ("depth --activations maxout", "maxout"),
+        ("depth --activations tang", "Did you mean 'tanh'"),
+        ("depth --activations softplush", "softplus"),
         ("depth --hidden 0", "hidden"),
         ("depth --steps 0", "--steps"),
         ("depth --points 3", "--points"),
