@@ -72,7 +72,7 @@ def attempt(
         raise UsageError(f"--steps must be from 1 to {STEPS_AT_MOST:,}, received {steps}.")
     places, labels = draw_points(shape, points, noise, seed)
     fresh, fresh_labels = draw_points(shape, points, noise, seed + 1)
-    network = _network((2, *hidden, 1), activation, learning_rate, seed)
+    network = first_network((2, *hidden, 1), activation, learning_rate, seed)
     losses = tuple(network.fit(places, labels, count=steps))
     reach = 1.15 * float(np.abs(places).max())
     axis = np.linspace(-reach, reach, GRID_POINTS)
@@ -83,7 +83,7 @@ def attempt(
     return Attempt(shape, activation, places, labels, accuracy, losses, reach, grid, line)
 
 
-def _network(sizes: tuple[int, ...], activation: str, learning_rate: float, seed: int) -> DenseStack:
+def first_network(sizes: tuple[int, ...], activation: str, learning_rate: float, seed: int) -> DenseStack:
     """Return a network on the dense engine that gives the probability of class 1. Raises UsageError, naming a flag."""
     if not all(size >= 1 for size in sizes):
         raise UsageError(
