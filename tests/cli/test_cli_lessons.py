@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import Ridge, enet_path, lasso_path
 
 from layerwise.cli.main import COMMANDS, LESSONS, main, overview
 from layerwise.data.config import DataConfig
 from layerwise.data.loading import load
-from layerwise.lessons.depth import attempt
+from layerwise.lessons.depth import attempt, first_network
 from layerwise.lessons.points import SHAPES, draw_points
 from layerwise.neuron.activations import ACTIVATIONS
 from layerwise.neuron.losses import LOSSES
@@ -106,7 +107,26 @@ def test_the_one_neuron_that_a_linear_stack_amounts_to_decides_as_it_does():
     axis = np.linspace(-tried.reach, tried.reach, len(tried.grid))
     x, y = np.meshgrid(axis, axis)
     a, b, c = tried.line
-    np.testing.assert_allclose(tried.grid, 1 / (1 + np.exp(-(a * x + b * y + c))), atol=1e-5)
+    np.testing.assert_allclose(tried.grid, 1 / (1 + np.exp(-(a * x + b * y + c))), atol=1e-12)
+
+
+def test_a_network_of_the_demonstration_learns_as_in_torch():
+    tried = attempt("circles", "tanh", points=100, steps=20, seed=3)
+    places, labels = draw_points("circles", 100, 0.04, 3)
+    start = first_network((2, 16, 16, 1), "tanh", 0.01, 3)
+    layers = [torch.tensor(array, requires_grad=True) for layer in start.weights for array in layer]
+    W1, b1, W2, b2, W3, b3 = layers
+    optimizer = torch.optim.Adam(layers, lr=0.01)
+    losses = []
+    for _ in range(20):
+        hidden = torch.tanh(torch.tanh(torch.from_numpy(places) @ W1.T + b1) @ W2.T + b2)
+        raw = (hidden @ W3.T + b3)[:, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(raw, torch.from_numpy(labels).double())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    np.testing.assert_allclose(tried.losses, losses, rtol=1e-7)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -130,7 +150,8 @@ def test_points_follow_from_their_seed_and_both_classes_are_there(shape):
         ("path --smallest x", "--smallest"),
         ("path --data iris", "--positive"),
         ("depth --shapes heart", "'heart'"),
-        ("depth --activations maxout", "maxout"),
+        ("depth --activations tang", "Did you mean 'tanh'"),
+        ("depth --activations softplush", "softplus"),
         ("depth --hidden 0", "hidden"),
         ("depth --steps 0", "--steps"),
         ("depth --points 3", "--points"),

@@ -1,6 +1,7 @@
 """`layerwise neuron` and `layerwise descend --data`: one neuron on real data."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -36,6 +37,20 @@ def test_the_classics_are_one_neuron(capsys, classic):
     trained = json.loads(out)
     assert code == 0
     assert trained["test_accuracy"] > 0.92
+
+
+def test_the_perceptron_tells_its_mistakes_since_its_cost_is_0_at_weights_of_0(capsys):
+    words = ("neuron", "--classic", "perceptron", "--epochs", "20")
+    _, out, _ = said(capsys, *words)
+    told = re.search(
+        r"(\d+) -> (\d+) mistakes? in 409 training rows, cost \S+ of the mean \|z\|", " ".join(out.split())
+    )
+    before, after = (int(count) for count in told.groups())
+    assert before > 100 > 20 > after
+    _, out, _ = said(capsys, *words, "--json")
+    trained = json.loads(out)
+    assert [round(409 * trained["mistakes"][place]) for place in (0, -1)] == [before, after]
+    assert trained["test_mistakes"][-1] == pytest.approx(1 - trained["test_accuracy"])
 
 
 def test_linear_regression_ends_at_the_least_squares_solution(capsys):

@@ -17,6 +17,10 @@ ESTIMATORS = [
     Neuron(),
     Neuron(activation="softmax", loss="cross-entropy", penalty="l2"),
     Neuron(loss="huber", penalty="elastic"),
+    Neuron(solver="descent", optimizer="adam", learning_rate=0.02, batch_size="full", fit_intercept=False),
+    Neuron(
+        loss="squared-hinge", penalty="l2", solver="descent", optimizer="adam", learning_rate=0.05, batch_size="full"
+    ),
     Perceptron(),
     LinearRegression(),
     LinearSVM(),
@@ -30,5 +34,6 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore::layerwise.estimators.errors.ConstantColumnWarning")
 @pytest.mark.filterwarnings("ignore:Estimator's parameters changed:FutureWarning")
 @parametrize_with_checks(ESTIMATORS)
-def test_scikit_learn_finds_nothing_to_complain_about(estimator, check):
+def test_scikit_learn_finds_nothing_to_complain_about(estimator, check, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without it scikit-learn leaves out its checks of other arrays
     check(estimator)

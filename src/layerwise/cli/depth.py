@@ -80,7 +80,8 @@ def show(rows: Sequence[Sequence[Attempt]], args: argparse.Namespace) -> None:
     print_table(columns, [[row[0].shape, *(wording.share(one.accuracy) for one in row)] for row in rows], columns[1:])
     for one in (one for row in rows for one in row if one.line is not None):
         a, b, c = one.line or ()
-        say(f"With the identity, its layers on {one.shape} multiply to one neuron: z = {a:.3g} x {b:+.3g} y {c:+.3g}.")
+        neuron = f"z = {a:.3g} x {_term(b)} y {_term(c)}"
+        say(f"With the identity, its layers on {one.shape} multiply to one neuron: {neuron}.")
     drawn = [
         [
             Boundary(f"{one.shape}, {one.activation}", one.points, one.labels, one.grid, one.reach, one.accuracy)
@@ -90,3 +91,8 @@ def show(rows: Sequence[Sequence[Attempt]], args: argparse.Namespace) -> None:
     ]
     write_figure(boundary_figure(drawn), args.out, "depth.png")
     say_next([("layerwise depth --shapes xor --activations identity,relu,tanh", "three activations on a chequerboard")])
+
+
+def _term(value: float) -> str:
+    """Return a number as it stands in a sum: + 0.5, - 2."""
+    return f"{'-' if value < 0 else '+'} {abs(value):.3g}"

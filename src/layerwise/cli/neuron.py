@@ -117,6 +117,8 @@ def neuron_options(args: argparse.Namespace) -> dict[str, Any]:
 
 def show(trained: TrainedNeuron, args: argparse.Namespace) -> None:
     """Print what was reached and what the weights say, and draw it."""
+    import numpy as np
+
     from layerwise.cli.printing import say
     from layerwise.cli.showing import say_next, write_figure
     from layerwise.reports import wording
@@ -126,12 +128,20 @@ def show(trained: TrainedNeuron, args: argparse.Namespace) -> None:
     penalty = "" if cost.penalty == "none" else f", penalty {cost.penalty} of strength {cost.strength:g}"
     say(f"one neuron on {samples.name}: activation {cost.activation}, loss {cost.loss}{penalty}")
     rate = descent.settings.learning_rate
+    if trained.mistakes is None:
+        course = f"cost {wording.decimal(float(descent.costs[0]))} -> {wording.decimal(float(descent.costs[-1]))}"
+    else:
+        first, last = (round(share * len(samples.targets)) for share in trained.mistakes[0, [0, -1]])
+        reach = float(np.abs(cost.sums(descent.end)).mean()) or 1.0
+        course = (
+            f"{wording.count(first)} -> {wording.plural(last, 'mistake')} in {wording.count(len(samples.targets))} "
+            f"training {samples.noun}, cost {descent.costs[-1] / reach:.2g} of the mean |z|"
+        )
     bound = descent.largest_stable_rate
     sure = f" (steps of all samples are sure to descend up to {bound:.3g})" if bound else ""
     say(
         f"{descent.optimizer}, rate {rate:.3g}{sure}, batches of {descent.batch_size}, "
-        f"{wording.plural(round(float(descent.epochs[-1])), 'epoch')}: "
-        f"cost {wording.decimal(float(descent.costs[0]))} -> {wording.decimal(float(descent.costs[-1]))}"
+        f"{wording.plural(round(float(descent.epochs[-1])), 'epoch')}: {course}"
     )
     tested = wording.count(len(samples.test_targets))
     if trained.share_right is not None and trained.baseline is not None:
@@ -147,7 +157,9 @@ def show(trained: TrainedNeuron, args: argparse.Namespace) -> None:
         say(f"note: {notice}")
     if len(samples.features) > 2 and samples.sides:
         say("The picture shows the decision plane edge-on: samples by their distance to it.")
-    figure = neuron_figure(descent, trained.test_costs, samples.features, samples.sides, samples.target_name)
+    figure = neuron_figure(
+        descent, trained.test_costs, samples.features, samples.sides, samples.target_name, trained.mistakes
+    )
     write_figure(figure, args.out, "neuron.png")
     say_next(
         [

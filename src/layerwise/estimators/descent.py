@@ -1,8 +1,7 @@
-"""A neuron trained by mini-batch gradient descent, on the dense engine."""
+"""Neurons trained by mini-batch gradient descent: on the dense engine, or by the written-out walk of walk.py."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,20 +10,15 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from layerwise.errors import DivergedError
-from layerwise.estimators.errors import ParameterError
+from layerwise.estimators.checks import whole_number
+from layerwise.estimators.errors import InputError
+from layerwise.estimators.walk import Walk
+from layerwise.neuron.cost import BENDS
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.network import DenseStack, DescentConfig, StackConfig
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Descended:
-    """Weights (k, d), biases (k,) and the loss of every epoch."""
-
-    weights: NDArray[np.float64]
-    biases: NDArray[np.float64]
-    losses: list[float]
+POWER_STEPS = 100
 
 
 def seed_of(random_state: Any) -> int:
@@ -34,47 +28,82 @@ def seed_of(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _stable_rate(neuron: Any, x: Array, sample_weight: Any, count: int) -> str:
-    """Say that the rate was too large, and which is the largest that plain descent can take, 2 / curvature."""
-    told = f"learning_rate={neuron.learning_rate:g} is too large"
-    bend = {"squared": 2.0, "huber": 1.0, "squared-hinge": 2.0, "logistic": 0.25, "cross-entropy": 0.5}.get(neuron.loss)
-    if bend is None or neuron.activation not in ("identity", LOSSES[neuron.loss].link):
-        return f"{told}; try a tenth of it."
-    weights = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, np.float64)
-    wide = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
-    largest = float(np.linalg.norm(wide * np.sqrt(weights / weights.sum())[:, None], 2)) ** 2
-    rate = 2 / (bend * largest) * (1 if neuron.loss == "cross-entropy" else count)
-    return f"{told}: the largest stable rate for all samples at once is {rate:.3g}."
-
-
 def descend(
     neuron: Any, inputs: Any, targets: Array, sample_weight: Any, start: tuple[Array, Array] | None, epochs: int
-) -> Descended:
-    """Train one neuron, or one a class or column, for some epochs; from zero weights unless told where to start."""
-    if not neuron.fit_intercept:
-        raise ParameterError("Gradient descent always learns a bias; set fit_intercept=True, or use another solver.")
+) -> tuple[DenseStack | Walk, list[float]]:
+    """Train one neuron, or one a class or column, for some epochs; returns what was trained and each epoch's loss.
+
+    start: weights (neurons, features) and biases (neurons,) to go on from; None starts at zeros. Where they are those
+    of the last descent, its optimiser and its epochs go on, too.
+
+    Raises DivergedError, naming the step and the largest stable rate, and InputError where start and targets differ.
+    """
     if neuron.loss == "cross-entropy":
         count, aims = len(neuron.classes_), targets
     else:
         count = 1 if targets.ndim == 1 else targets.shape[1]
         aims = (targets + 1) / 2 if LOSSES[neuron.loss].targets == "bits" else targets
-    penalised = neuron.penalty != "none"
-    # the engine's cost is a mean over the outputs, ours a sum
-    strength = neuron.strength / (1 if neuron.loss == "cross-entropy" else count) if penalised else 0.0
-    plan = StackConfig(sizes=(inputs.shape[1], count), output=neuron.activation, loss=neuron.loss)
-    batch_size = neuron.batch_size if neuron.batch_size == "full" else int(neuron.batch_size)
-    path = DescentConfig(
-        epochs=int(epochs), batch_size=batch_size, optimizer=neuron.optimizer, learning_rate=neuron.learning_rate,
-        penalty=neuron.penalty, strength=strength, mix=neuron.mix, seed=seed_of(neuron.random_state),
-    )  # fmt: skip
-    dtype = np.float32 if inputs.dtype == np.float32 else np.float64
-    first = start or (np.zeros((count, inputs.shape[1])), np.zeros(count))
-    network = DenseStack(plan, path, dtype=dtype, weights=[(first[0].astype(dtype), first[1].astype(dtype))])
-    x = np.asarray(inputs.todense()) if sp.issparse(inputs) else inputs
-    x = np.ascontiguousarray(x, dtype)
+    network = _network(neuron, inputs, count, start)
     try:
-        losses = network.fit(x, aims, sample_weight)
+        return network, network.fit(inputs, aims, sample_weight, count=int(epochs))
     except DivergedError as error:
-        raise DivergedError(f"{error} {_stable_rate(neuron, x, sample_weight, count)}") from None
-    weights, biases = network.weights[0]
-    return Descended(weights.astype(np.float64), biases.astype(np.float64), losses)
+        raise DivergedError(f"{error} {_stable_rate(neuron, inputs, sample_weight, count)}") from None
+
+
+def _network(neuron: Any, inputs: Any, count: int, start: tuple[Array, Array] | None) -> DenseStack | Walk:
+    """Return what the last descent trained, told of changed settings, or something new."""
+    if start is not None and len(start[0]) != count:
+        raise InputError(f"The training goes on with {len(start[0])} neurons, and the targets now ask for {count}.")
+    # the engine's cost is a mean over the outputs, ours a sum
+    parts = 1 if neuron.loss == "cross-entropy" else count
+    plan = StackConfig(sizes=(inputs.shape[1], count), output=neuron.activation, loss=neuron.loss)
+    path = DescentConfig(
+        batch_size="full" if neuron.batch_size == "full" else whole_number(neuron, "batch_size", 1, " or 'full'"),
+        optimizer=neuron.optimizer, learning_rate=neuron.learning_rate, penalty=neuron.penalty,
+        strength=neuron.strength / parts if neuron.penalty != "none" else 0.0, mix=neuron.mix,
+        seed=seed_of(neuron.random_state),
+    )  # fmt: skip
+    is_walk = sp.issparse(inputs) or not neuron.fit_intercept
+    dtype = np.float32 if inputs.dtype == np.float32 and not is_walk else np.float64
+    last = getattr(neuron, "_descent", None)
+    if start is not None and last is not None and _goes_on(last, plan, path, start, dtype, is_walk):
+        last.descent = path
+        return last  # type: ignore[no-any-return]
+    W, b = start or (np.zeros((count, inputs.shape[1])), np.zeros(count))
+    if is_walk:
+        return Walk(plan, path, W, b if neuron.fit_intercept else None)
+    return DenseStack(plan, path, dtype=dtype, weights=[(W.astype(dtype), b.astype(dtype))])
+
+
+def _goes_on(
+    last: DenseStack | Walk, plan: StackConfig, path: DescentConfig, start: tuple[Array, Array], dtype: Any, walk: bool
+) -> bool:
+    """Whether the last descent stands at the start, and can take a step there with its memory."""
+    W, b = last.weights[0]
+    is_same = last.config == plan and last.descent.optimizer == path.optimizer and dtype == W.dtype
+    stands = np.array_equal(W, start[0]) and np.array_equal(b, start[1])
+    return is_same and stands and isinstance(last, Walk) == walk
+
+
+def _stable_rate(neuron: Any, inputs: Any, sample_weight: Any, count: int) -> str:
+    """Say that the rate was too large, and which is the largest that plain descent can take, 2 / curvature."""
+    told = f"learning_rate={neuron.learning_rate:g} is too large"
+    bend = {**BENDS, "cross-entropy": 0.5}.get(neuron.loss)
+    if bend is None or neuron.activation not in ("identity", LOSSES[neuron.loss].link):
+        return f"{told}; try a tenth of it."
+    weights = np.ones(inputs.shape[0]) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    spread = _spread(inputs, weights / weights.sum(), bool(neuron.fit_intercept))
+    rate = 2 / (bend * spread) * (1 if neuron.loss == "cross-entropy" else count)
+    return f"{told}: the largest stable rate for all samples at once is {rate:.3g}."
+
+
+def _spread(inputs: Any, shares: Array, has_bias: bool) -> float:
+    """Return the largest eigenvalue of the mean of (x, 1)(x, 1)', weighted by shares, by the power method."""
+    direction, largest = np.ones(inputs.shape[1] + has_bias), 0.0
+    for _ in range(POWER_STEPS):
+        direction /= np.linalg.norm(direction)
+        sums = inputs @ direction[: inputs.shape[1]] + (direction[-1] if has_bias else 0.0)
+        turned = inputs.T @ (shares * sums)
+        direction = np.append(turned, shares @ sums) if has_bias else turned
+        largest = float(np.linalg.norm(direction))
+    return largest

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from layerwise.estimators.checks import FLOATS, check_data, class_numbers, warn_of_constant_columns, weights_of
+from layerwise.estimators.checks import (
+    check_data,
+    check_inputs,
+    class_numbers,
+    numbers_of,
+    warn_of_constant_columns,
+    weights_of,
+    whole_number,
+)
 from layerwise.estimators.descent import seed_of
 from layerwise.estimators.errors import InputError, ParameterError
-from layerwise.neuron.network import DenseStack, DescentConfig, StackConfig
+from layerwise.estimators.export import sequential
+from layerwise.estimators.parameters import without
+from layerwise.neuron.network import DenseStack, DescentConfig, EpochReport, StackConfig
+
+if TYPE_CHECKING:
+    from torch import nn
 
 WHOLE = 256  # samples up to which 'auto' learns from all of them at every step
 BATCH = 32
@@ -41,6 +55,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         batch_size: int | Literal["auto", "full"] = "auto",
         epochs: int = 200,
         patience: int = 0,
+        class_weight: Any = None,
         warm_start: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -55,60 +70,158 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
+        self.class_weight = class_weight
         self.warm_start = warm_start
         self.random_state = random_state
 
-    def _train(self, X: Any, targets: Array, weights: Any, outputs: int, *, goes_on: bool, epochs: int) -> Self:
-        x = np.asarray(X.todense()) if sp.issparse(X) else X
-        if not (goes_on and hasattr(self, "network_")):
-            self._measure(x, weights)
-            self.network_ = self._make(x, outputs)
-            self.loss_curve_: list[float] = []
-        network = self.network_
-        x = self._scaled(x)
-        if not self.patience:
-            self.loss_curve_ += network.fit(x, targets, weights, count=epochs)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on inputs X (n, d) and labels y (n,), or numbers y (n,) or (n, k)."""
+        samples = self._begin(X, y, sample_weight)
+        if whole_number(self, "patience", 0):
+            for _ in self._epochs(*samples):
+                pass
         else:
-            self._train_with_patience(network, x, targets, weights, epochs)
-        self.n_iter_ = len(self.loss_curve_)
+            self._note(self.network_.fit(*samples, count=int(self.epochs)))
         return self
 
-    def _train_with_patience(self, network: DenseStack, x: Array, targets: Array, weights: Any, epochs: int) -> None:
-        """Hold some samples out, stop when they have not got better for `patience` epochs, keep the best weights."""
-        order = np.random.default_rng(seed_of(self.random_state)).permutation(len(x))
-        count = max(1, round(HELD_OUT * len(x)))
-        if count >= len(x):
-            raise InputError(f"patience={self.patience} needs samples to hold out, received {len(x)} in all.")
-        out, kept = order[:count], order[count:]
-        part = None if weights is None else weights[kept]
-        best, best_epoch, best_parameters = np.inf, 0, network.parameters.copy()
-        for number, report in enumerate(network.epochs(x[kept], targets[kept], part, count=epochs)):
-            self.loss_curve_.append(report.loss)
-            cost = network.cost(x[out], targets[out], None if weights is None else weights[out])
-            if cost < best:
-                best, best_epoch, best_parameters = cost, number, network.parameters.copy()
-            elif number - best_epoch >= self.patience:
-                break
-        network.parameters[:] = best_parameters
+    def watch(self, X: Any, y: Any, sample_weight: Any = None) -> Iterator[EpochReport]:
+        """Train as `fit` does and stop for a look after each epoch; to leave the loop is to end the training.
 
-    def _make(self, x: Array, outputs: int) -> DenseStack:
+        Between two epochs `predict`, `layer_outputs` and `gradients` tell of the network as it is then.
+        """
+        yield from self._epochs(*self._begin(X, y, sample_weight))
+
+    def layer_outputs(self, X: Any) -> list[Array]:
+        """Return what every neuron answers to inputs X (n, d), without dropout: for each layer (n, neurons)."""
+        x = self._checked(X)
+        return self.network_.layer_outputs(x)
+
+    def gradients(self, X: Any, y: Any, sample_weight: Any = None) -> list[tuple[Array, Array]]:
+        """Return dJ/dW and dJ/db of each layer for the mean loss over these samples, without dropout and penalty.
+
+        They are those by the network's own weights, which see scaled columns (and for numbers scaled targets).
+        """
+        check_is_fitted(self)
+        X, targets, weights = self._read(X, y, sample_weight, classes=None, goes_on=True)
+        return self.network_.gradients(self._scaled(X), targets, weights)
+
+    def to_torch(self) -> nn.Sequential:
+        """Return the trained network as a torch module on unscaled inputs (n, d), without dropout.
+
+        It gives the predicted numbers (n, k); of classes the raw outputs, whose softmax are the probabilities.
+        """
+        check_is_fitted(self)
+        network = self.network_
+        layers = [(W.copy(), b.copy()) for W, b in network.weights]
+        W, b = layers[0]
+        W /= self.input_scale_.astype(W.dtype)
+        b -= W @ self.input_mean_.astype(W.dtype)
+        self._unscale(*layers[-1])
+        return sequential(layers, [*(layer.activation for layer in network.layers[:-1]), "identity"])
+
+    def _begin(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Any]:
+        """Return the samples of a `fit`, from a new network on or the last one."""
+        goes_on = self.warm_start and hasattr(self, "network_")
+        X, targets, weights = self._read(X, y, sample_weight, classes=None, goes_on=goes_on)
+        warn_of_constant_columns(self, X)
+        self._prepare(X, targets, weights, goes_on=goes_on)
+        return self._scaled(X), targets, weights
+
+    def _go_on(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+        """Train one epoch from where the network is, or from the beginning."""
+        goes_on = hasattr(self, "network_")
+        X, targets, weights = self._read(X, y, sample_weight, classes=classes, goes_on=goes_on)
+        self._prepare(X, targets, weights, goes_on=goes_on)
+        self._note(self.network_.fit(self._scaled(X), targets, weights, count=1))
+        return self
+
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, classes: Any, goes_on: bool) -> tuple[Array, Array, Any]:
+        """Return inputs, what the loss compares with, and the samples' weights, all checked."""
+        raise NotImplementedError
+
+    def _unscale(self, W: Array, b: Array) -> None:
+        """Let the last layer's weights and biases give unscaled numbers; of classes there is nothing to do."""
+
+    def _note(self, losses: Iterable[float]) -> None:
+        self.loss_curve_ += losses
+        self.n_iter_ = len(self.loss_curve_)
+
+    def _epochs(self, x: Array, targets: Array, weights: Any) -> Iterator[EpochReport]:
+        """Train epoch by epoch.
+
+        With patience some samples are held out, the training ends when they have not got better for so many epochs,
+        and the best weights are kept.
+        """
+        network, count = self.network_, int(self.epochs)
+        if not self.patience:
+            for report in network.epochs(x, targets, weights, count=count):
+                self._note([report.loss])
+                yield report
+            return
+        kept, out = self._hold_out(len(x))
+        kept_weights, out_weights = (None, None) if weights is None else (weights[kept], weights[out])
+        best, best_epoch, best_parameters = np.inf, 0, network.parameters.copy()
+        try:
+            for number, report in enumerate(network.epochs(x[kept], targets[kept], kept_weights, count=count)):
+                self._note([report.loss])
+                cost = network.cost(x[out], targets[out], out_weights)
+                if cost < best:
+                    best, best_epoch, best_parameters = cost, number, network.parameters.copy()
+                yield report
+                if number - best_epoch >= self.patience:
+                    break
+        finally:
+            network.parameters[:] = best_parameters
+
+    def _hold_out(self, total: int) -> tuple[Array, Array]:
+        """Return the places of the samples to learn from, and of those that patience watches."""
+        order = np.random.default_rng(seed_of(self.random_state)).permutation(total)
+        count = max(1, round(HELD_OUT * total))
+        if count >= total:
+            raise InputError(f"patience={self.patience} needs samples to hold out, received {total} in all.")
+        return order[count:], order[:count]
+
+    def _prepare(self, x: Array, targets: Array, weights: Any, *, goes_on: bool) -> None:
+        """Make the network, or tell the present one of changed settings."""
+        outputs = len(self.classes_) if self._loss == "cross-entropy" else targets.shape[1]
+        plan, path = self._plan(x.shape[1], outputs), self._path(len(x))
+        if not goes_on:
+            self._measure(x, weights)
+            self.network_ = DenseStack(plan, path, dtype=np.float32 if x.dtype == np.float32 else np.float64)
+            self.loss_curve_: list[float] = []
+            return
+        network = self.network_
+        if plan != network.config:
+            raise ParameterError(
+                f"The training goes on with a network of {_said(network.config)}, and the parameters now ask for "
+                f"{_said(plan)}; use a new estimator, or warm_start=False and fit."
+            )
+        if path.optimizer != network.descent.optimizer:
+            network.first_moment[:], network.second_moment[:] = 0, 0
+        network.descent = path
+
+    def _plan(self, features: int, outputs: int) -> StackConfig:
         try:
             hidden = tuple(int(size) for size in self.hidden)
-        except TypeError:
+        except (TypeError, ValueError):
             raise ParameterError(
                 f"hidden must be sizes of layers, such as (64, 64), received {self.hidden!r}."
             ) from None
-        whole = len(x) <= WHOLE
-        batch_size = ("full" if whole else BATCH) if self.batch_size == "auto" else self.batch_size
-        plan = StackConfig(
-            sizes=(x.shape[1], *hidden, outputs), activation=self.activation, loss=self._loss, dropout=self.dropout,
+        return StackConfig(
+            sizes=(features, *hidden, outputs), activation=self.activation, loss=self._loss, dropout=self.dropout,
             output="softmax" if self._loss == "cross-entropy" else "identity",
         )  # fmt: skip
-        path = DescentConfig(
-            epochs=int(self.epochs), batch_size=batch_size, optimizer=self.optimizer, learning_rate=self.learning_rate,
-            penalty=self.penalty, strength=self.strength, mix=self.mix, seed=seed_of(self.random_state),
+
+    def _path(self, samples: int) -> DescentConfig:
+        size: int | Literal["full"] = "full" if samples <= WHOLE else BATCH
+        if self.batch_size != "auto":
+            is_whole = self.batch_size == "full"
+            size = "full" if is_whole else whole_number(self, "batch_size", 1, ", 'full' or 'auto'")
+        return DescentConfig(
+            epochs=whole_number(self, "epochs", 1), batch_size=size,
+            optimizer=self.optimizer, learning_rate=self.learning_rate, penalty=self.penalty, strength=self.strength,
+            mix=self.mix, seed=seed_of(self.random_state),
         )  # fmt: skip
-        return DenseStack(plan, path, dtype=np.float32 if x.dtype == np.float32 else np.float64)
 
     def _measure(self, x: Array, weights: Any) -> None:
         """Note the weighted mean and deviation of each column."""
@@ -120,15 +233,23 @@ class _Network(BaseEstimator):  # type: ignore[misc]
     def _scaled(self, x: Array) -> Array:
         return np.ascontiguousarray(((x - self.input_mean_) / self.input_scale_).astype(self.network_.parameters.dtype))
 
-    def _answers(self, X: Any) -> Array:
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return self.network_.outputs(self._scaled(np.asarray(X.todense()) if sp.issparse(X) else X))
+    def _checked(self, X: Any) -> Array:
+        return self._scaled(_dense(check_inputs(self, X)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _dense(X: Any) -> Array:
+    dense: Array = X.toarray() if sp.issparse(X) else X
+    return dense
+
+
+def _said(config: StackConfig) -> str:
+    sizes = "-".join(map(str, config.sizes))
+    return f"{sizes} neurons, {config.activation}" + (f", dropout {config.dropout:g}" if config.dropout else "")
 
 
 class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
@@ -139,70 +260,34 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
     batch_size: samples a step, 'full' for all; 'auto' is 'full' up to 256 samples, else 32. patience: stop when a tenth
     of the samples, held out, has not got better for so many epochs; 0 never. class_weight: None, 'balanced' or a dict.
 
-    Columns are scaled by mean and deviation. float32 inputs are computed in float32, all others in float64. Attributes:
-    classes_, network_ (the layers: `network_.weights`), loss_curve_, n_iter_.
+    Columns are scaled by mean and deviation; sparse matrices are made dense. float32 inputs are computed in float32,
+    all others in float64. Attributes: classes_, network_ (the layers: `network_.weights`), loss_curve_, n_iter_.
     """
 
     _loss = "cross-entropy"
 
-    def __init__(
-        self,
-        hidden: tuple[int, ...] = (64, 64),
-        *,
-        activation: str = "relu",
-        dropout: float = 0.0,
-        penalty: str = "none",
-        strength: float = 0.0,
-        mix: float = 0.5,
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        batch_size: int | Literal["auto", "full"] = "auto",
-        epochs: int = 200,
-        patience: int = 0,
-        class_weight: Any = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-    ) -> None:
-        super().__init__(
-            hidden, activation=activation, dropout=dropout, penalty=penalty, strength=strength, mix=mix,
-            optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, patience=patience,
-            warm_start=warm_start, random_state=random_state,
-        )  # fmt: skip
-        self.class_weight = class_weight
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on inputs X (n, d) and labels y (n,)."""
-        X, y = check_data(self, X, y, classes=True, reset=True)
-        classes, numbers = class_numbers(y, type(self).__name__)
-        if self.warm_start and not np.array_equal(getattr(self, "classes_", classes), classes):
-            raise InputError(f"warm_start goes on with the classes {self.classes_}, received {classes}.")
-        self.classes_: Array = classes
-        warn_of_constant_columns(self, X)
-        weights = weights_of(self, X, sample_weight, y)
-        return self._train(X, numbers, weights, len(classes), goes_on=self.warm_start, epochs=int(self.epochs))
-
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Go on for one epoch over these samples; the first call must be told all classes that will come."""
-        first = not hasattr(self, "network_")
-        X, y = check_data(self, X, y, classes=True, reset=first)
-        if first:
-            if classes is None:
-                raise InputError("The first partial_fit must be told all classes that will come, classes=[...].")
-            self.classes_ = class_numbers(np.asarray(classes), type(self).__name__)[0]
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise InputError(f"The label {unknown[0]!r} is not among the classes {self.classes_} of the first call.")
-        numbers, weights = np.searchsorted(self.classes_, y), weights_of(self, X, sample_weight, y)
-        return self._train(X, numbers, weights, len(self.classes_), goes_on=True, epochs=1)
+        if classes is None and not hasattr(self, "network_"):
+            raise InputError("The first partial_fit must be told all classes that will come, classes=[...].")
+        return self._go_on(X, y, sample_weight, classes)
 
     def predict_proba(self, X: Any) -> Array:
         """Return each class's probability (n, k)."""
-        return self._answers(X)
+        x = self._checked(X)
+        return self.network_.outputs(x)
 
     def predict(self, X: Any) -> Array:
         """Return the most probable label of each row."""
         numbers = self.predict_proba(X).argmax(1)
         return np.asarray(self.classes_[numbers])
+
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, classes: Any, goes_on: bool) -> tuple[Array, Array, Any]:
+        X, y = check_data(self, X, y, classes=True, reset=not goes_on)
+        if not goes_on:
+            labels = y if classes is None else np.asarray(classes)
+            self.classes_: Array = class_numbers(labels, type(self).__name__)[0]
+        return _dense(X), numbers_of(y, self.classes_), weights_of(self, X, sample_weight, y)
 
 
 class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
@@ -212,35 +297,34 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     training. Attributes: network_, loss_curve_ (of the scaled targets), n_iter_.
     """
 
-    _loss = "squared"
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on inputs X (n, d) and numbers y (n,) or (n, k)."""
-        X, y = check_data(self, X, y, classes=False, reset=True)
-        weights = weights_of(self, X, sample_weight, None)
-        warn_of_constant_columns(self, X)
-        return self._learn(X, y, weights, goes_on=self.warm_start, epochs=int(self.epochs))
+    __init__ = without(_Network.__init__, ["class_weight"])
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Go on for one epoch over these samples; scales are those of the first call."""
-        X, y = check_data(self, X, y, classes=False, reset=not hasattr(self, "network_"))
-        return self._learn(X, y, weights_of(self, X, sample_weight, None), goes_on=True, epochs=1)
+        return self._go_on(X, y, sample_weight)
 
     def predict(self, X: Any) -> Array:
         """Return the numbers for each row, (n,) or (n, k)."""
-        answers: Array = self._answers(X) * self._target_scale + self._target_mean
+        x = self._checked(X)
+        answers: Array = self.network_.outputs(x) * self._target_scale + self._target_mean
         return answers[:, 0] if self._single else answers
 
-    def _learn(self, X: Any, y: Array, weights: Any, *, goes_on: bool, epochs: int) -> Self:
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, classes: Any, goes_on: bool) -> tuple[Array, Array, Any]:
+        X, y = check_data(self, X, y, classes=False, reset=not goes_on)
+        weights = weights_of(self, X, sample_weight, None)
         targets = y.reshape(len(y), -1)
-        if not (goes_on and hasattr(self, "network_")):
+        if not goes_on:
             shares = np.full(len(y), 1 / len(y)) if weights is None else weights / weights.sum()
             self._target_mean = shares @ targets
             spread = np.sqrt(shares @ (targets - self._target_mean) ** 2)
             self._target_scale = np.where(spread > 0, spread, 1.0)
             self._single = y.ndim == 1
-        scaled = (targets - self._target_mean) / self._target_scale
-        return self._train(X, scaled, weights, targets.shape[1], goes_on=goes_on, epochs=epochs)
+        return _dense(X), (targets - self._target_mean) / self._target_scale, weights
+
+    def _unscale(self, W: Array, b: Array) -> None:
+        W *= self._target_scale[:, None].astype(W.dtype)
+        b *= self._target_scale.astype(b.dtype)
+        b += self._target_mean.astype(b.dtype)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +14,31 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from layerwise.estimators.checks import (
-    FLOATS,
     check_choice,
     check_data,
+    check_inputs,
     check_number,
     class_numbers,
+    numbers_of,
     warn_of_constant_columns,
     weights_of,
+    whole_number,
 )
 from layerwise.estimators.errors import InputError, ParameterError
+from layerwise.estimators.export import sequential
+from layerwise.estimators.parameters import without
 from layerwise.neuron.activations import ACTIVATIONS
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.penalties import PENALTIES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from layerwise.estimators.walk import Walk
+    from layerwise.neuron.network import DenseStack
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -90,6 +99,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
     classes_ : the labels in order, where classes are told apart.
     solver_ : who found the weights. n_iter_ : in how many iterations.
     objective_ : what was minimised, at the end. gap_ : its distance to the minimum, a share of it, as `gap_kind_` says.
+    loss_curve_ : of a descent, the mean loss of every epoch.
     converged_ : whether the tolerance was met. note_ : a sentence where something is to be said, such as that separable
         classes have no optimum without a penalty.
 
@@ -147,46 +157,48 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         if words:
             for name, word in words.items():
                 setattr(cls, name, word)
-            cls.__init__ = _without(words)  # type: ignore[method-assign]
+            cls.__init__ = without(Neuron.__init__, words)  # type: ignore[method-assign]
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the weights for inputs X (n, d) and targets y (n,), or (n, k) for several columns of numbers."""
-        self._check_parameters()
-        X, y = check_data(self, X, y, classes=self._classifies, reset=True)
-        if self._classifies:
-            classes, numbers = class_numbers(y, type(self).__name__)
-            weights = weights_of(self, X, sample_weight, y)
-            if self.warm_start and not np.array_equal(getattr(self, "classes_", classes), classes):
-                raise InputError(f"warm_start goes on with the classes {self.classes_}, received {classes}.")
-            self.classes_: NDArray[Any] = classes
-            targets: NDArray[Any] = self._coded(numbers)
-        else:
-            targets, weights = y, weights_of(self, X, sample_weight, None)
+        goes_on = self.warm_start and hasattr(self, "coef_")
+        X, targets, weights = self._read(X, y, sample_weight, goes_on=goes_on)
         warn_of_constant_columns(self, X)
-        return self._learn(X, targets, weights, goes_on=self.warm_start)
+        return self._learn(X, targets, weights, goes_on=goes_on)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Go on from the present weights with one pass of gradient descent over these samples.
 
         classes: all labels that will ever come, in the first call, where classes are told apart.
         """
+        goes_on = hasattr(self, "coef_")
+        if self._classifies and classes is None and not goes_on:
+            raise InputError("The first partial_fit must be told all classes that will come, classes=[...].")
+        X, targets, weights = self._read(X, y, sample_weight, goes_on=goes_on, classes=classes)
+        return self._descend(X, targets, weights, goes_on=goes_on, epochs=1)
+
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool, classes: Any = None
+    ) -> tuple[Any, NDArray[Any], Any]:
+        """Return inputs, what the loss compares with, and the samples' weights, all checked."""
         self._check_parameters()
-        first = not hasattr(self, "coef_")
-        X, y = check_data(self, X, y, classes=self._classifies, reset=first)
-        targets = y
-        weights = weights_of(self, X, sample_weight, y if self._classifies else None)
-        if self._classifies:
-            if first:
-                if classes is None:
-                    raise InputError("The first partial_fit must be told all classes that will come, classes=[...].")
-                self.classes_, _ = class_numbers(np.asarray(classes), type(self).__name__)
-            unknown = np.setdiff1d(y, self.classes_)
-            if len(unknown):
-                raise InputError(
-                    f"The label {unknown[0]!r} is not among the classes {self.classes_} of the first call."
-                )
-            targets = self._coded(np.searchsorted(self.classes_, y))
-        return self._descend(X, targets, weights, goes_on=True, epochs=1)
+        X, y = check_data(self, X, y, classes=self._classifies, reset=not goes_on)
+        if not self._classifies:
+            return X, y, weights_of(self, X, sample_weight, None)
+        if not goes_on:
+            labels = y if classes is None else np.asarray(classes)
+            self.classes_: NDArray[Any] = class_numbers(labels, type(self).__name__)[0]
+        return X, self._coded(numbers_of(y, self.classes_)), weights_of(self, X, sample_weight, y)
+
+    def to_torch(self) -> nn.Sequential:
+        """Return a torch module with these weights, on inputs (n, d).
+
+        It answers with what `predict` gives for numbers, (n, k); of classes with the raw outputs (n, neurons), that is
+        with `decision_function`, and for cross-entropy with the sums whose softmax are the probabilities.
+        """
+        check_is_fitted(self)
+        activation = "identity" if self._classifies else self.activation
+        return sequential([(np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_))], [activation])
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of each row, or the neuron's answer where it fits numbers."""
@@ -287,7 +299,13 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
     def _learn(self, X: Any, targets: NDArray[Any], weights: Any, *, goes_on: bool) -> Self:
         penalised = self.penalty != "none" and self.strength > 0
         if self.solver == "descent" or not self._convex or (self.loss == "perceptron" and penalised):
-            return self._descend(X, targets, weights, goes_on=goes_on, epochs=self.epochs)
+            self._descend(X, targets, weights, goes_on=goes_on, epochs=whole_number(self, "epochs", 1))
+            if self._is_endless(X, targets, weights):
+                from layerwise.neuron.solvers.smooth import SEPARABLE
+
+                self.converged_, self.note_ = False, SEPARABLE
+                warnings.warn(SEPARABLE, ConvergenceWarning, stacklevel=3)
+            return self
         from layerwise.neuron.solvers import solve
         from layerwise.neuron.solvers.problem import Problem
 
@@ -296,7 +314,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
             X, targets, self.loss, l1=row.l1(self.strength, self.mix), l2=row.l2(self.strength, self.mix),
             intercept=self.fit_intercept, weights=weights, tolerance=self.tolerance, limit=int(self.max_iter),
         )  # fmt: skip
-        if goes_on and hasattr(self, "coef_") and self.coef_.size == X.shape[1]:
+        if goes_on and self.coef_.size == X.shape[1]:
             start_bias = float(np.ravel(self.intercept_)[0])
             problem = replace(problem, start=self.coef_.ravel().astype(np.float64), start_bias=start_bias)
         classes = len(self.classes_) if self._classifies else 0
@@ -306,9 +324,22 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         self.solver_, self.n_iter_, self.objective_ = solution.solver, solution.iterations, solution.objective
         self.gap_, self.gap_kind_ = solution.distance, solution.measure
         self.converged_, self.note_ = solution.converged, solution.note
+        self._descent: DenseStack | Walk | None = None
+        self.loss_curve_: list[float] = []
         if not solution.converged:
             warnings.warn(solution.note or self._unfinished(), ConvergenceWarning, stacklevel=3)
         return self
+
+    def _is_endless(self, X: Any, targets: NDArray[Any], weights: Any) -> bool:
+        """Whether a loss without a minimum was descended on: classes told apart without a fault, and no penalty."""
+        if self.loss not in ("logistic", "cross-entropy") or (self.penalty != "none" and self.strength > 0):
+            return False
+        z = self._sums(X)
+        if self.loss == "logistic":
+            is_right = z * targets.reshape(z.shape) > 0
+        else:
+            is_right = z.argmax(1)[:, None] == targets[:, None]
+        return bool(is_right.all() if weights is None else is_right[weights > 0].all())
 
     def _unfinished(self) -> str:
         return (
@@ -319,14 +350,16 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
     def _descend(self, X: Any, targets: NDArray[Any], weights: Any, *, goes_on: bool, epochs: int) -> Self:
         from layerwise.estimators.descent import descend
 
-        start = None
-        if goes_on and hasattr(self, "coef_"):
-            start = (np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_))
-        found = descend(self, X, targets, weights, start, epochs)
-        self._keep(found.weights, found.biases, targets)
+        start = (np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)) if goes_on else None
+        network, losses = descend(self, X, targets, weights, start, epochs)
+        W, b = network.weights[0]
+        self._keep(W.astype(np.float64), b.astype(np.float64), targets)
         self.solver_ = f"{self.optimizer}, batches of {self.batch_size}"
-        self.n_iter_ = epochs + (getattr(self, "n_iter_", 0) if goes_on and start is not None else 0)
-        self.loss_curve_, self.objective_ = found.losses, found.losses[-1]
+        before = self.loss_curve_ if goes_on else []
+        self._descent, self.loss_curve_ = network, [*before, *losses]
+        self.n_iter_ = len(self.loss_curve_)
+        price = PENALTIES[self.penalty].value(W.astype(np.float64), self.strength, self.mix)
+        self.objective_ = losses[-1] * (1 if self.loss == "cross-entropy" else len(W)) + price
         self.converged_, self.note_ = True, ""
         return self
 
@@ -338,22 +371,8 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return w . x + b for every neuron, (n, neurons)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return self._sums(check_inputs(self, X))
+
+    def _sums(self, X: Any) -> NDArray[Any]:
         outputs: NDArray[Any] = np.asarray(X @ np.atleast_2d(self.coef_).T) + np.atleast_1d(self.intercept_)
         return outputs
-
-
-def _without(words: dict[str, str]) -> Any:
-    """Return an __init__ like Neuron's that takes and stores all parameters but those filled in."""
-    signature = inspect.signature(Neuron.__init__)
-    kept = signature.replace(parameters=[p for name, p in signature.parameters.items() if name not in words])
-
-    def store(self: Neuron, **options: Any) -> None:
-        given = kept.bind(self, **options)
-        given.apply_defaults()
-        for name, value in list(given.arguments.items())[1:]:
-            setattr(self, name, value)
-
-    store.__signature__ = kept  # type: ignore[attr-defined]
-    return store

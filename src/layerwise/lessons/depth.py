@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from layerwise.errors import UsageError
+from layerwise.errors import UsageError, nearest
 from layerwise.lessons.points import Floats, Labels, draw_points
-from layerwise.models.mlp import MLP, MLPConfig
+from layerwise.neuron.activations import ACTIVATIONS, SYNONYMS
+from layerwise.neuron.network import DenseStack, DescentConfig, StackConfig
 
 STEPS_AT_MOST = 100_000
 GRID_POINTS = 120
@@ -27,6 +26,7 @@ GRID_POINTS = 120
 class Attempt:
     """A network on one kind of points. accuracy: on as many points that it never saw, drawn by another seed.
 
+    losses: of each step.
     grid: (GRID_POINTS, GRID_POINTS) probability of class 1 over the square from -reach to reach, y by x.
     line: for the identity, the weights (a, b, c) of the one linear neuron a x + b y + c that the stack amounts to.
     """
@@ -72,46 +72,36 @@ def attempt(
         raise UsageError(f"--steps must be from 1 to {STEPS_AT_MOST:,}, received {steps}.")
     places, labels = draw_points(shape, points, noise, seed)
     fresh, fresh_labels = draw_points(shape, points, noise, seed + 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = MLP((2,), 1, MLPConfig(hidden=tuple(hidden), activation=activation))
-    losses = _train(model, places, labels, steps, learning_rate)
+    network = first_network((2, *hidden, 1), activation, learning_rate, seed)
+    losses = tuple(network.fit(places, labels, count=steps))
     reach = 1.15 * float(np.abs(places).max())
     axis = np.linspace(-reach, reach, GRID_POINTS)
     x, y = np.meshgrid(axis, axis)
-    grid = _probabilities(model, np.stack([x.ravel(), y.ravel()], 1)).reshape(x.shape)
-    accuracy = float(((_probabilities(model, fresh) > 0.5) == fresh_labels).mean())
-    line = as_one_neuron(model) if activation == "identity" else None
+    grid = network.outputs(np.stack([x.ravel(), y.ravel()], 1)).reshape(x.shape)
+    accuracy = float(((network.outputs(fresh)[:, 0] > 0.5) == fresh_labels).mean())
+    line = as_one_neuron(network) if activation == "identity" else None
     return Attempt(shape, activation, places, labels, accuracy, losses, reach, grid, line)
 
 
-def _train(model: nn.Module, places: Floats, labels: Labels, steps: int, learning_rate: float) -> tuple[float, ...]:
-    inputs = torch.from_numpy(places.astype(np.float32))  # (points, 2)
-    targets = torch.from_numpy(labels.astype(np.float32))[:, None]  # (points, 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    losses = []
-    for _ in range(steps):
-        loss = nn.functional.binary_cross_entropy_with_logits(model(inputs), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return tuple(losses)
+def first_network(sizes: tuple[int, ...], activation: str, learning_rate: float, seed: int) -> DenseStack:
+    """Return a network on the dense engine that gives the probability of class 1. Raises UsageError, naming a flag."""
+    if not all(size >= 1 for size in sizes):
+        raise UsageError(
+            f"--hidden takes sizes of at least 1 with commas between them, received {','.join(map(str, sizes[1:-1]))}."
+        )
+    name = SYNONYMS.get(activation, activation)
+    if name not in ACTIVATIONS:
+        raise UsageError(
+            f"--activations takes {', '.join(ACTIVATIONS)}, received '{activation}'.{nearest(activation, ACTIVATIONS)}"
+        )
+    config = StackConfig(sizes, activation=name, output="sigmoid", loss="logistic")
+    descent = DescentConfig(batch_size="full", optimizer="adam", learning_rate=learning_rate, seed=seed)
+    return DenseStack(config, descent, dtype=np.float64)
 
 
-def _probabilities(model: nn.Module, places: Floats) -> NDArray[np.float64]:
-    with torch.no_grad():
-        raw = model(torch.from_numpy(places.astype(np.float32)))[:, 0]
-    result: NDArray[np.float64] = raw.double().sigmoid().numpy()
-    return result
-
-
-def as_one_neuron(model: MLP) -> tuple[float, ...]:
+def as_one_neuron(network: DenseStack) -> tuple[float, ...]:
     """Multiply the layers of a network with identity activations together: weights and bias of the one neuron it is."""
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    matrix, shift = torch.eye(layers[0].in_features, dtype=torch.float64), torch.zeros(layers[0].in_features).double()
-    for layer in layers:
-        weight = layer.weight.detach().double()
-        matrix = weight @ matrix
-        shift = weight @ shift + (0 if layer.bias is None else layer.bias.detach().double())
-    return (*matrix[0].tolist(), shift[0].item())
+    matrix, shift = np.eye(network.config.sizes[0]), np.zeros(network.config.sizes[0])
+    for W, b in network.weights:
+        matrix, shift = W @ matrix, W @ shift + b
+    return (*matrix[0].tolist(), float(shift[0]))

@@ -34,6 +34,8 @@ class TrainedNeuron:
     """A neuron after its training, with all that it saw.
 
     share_right, baseline: of the test rows, and of always naming the commonest class; None for numbers.
+    mistakes: of the perceptron, the share of wrong answers at each look, (2, looks), on training and test rows. Its
+        cost says little: it grows with the weights, and is 0 where they all are.
     r2: share of the variance of the test targets that is explained; None for classes.
     """
 
@@ -44,6 +46,7 @@ class TrainedNeuron:
     share_right: float | None
     baseline: float | None
     r2: float | None
+    mistakes: Floats | None
     notices: tuple[str, ...]
 
     @property
@@ -78,6 +81,8 @@ class TrainedNeuron:
             "test_accuracy": self.share_right,
             "test_baseline": self.baseline,
             "test_r2": self.r2,
+            "mistakes": None if self.mistakes is None else self.mistakes[0].tolist(),
+            "test_mistakes": None if self.mistakes is None else self.mistakes[1].tolist(),
             "weights": dict(zip(self.samples.features, self.weights.tolist(), strict=True)),
             "bias": self.bias,
             "sides": list(self.samples.sides),
@@ -187,8 +192,15 @@ def measure(samples: Samples, cost: NeuronCost, descent: BatchDescent) -> Traine
         share_right,
         baseline,
         r2,
+        _mistakes(cost, test, descent) if cost.loss == "perceptron" else None,
         (*samples.notices, *_notices(samples, cost, descent)),
     )
+
+
+def _mistakes(cost: NeuronCost, test: NeuronCost, descent: BatchDescent) -> Floats:
+    """Return the share of rows on the wrong side at each look, on the training and on the test rows, (2, looks)."""
+    shares = [[((rows.sums(v) > 0) != (rows.targets > 0)).mean() for v in descent.points] for rows in (cost, test)]
+    return np.array(shares)
 
 
 def _is_odd(cost: NeuronCost) -> bool:

@@ -65,8 +65,9 @@ def _are_shares(y: Floats) -> bool:
 
 
 def _numbers(what: str, values: Any, dtype: np.dtype[Any]) -> Floats:
+    """Return an array that may be written to; for others Numba would compile everything once more."""
     try:
-        return np.ascontiguousarray(values, dtype)
+        return np.require(values, dtype, ("C", "W"))
     except (TypeError, ValueError) as error:
         raise DataError(f"The {what} must be numbers: {error}.") from error
 

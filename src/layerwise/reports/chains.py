@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 NEURONS_AT_MOST = 8  # of a layer that are drawn
-EDGES_WITH_NUMBERS = 9  # of a layer up to which each edge has its number
+NUMBER_SIZE = (0.3, 0.3)  # what the number of an edge takes, in layers and in neurons
+EDGES_WITH_NUMBERS = 6  # of a layer up to which each edge has its number
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _draw(axes: Axes, columns: Sequence[Column], title: str, *, is_forward: bool
             axes.scatter(
                 place,
                 height,
-                s=1000,
+                s=1600,
                 color=PAPER,
                 edgecolors=colour,
                 linewidths=0.8 + 2.2 * abs(value) / largest,
@@ -114,16 +115,18 @@ def _draw_edges(axes: Axes, place: int, before: Column, column: Column, *, is_fo
     signals = column.weights * before.values if is_forward else column.weight_slopes
     largest = float(np.abs(signals).max(initial=0.0)) or 1.0
     has_numbers = signals.size <= EDGES_WITH_NUMBERS
+    written: list[Floats] = []
     for (i, j), value in np.ndenumerate(signals):
         colour = ORANGE if value > 0 else BLUE
         strength = abs(value) / largest
         line = [place - 1, place], [there[j], here[i]]
         axes.plot(*line, color=colour, linewidth=0.5 + 2.5 * strength, alpha=0.25 + 0.6 * strength, zorder=1)
         if has_numbers:
-            along = 0.3 + 0.4 * (i + 0.5) / len(here)  # numbers of one neuron's edges stand in a row of their own
+            spot = _free_spot(there[j], here[i], written)
+            written.append(spot)
             axes.text(
-                place - 1 + along,
-                there[j] + along * (here[i] - there[j]),
+                place - 1 + spot[0],
+                spot[1],
                 short(value),
                 ha="center",
                 va="center",
@@ -134,9 +137,21 @@ def _draw_edges(axes: Axes, place: int, before: Column, column: Column, *, is_fo
             )
 
 
+def _free_spot(low: float, high: float, written: Sequence[Floats]) -> Floats:
+    """Return the place (along, height) on an edge for its number that is farthest from those written before."""
+    along = np.linspace(0.34, 0.7, 29)
+    spots = np.stack([along, low + along * (high - low)], 1)
+    if not written:
+        return np.array([0.5, (low + high) / 2])
+    apart = (spots[:, None] - np.array(written)) / NUMBER_SIZE  # (spots, written, 2)
+    nearest: Floats = np.abs(apart).max(2).min(1)
+    best: Floats = spots[int(np.argmax(np.minimum(nearest, 1.5) - 0.2 * np.abs(along - 0.5)))]
+    return best
+
+
 def short(value: float) -> str:
-    """Return two significant digits, which is what a circle holds: -0.39, -.011, 2e-5."""
-    text = f"{value + 0.0:.2g}" if abs(value) >= 1e-12 else "0"
+    """Return at most two significant digits, which is what a circle holds: -0.39, -.011, 2e-5."""
+    text = f"{value + 0.0:.{2 if abs(value) >= 1e-3 else 1}g}" if abs(value) >= 1e-12 else "0"
     return text.replace("e-0", "e-") if "e" in text else text.replace("0.0", ".0") if len(text) > 5 else text
 
 

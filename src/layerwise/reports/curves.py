@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating[Any]]
 
-ACROSS = 4
+ACROSS = (4, 5)  # panels in a row, whichever leaves fewer places empty
+LETTERS_AN_INCH = 11
 REACH, LOSS_REACH = 6.0, 4.0
 
 
 def activation_figure(names: Sequence[str]) -> Figure:
     """Draw each activation (blue) with its derivative (orange), and its largest slope."""
     figure, panels = _panels(
-        len(names), "blue: value a(z)   orange: derivative da/dz   grey: it saturates, under 1 % of the gradient passes"
+        len(names),
+        "blue: value a(z)   orange: derivative da/dz   green: limits   grey: saturates, < 1 % of the gradient passes",
     )
     for axes, name in zip(panels, names, strict=True):
         draw_activation(axes, ACTIVATIONS[name])
@@ -47,6 +50,7 @@ def draw_activation(axes: Axes, row: Activation) -> None:
         a, slope = (values[:, 0], slope[:, 0, 0]) if values.ndim == 2 else (values, slope[:, 0])
         label = "z1, while z2 = 0"
     style(axes, label, "", grid="both", title=row.name)
+    axes.set_xticks(range(-6, 7, 3))
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.plot(z, slope, color=ORANGE, linewidth=1.6)
@@ -96,10 +100,13 @@ def draw_loss(axes: Axes, row: Loss) -> None:
 
 
 def _panels(count: int, caption: str) -> tuple[Figure, list[Axes]]:
-    across = min(ACROSS, count)
+    across = min(count, min(ACROSS, key=lambda across: -count % across))
     down = math.ceil(count / across)
-    figure = new_figure(max(5.2, 3.0 * across), 2.5 * down + 0.4)
-    figure.suptitle(caption, color=INK, fontsize=TEXT_SIZE + 1)
+    width = max(5.2, 2.8 * across)
+    figure = new_figure(width, 2.5 * down + 0.4)
+    phrases = [phrase.replace(" ", "\N{NO-BREAK SPACE}") for phrase in caption.split("   ")]
+    lines = textwrap.wrap(" \N{NO-BREAK SPACE} ".join(phrases), round(LETTERS_AN_INCH * width))
+    figure.suptitle("\n".join(lines), color=INK, fontsize=TEXT_SIZE + 1)
     panels = np.atleast_1d(figure.subplots(down, across)).ravel().tolist()
     for axes in panels[count:]:
         axes.set_visible(False)

@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY)
-PANELS_AT_MOST = 6
-ACROSS = 3
+COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, INK, MUTED)
+PANELS_AT_MOST = 9
 LEVELS = 18
 GRID_POINTS = 160
+APART = 0.13  # of the panel, between two numbers beside points
 ZOOM = 3.0  # a path that runs away is drawn to this multiple of the way from start to minimum
 
 
 def descent_figure(descents: Sequence[Descent]) -> Figure:
-    """Draw each path on its function, up to six of them, and the values of all over the steps.
+    """Draw each path on its function, up to nine of them, and the values of all over the steps.
 
     A function of more than two variables has no such picture; its values and the lengths of its gradients are drawn.
     """
@@ -51,7 +51,7 @@ def descent_figure(descents: Sequence[Descent]) -> Figure:
         draw_gradients(right, descents)
         return figure
     shown = descents[:PANELS_AT_MOST]
-    across = min(ACROSS, len(shown))
+    across = 4 if len(shown) in (4, 7, 8) else min(3, len(shown))
     down = math.ceil(len(shown) / across)
     if len(descents) == 1:
         figure = new_figure(9.0, 3.9)
@@ -109,7 +109,16 @@ def draw_contours(axes: Axes, descent: Descent, limits: Floats, colour: str) -> 
     mark = "o" if len(points) <= 200 else ""
     axes.plot(points[:, 0], points[:, 1], color=colour, linewidth=1.3, marker=mark, markersize=3)
     axes.plot(*points[0], "o", color=INK, markersize=6)
-    axes.annotate("start", points[0], xytext=(6, 6), textcoords="offset points", color=INK, fontsize=TEXT_SIZE - 0.5)
+    is_right = points[0, 0] > limits[0].mean()
+    axes.annotate(
+        "start",
+        points[0],
+        xytext=(-6 if is_right else 6, 6),
+        ha="right" if is_right else "left",
+        textcoords="offset points",
+        color=INK,
+        fontsize=TEXT_SIZE - 0.5,
+    )
     axes.set_xlim(*limits[0])
     axes.set_ylim(*limits[1])
     _mark_minimum(axes, descent, 2)
@@ -136,7 +145,7 @@ def draw_values(axes: Axes, descents: Sequence[Descent]) -> None:
         axes.set_ylim(max(bottom, start * 1e-12, 1e-300), min(top, start * 1e6))
     axes.locator_params(axis="x", integer=True)
     if len(descents) > 1:
-        legend(axes, loc="best")
+        legend(axes)
 
 
 def draw_gradients(axes: Axes, descents: Sequence[Descent]) -> None:
@@ -146,6 +155,7 @@ def draw_gradients(axes: Axes, descents: Sequence[Descent]) -> None:
         lengths = np.linalg.norm(descent.gradients.reshape(len(descent.values), -1), axis=1)
         axes.plot(np.where(lengths > 0, lengths, np.nan), color=colour, linewidth=1.5)
     axes.set_yscale("log")
+    axes.locator_params(axis="x", integer=True)
 
 
 def _colours(descents: Sequence[Descent]) -> list[str]:
@@ -204,7 +214,7 @@ def _number_points(axes: Axes, points: Floats) -> None:
     written: list[Floats] = []
     for place, point in enumerate(points[:12]):
         is_inside = left <= point[0] <= right and low <= point[1] <= high
-        is_apart = all(np.abs((point - other) / size).max() > 0.07 for other in written)
+        is_apart = all(np.abs((point - other) / size).max() > APART for other in written)
         if is_inside and is_apart:
             axes.annotate(
                 f"x{place}", point, xytext=(6, 3), textcoords="offset points", color=INK, fontsize=TEXT_SIZE - 1

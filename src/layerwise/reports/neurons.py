@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.neuron.cost import NeuronCost
+from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.minibatches import BatchDescent, Noise
 from layerwise.reports.charts import shorten
 from layerwise.reports.figures import (
@@ -36,6 +37,7 @@ POINTS_AT_MOST = 1200  # samples drawn
 WEIGHTS_AT_MOST = 20
 SURFACE_POINTS = 41  # a side; each is a cost over all samples
 MARGIN_LOSSES = ("hinge", "squared-hinge")
+ABOVE_LEGEND = 22  # points from the axes to a title that has a legend below it
 
 
 def neuron_figure(
@@ -44,10 +46,12 @@ def neuron_figure(
     features: Sequence[str],
     sides: Sequence[str],
     target_name: str,
+    mistakes: Floats | None = None,
 ) -> Figure:
     """Draw decision, answers, cost and the weights' path, and for more than two features their weights.
 
     sides: what the lower and the upper target mean; empty where the targets are numbers.
+    mistakes: (2, looks), the share of wrong answers on the training and on the test rows, drawn in place of the cost.
     """
     cost, v = descent.cost, descent.end
     has_weights = len(features) > 2
@@ -62,7 +66,10 @@ def neuron_figure(
     else:
         draw_edge_on(first, cost, v, shown, sides)
     draw_answers(figure.add_subplot(grid[0, 1]), cost, v, shown, sides, target_name)
-    draw_costs(figure.add_subplot(grid[1, 0]), descent, test_costs)
+    if mistakes is None:
+        draw_costs(figure.add_subplot(grid[1, 0]), descent, test_costs)
+    else:
+        draw_mistakes(figure.add_subplot(grid[1, 0]), descent, mistakes)
     draw_weight_path(figure.add_subplot(grid[1, 1]), descent)
     if has_weights:
         draw_weights(figure.add_subplot(grid[:, 2]), v[:-1], features, sides)
@@ -82,12 +89,12 @@ def draw_edge_on(axes: Axes, cost: NeuronCost, v: Floats, shown: NDArray[np.int6
     within = within - np.outer(within @ normal, normal)
     along = within @ _main_direction(within)
     style(axes, "distance to the decision plane", "along the plane, where samples differ most", grid="")
-    axes.set_title("decision plane, seen edge-on", color=INK, fontsize=TEXT_SIZE, loc="left")
+    axes.set_title("decision plane, seen edge-on", color=INK, fontsize=TEXT_SIZE, loc="left", pad=ABOVE_LEGEND)
     _scatter_sides(axes, distances, along, cost.targets[shown], sides)
     axes.axvline(0, color=INK, linewidth=1.6)
     if cost.loss in MARGIN_LOSSES:
         _draw_margin(axes, [-1 / length, 1 / length])
-    legend(axes, loc="best")
+    legend(axes)
 
 
 def draw_plane(
@@ -96,7 +103,7 @@ def draw_plane(
     """Draw two features with the decision line, and the margin of a support vector machine."""
     x, y = cost.inputs[shown].T
     style(axes, shorten(features[0], 30), shorten(features[1], 30), grid="")
-    axes.set_title("decision line", color=INK, fontsize=TEXT_SIZE, loc="left")
+    axes.set_title("decision line", color=INK, fontsize=TEXT_SIZE, loc="left", pad=ABOVE_LEGEND)
     _scatter_sides(axes, x, y, cost.targets[shown], sides)
     limits = axes.get_xlim(), axes.get_ylim()
     across, up = np.meshgrid(np.linspace(*limits[0], 80), np.linspace(*limits[1], 80))
@@ -104,9 +111,10 @@ def draw_plane(
     axes.contour(across, up, z, levels=[0], colors=INK, linewidths=1.6)
     if cost.loss in MARGIN_LOSSES:
         axes.contour(across, up, z, levels=[-1, 1], colors=MUTED, linewidths=1.0, linestyles="dashed")
+        axes.plot([], [], color=MUTED, linewidth=1.0, linestyle="dashed", label="margin, z = ±1")
     axes.set_xlim(*limits[0])
     axes.set_ylim(*limits[1])
-    legend(axes, loc="best")
+    legend(axes)
 
 
 def draw_fit(
@@ -127,19 +135,23 @@ def draw_fit(
 def draw_answers(
     axes: Axes, cost: NeuronCost, v: Floats, shown: NDArray[np.int64], sides: Sequence[str], target_name: str
 ) -> None:
-    """Draw the activation over the weighted sum, with the samples at their targets; numbers against the answers."""
+    """Draw the activation over the weighted sum, with the samples at their targets; numbers against the answers.
+
+    Where the activation is the identity, what each sample costs is drawn instead.
+    """
     z = cost.sums(v, shown)
     targets = cost.targets[shown]
     if not sides:
         answers = cost.outputs(z)
         low, high = float(min(answers.min(), targets.min())), float(max(answers.max(), targets.max()))
-        style(axes, f"answer for {shorten(target_name, 20)}", "truth", grid="both", title="answers against the truth")
+        style(axes, f"answer for {shorten(target_name, 28)}", "truth", grid="both", title="answers against the truth")
         axes.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.scatter(answers, targets, s=11, color=BLUE, alpha=0.45, linewidths=0)
         return
-    low_z, high_z = np.quantile(z, [0.005, 0.995])
-    room = 0.06 * (high_z - low_z) + 1e-9
-    ends = np.linspace(low_z - room, high_z + room, 200)
+    ends = _ends(z)
+    if cost.activation == "identity":
+        draw_prices(axes, cost, z, shown, ends, sides)
+        return
     is_probability = cost.activation == "sigmoid"
     style(
         axes,
@@ -152,9 +164,28 @@ def draw_answers(
     _scatter_sides(axes, z, targets + scatter, targets, sides)
     axes.set_xlim(ends[0], ends[-1])
     axes.axvline(0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+
+
+def draw_prices(
+    axes: Axes, cost: NeuronCost, z: Floats, shown: NDArray[np.int64], ends: Floats, sides: Sequence[str]
+) -> None:
+    """Draw the loss over the weighted sum, a curve for each side, with the samples on it."""
+    style(axes, "weighted sum z = w · x + b", "loss of a sample", title=f"{cost.loss}: what each sample costs")
+    targets, row = cost.targets[shown], LOSSES[cost.loss]
+    for target, colour in ((cost.targets.min(), BLUE), (cost.targets.max(), ORANGE)):
+        axes.plot(ends, row.value(ends, np.full_like(ends, target)), color=colour, linewidth=1.3, alpha=0.8)
+    _scatter_sides(axes, z, cost.losses(z, shown), targets, sides)
+    axes.set_xlim(ends[0], ends[-1])
+    axes.axvline(0, color=INK, linewidth=1.6)
     if cost.loss in MARGIN_LOSSES:
         _draw_margin(axes, [-1, 1])
-    legend(axes, loc="center right")
+
+
+def _ends(z: Floats) -> Floats:
+    """Return 200 sums from end to end of nearly all that the samples have."""
+    low, high = np.quantile(z, [0.005, 0.995])
+    room = 0.06 * (high - low) + 1e-9
+    return np.linspace(low - room, high + room, 200)
 
 
 def draw_costs(axes: Axes, descent: BatchDescent, test_costs: Floats) -> None:
@@ -165,6 +196,16 @@ def draw_costs(axes: Axes, descent: BatchDescent, test_costs: Floats) -> None:
     positive = descent.costs[descent.costs > 0]
     if len(positive) == len(descent.costs) and positive.max() > 50 * positive.min():
         axes.set_yscale("log")
+    legend(axes, loc="upper right")
+
+
+def draw_mistakes(axes: Axes, descent: BatchDescent, mistakes: Floats) -> None:
+    """Draw the share of wrong answers over the epochs, on the training and the test rows."""
+    title = f"mistakes ({descent.optimizer}, rate {descent.settings.learning_rate:.3g})"
+    style(axes, "epoch", "share of the rows", title=title)
+    for shares, colour, label in zip(mistakes, (BLUE, ORANGE), ("training", "test"), strict=True):
+        axes.plot(descent.epochs, shares, color=colour, linewidth=1.6, label=label)
+    axes.set_ylim(0, None)
     legend(axes, loc="upper right")
 
 
@@ -179,7 +220,7 @@ def draw_weight_path(axes: Axes, descent: BatchDescent) -> None:
         _, sizes, directions = np.linalg.svd(moves, full_matrices=False)
         across, up = directions[0], directions[1]
         share = float((sizes[:2] ** 2).sum() / ((sizes**2).sum() or 1.0))
-        names = (f"main direction of the weights ({100 * share:.3g} % in this plane)", "second direction")
+        names = (f"main direction ({100 * share:.3g} % in this plane)", "second direction")
     path = np.stack([moves @ across, moves @ up], 1)
     style(axes, *names, grid="", title="path of the weights on the cost surface")
     low, high = path.min(0), path.max(0)
@@ -196,7 +237,16 @@ def draw_weight_path(axes: Axes, descent: BatchDescent) -> None:
         axes.contour(x, y, heights, levels=levels, colors=MUTED, linewidths=0.4, alpha=0.6)
     axes.plot(path[:, 0], path[:, 1], color=ORANGE, linewidth=1.4)
     axes.plot(*path[0], "o", color=INK, markersize=6)
-    axes.annotate("start", path[0], xytext=(6, 5), textcoords="offset points", color=INK, fontsize=TEXT_SIZE - 0.5)
+    is_right = path[0, 0] > middle[0]
+    axes.annotate(
+        "start",
+        path[0],
+        xytext=(-6 if is_right else 6, 5),
+        ha="right" if is_right else "left",
+        textcoords="offset points",
+        color=INK,
+        fontsize=TEXT_SIZE - 0.5,
+    )
     axes.plot(*path[-1], "*", color=GREEN, markersize=11, markeredgecolor="white")
 
 
@@ -211,6 +261,7 @@ def draw_weights(axes: Axes, weights: Floats, features: Sequence[str], sides: Se
     axes.invert_yaxis()
     axes.axvline(0, color=GRID, linewidth=1)
     axes.spines["bottom"].set_visible(False)
+    axes.locator_params(axis="x", nbins=4)
 
 
 def _draw_margin(axes: Axes, places: Sequence[float]) -> None:
@@ -250,6 +301,7 @@ def batch_figure(descents: Sequence[BatchDescent], noise: Sequence[Noise]) -> Fi
     figure = new_figure(13.0, 4.0)
     left, middle, right = figure.subplots(1, 3)
     colours = [(SKY, BLUE, ORANGE, GREEN, PINK)[place % 5] for place in range(len(descents))]
+    left.locator_params(axis="x", integer=True)
     style(left, "epoch", "cost over all samples", title=f"same rate, {descents[0].settings.learning_rate:.3g}")
     for descent, colour in zip(descents, colours, strict=True):
         costs = np.where(descent.costs < 10 * descents[0].costs[0] + 1e-12, descent.costs, np.nan)

@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 
 from layerwise.neuron.paths import CoefficientPath
 from layerwise.reports.charts import shorten
-from layerwise.reports.figures import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PINK, SKY, TEXT_SIZE, new_figure, style
+from layerwise.reports.figures import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    ORANGE,
+    PINK,
+    SKY,
+    TEXT_SIZE,
+    new_figure,
+    style,
+    whole_numbers,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +33,7 @@ Floats = NDArray[np.floating[Any]]
 
 COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, INK)
 NAMED_AT_MOST = 12  # weights that are named at their ends; the others are drawn in grey
-LABEL_GAP = 0.045  # of the height, between two names
+LABEL_GAP = 0.036  # of the height, between two names
 
 
 def path_figure(path: CoefficientPath, features: Sequence[str], scores: Floats, best: int) -> Figure:
@@ -44,6 +57,8 @@ def path_figure(path: CoefficientPath, features: Sequence[str], scores: Floats, 
     counts = [len(path.active(place)) for place in range(len(path.strengths))]
     style(bottom, "strength of the penalty (weaker to the right)", "active weights")
     bottom.step(path.strengths, counts, where="mid", color=BLUE, linewidth=1.7)
+    bottom.set_ylim(0, 1.08 * max(*counts, 1))
+    whole_numbers(bottom.yaxis)
     bottom.yaxis.label.set_color(BLUE)
     other = bottom.twinx()
     style(other, "", "R² on the test rows", grid="")
@@ -54,27 +69,26 @@ def path_figure(path: CoefficientPath, features: Sequence[str], scores: Floats, 
     top.annotate(
         "best on the validation rows",
         (path.strengths[best], top.get_ylim()[1]),
-        xytext=(4, -10),
+        xytext=(-4 if best > len(counts) / 2 else 4, -10),
+        ha="right" if best > len(counts) / 2 else "left",
         textcoords="offset points",
         fontsize=TEXT_SIZE - 1,
         color=MUTED,
     )
     top.set_xscale("log")
-    top.invert_xaxis()
+    top.set_xlim(path.strengths[0], path.strengths[-1])
     return figure
 
 
 def _name_ends(axes: Axes, strength: float, end: Floats, named: NDArray[np.intp], features: Sequence[str]) -> None:
     """Write the features' names at the right ends of their lines, moved apart where they would overlap."""
     low, high = axes.get_ylim()
-    gap = LABEL_GAP * (high - low)
-    last = -np.inf
-    for place in named[np.argsort(end[named], kind="stable")]:
-        last = max(float(end[place]), last + gap)
+    order = named[np.argsort(end[named], kind="stable")]
+    for place, height in zip(order, spread(end[order], LABEL_GAP * (high - low)), strict=True):
         rank = int(np.flatnonzero(named == place)[0])
         axes.annotate(
             shorten(features[place], 24),
-            (strength, last),
+            (strength, height),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
@@ -82,3 +96,21 @@ def _name_ends(axes: Axes, strength: float, end: Floats, named: NDArray[np.intp]
             fontsize=TEXT_SIZE - 1,
             annotation_clip=False,
         )
+
+
+def spread(heights: Floats, gap: float) -> list[float]:
+    """Return rising heights moved apart to at least `gap`, those that would touch around their common middle."""
+    groups: list[list[float]] = []
+    for height in heights:
+        groups.append([float(height)])
+        while len(groups) > 1 and _bottom(groups[-1], gap) < _top(groups[-2], gap) + gap:
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return [_bottom(group, gap) + gap * place for group in groups for place in range(len(group))]
+
+
+def _bottom(group: Sequence[float], gap: float) -> float:
+    return sum(group) / len(group) - gap * (len(group) - 1) / 2
+
+
+def _top(group: Sequence[float], gap: float) -> float:
+    return _bottom(group, gap) + gap * (len(group) - 1)
