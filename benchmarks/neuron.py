@@ -18,6 +18,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -110,7 +111,11 @@ def work(pipe: Any, task: Task, name: str, cpu: bool) -> None:
     while True:
         tolerance = pipe.recv()
         started, cpu_started = time.perf_counter(), time.process_time()
-        weights = fit(tolerance)
+        try:
+            weights = fit(tolerance)
+        except Exception as failure:  # some solvers give up on some data, each in its own words
+            print(f"{name}: {failure}", file=sys.stderr)
+            return
         seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu_started
         pipe.send(Fitted(np.asarray(weights, np.float64), cpu_s if cpu else seconds, cpu_s))
 

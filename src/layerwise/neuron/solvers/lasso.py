@@ -22,6 +22,7 @@ Vector = NDArray[np.float64]
 
 GRAM_COLUMNS = 256  # up to so many columns one Gram matrix of all costs less than choosing among them
 FIRST_SET = 100
+GUESS = 0.1  # tolerance of that part
 ROWS_FOR_GUESS = 8000  # from so many rows on a part of them is asked first
 
 
@@ -98,7 +99,7 @@ def _first_guess(problem: Problem) -> Vector:
     weights = None if problem.weights is None else problem.weights[part]
     targets = problem.targets[part]
     noise = float(np.std(targets)) / len(targets) ** 0.5  # what a slope is off by for having fewer rows
-    guess = replace(problem, inputs=inputs, targets=targets, weights=weights, tolerance=1e-2, l1=problem.l1 + noise)
+    guess = replace(problem, inputs=inputs, targets=targets, weights=weights, tolerance=GUESS, l1=problem.l1 + noise)
     found: Vector = _solve_working_set(guess).weights[0]
     return found
 

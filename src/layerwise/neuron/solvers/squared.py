@@ -147,7 +147,7 @@ def _coarse_measure(problem: Problem) -> Callable[[Vector], Vector] | None:
     matrix = coarse_gram(problem, roots)
     matrix[np.diag_indices_from(matrix)] = 1 + COARSE_LIFT
     try:
-        factors = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        factors = cho_factor(matrix.T, lower=False, overwrite_a=True, check_finite=False)  # in column order: no copy
     except LinAlgError:
         return None
 
