@@ -77,6 +77,20 @@ def test_a_table_of_ones_own_with_two_features_shows_its_decision_line(capsys, t
     assert "descend --data points.csv --target kind" in out
 
 
+def test_a_table_of_fewer_rows_than_a_batch_is_learned_from_as_a_whole(capsys, tmp_path):
+    lines = ["a,b,same,kind"] + [
+        f"{place * 3 % 17},{place * 7 % 11},7,{'up' if place > 20 else 'down'}" for place in range(40)
+    ]
+    (tmp_path / "few.csv").write_text("\n".join(lines))
+    code, out, _ = said(capsys, "neuron", "--data", "few.csv", "--target", "kind", "--epochs", "3", "--json")
+    assert code == 0
+    assert json.loads(out)["batch_size"] == 29
+    assert json.loads(out)["notices"] == ["Column 'same' is left out: it has one value alone."]
+    code, _, err = said(capsys, "neuron", "--data", "few.csv", "--target", "kind", "--batch-size", "32")
+    assert code == 2
+    assert "from 1 to 29" in err
+
+
 def test_batch_sizes_are_compared_and_their_noise_measured(capsys, tmp_path):
     words = ("--data", "breast-cancer", "--batch-size", "1,16,full", "--epochs", "2")
     code, out, _ = said(capsys, "descend", *words)

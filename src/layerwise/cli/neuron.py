@@ -36,7 +36,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("strength", float, "of the penalty [0]"),
     ("mix", float, "of elastic: 0 all L1, 1 all L2 [0.5]"),
     ("positive", str, "the class that counts as 1, against all others [the second of two]"),
-    ("batch_size", int, "samples a step, or full [32]"),
+    ("batch_size", int, "samples a step, or full [32, or all where there are fewer]"),
     ("epochs", int, "passes over the training rows [50]"),
     ("optimizer", str, "sgd, momentum, nesterov, rmsprop, adam, adamw [sgd]"),
     ("momentum", float, "share of the velocity that is kept [0.9]"),

@@ -77,7 +77,7 @@ def attempt(
     reach = 1.15 * float(np.abs(places).max())
     axis = np.linspace(-reach, reach, GRID_POINTS)
     x, y = np.meshgrid(axis, axis)
-    grid = network.outputs(np.stack([x.ravel(), y.ravel()], 1)).reshape(x.shape)
+    grid: Floats = network.outputs(np.stack([x.ravel(), y.ravel()], 1)).reshape(x.shape).astype(np.float64)
     accuracy = float(((network.outputs(fresh)[:, 0] > 0.5) == fresh_labels).mean())
     line = as_one_neuron(network) if activation == "identity" else None
     return Attempt(shape, activation, places, labels, accuracy, losses, reach, grid, line)

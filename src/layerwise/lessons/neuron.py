@@ -26,6 +26,7 @@ CLASSICS: Mapping[str, dict[str, Any]] = {
     "svm": {"activation": "identity", "loss": "hinge", "penalty": "l2", "strength": 1e-3},
     "logistic-regression": {"activation": "sigmoid", "loss": "logistic"},
 }
+BATCH = 32  # samples a step, unless told otherwise
 TELLING = 12  # features that are listed on each side
 
 
@@ -99,7 +100,7 @@ def train_neuron(
     strength: float = 0.0,
     mix: float = 0.5,
     positive: str | None = None,
-    batch_size: int | str = 32,
+    batch_size: int | str | None = None,
     epochs: int = 50,
     optimizer: str = "sgd",
     learning_rate: float | None = None,
@@ -109,6 +110,7 @@ def train_neuron(
     """Train one neuron by gradient descent from zero weights, and measure it on the test split.
 
     activation, loss: None takes what goes with the other and with the data.
+    batch_size: None takes 32, or all rows where there are fewer.
     learning_rate: None takes one over the largest curvature of the cost.
 
     Raises UsageError for words or data that make no single neuron, DivergedError where the rate is too large, naming
@@ -116,9 +118,11 @@ def train_neuron(
     """
     dataset = load_quietly(data, seed)
     samples, cost = neuron_for(dataset, activation, loss, penalty, strength, mix, positive)
+    count = len(samples.targets)
+    size = min(BATCH, count) if batch_size is None else count if batch_size == "full" else int(batch_size)
     descent = descend_on_data(
         cost,
-        len(samples.targets) if batch_size == "full" else int(batch_size),
+        size,
         epochs=epochs,
         optimizer=optimizer,
         learning_rate=learning_rate,

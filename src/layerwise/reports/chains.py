@@ -122,7 +122,7 @@ def _draw_edges(axes: Axes, place: int, before: Column, column: Column, *, is_fo
         line = [place - 1, place], [there[j], here[i]]
         axes.plot(*line, color=colour, linewidth=0.5 + 2.5 * strength, alpha=0.25 + 0.6 * strength, zorder=1)
         if has_numbers:
-            spot = _free_spot(there[j], here[i], written)
+            spot = _free_spot(float(there[j]), float(here[i]), written)
             written.append(spot)
             axes.text(
                 place - 1 + spot[0],
