@@ -19,8 +19,8 @@ from layerwise.models import CATALOGUE
 from layerwise.recipes import LESS_IS_BETTER, RECIPES, Recipe, options_of
 
 # A shorter form of each small recipe, and a bound that no network reaches that does not learn: guessing reaches
-# 0.1, 0.69, 0.18 twice, 0.12, 0.09, 0.68, 0.63, 0.4 and R2 = 0; the mean picture's error is 0.69, an untaught generator's distance
-# above 100.
+# 0.1, 0.69, 0.18 twice, 0.12, 0.09, 0.68, 0.63, 0.4 and R2 = 0; the mean picture's error is 0.69, an untaught
+# generator's distance above 100.
 SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "digits-lenet5": ({"epochs": 4}, 0.85),
     "spam-logistic": ({"limit": 1000, "epochs": 8}, 0.85),
