@@ -14,6 +14,8 @@ def choose_model(dataset: Dataset, pretrained: str = "no") -> tuple[str, str]:
     """
     if pretrained != "no":
         return "efficientnet-lite0", "efficientnet-lite0, because its weights are the published ones that there are"
+    if dataset.goal == "segmentation":
+        return "unet", "unet, because it says what each pixel is, and sees near and far"
     if dataset.kind == "pictures":
         _, height, width = dataset.input_shape
         size = f"{height}x{width} pictures"

@@ -47,6 +47,7 @@ class Recipe:
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
 ONE_THREAD = {"threads": 1, "compile": "no"}
 WARM_COSINE = {"schedule": "cosine", "batch_size": 128}
+MASKS = {**ONE_THREAD, "data": "land-sea", "balance": "median", "augment": "flip,vflip,rotate:20"}
 TABLE = {"model": "mlp", "valid": 0.0, "epochs": 60, "batch_size": 32, "dropout": 0.2}
 
 RECIPES: dict[str, Recipe] = {
@@ -161,6 +162,20 @@ RECIPES: dict[str, Recipe] = {
         metric="accuracy",
         bound=0.97,
         figure="98.79 ± 0.13 % over 3 seeds, 3 s",
+    ),
+    "land-sea-segnet": Recipe(
+        summary="sea, land and lake in NASA's Blue Marble by SegNet's pooled indices",
+        options={**MASKS, "model": "segnet", "epochs": 12},
+        metric="mean_iou",
+        bound=0.6,
+        figure="",
+    ),
+    "land-sea-unet": Recipe(
+        summary="sea, land and lake in NASA's Blue Marble by a U-Net, for the same time",
+        options={**MASKS, "model": "unet", "epochs": 14},
+        metric="mean_iou",
+        bound=0.6,
+        figure="",
     ),
     "vowels-gru": Recipe(
         summary="which of nine men says two vowels, by a recurrent network",
