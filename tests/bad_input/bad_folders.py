@@ -70,7 +70,7 @@ FOLDERS: tuple[Case, ...] = (
     bad("one-class", 65, "one-class", "one class folder alone", "'cats'", parts=(classes("cats"),)),
     bad("hollow-class", 65, "hollow-class", "'birds'", "0 pictures", parts=(CATS_AND_DOGS, {"birds": None})),
     bad("small-class", 65, "'birds'", "2 pictures", "at least 3", parts=(CATS_AND_DOGS, classes("birds", count=2))),
-    bad("other-files", 65, "no pictures", "a.txt", parts=({"cats/a.txt": b"a", "dogs/b.txt": b"b"},)),
+    bad("other-files", 65, "does not fill one window", parts=({"cats/a.txt": b"a", "dogs/b.txt": b"b"},)),
     bad("hidden-alone", 65, "hidden-alone", "no pictures", parts=({"cats/.a.png": picture(1), ".dogs": None},)),
     bad("links-alone", 65, "nothing but links", "copy the files", parts=({"a/x.png": "/etc/hostname", "b": None},)),
     bad("links-to-itself", 65, "nothing but links", parts=({"cats": ".", "dogs": "."},)),

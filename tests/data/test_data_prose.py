@@ -138,7 +138,7 @@ BAD = [
     (WORDS * 100, {"window": 1}, UsageError, "--window must be at least 2 tokens"),
     (WORDS * 100, {"horizon": 2}, UsageError, "--horizon is for forecasts"),
     (WORDS * 100, {"vocabulary": 20}, UsageError, "at least 259 tokens, received 20"),
-    (WORDS * 100, {"target": "x"}, UsageError, "--target names a column"),
+    (WORDS * 100, {"target": "x"}, DataError, "book.txt is a file where"),
     (WORDS * 100, {"image_size": 8}, UsageError, "--image-size is for pictures"),
 ]
 

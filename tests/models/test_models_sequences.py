@@ -179,6 +179,29 @@ def test_gpt_reads_a_text_in_pieces_as_in_one(pieces: list[int]) -> None:
     assert state.length == 8
 
 
+def test_gpt_computes_what_pytorchs_encoder_with_a_causal_mask_does() -> None:
+    torch.manual_seed(0)
+    model = GPT((9, 7), 7, GPTConfig(8, 2, 2)).eval().double()
+    layer = nn.TransformerEncoderLayer(8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+    theirs = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval().double()
+    with torch.no_grad():
+        for ours, other in zip(model.blocks, theirs.layers, strict=True):
+            parts = (ours.attention.query, ours.attention.key, ours.attention.value)
+            other.self_attn.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+            other.self_attn.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+            for mine, its in (
+                (ours.attention.output, other.self_attn.out_proj),
+                (ours.dense[0], other.linear1),
+                (ours.dense[2], other.linear2),
+                (ours.norm_attention, other.norm1),
+                (ours.norm_dense, other.norm2),
+            ):
+                its.load_state_dict(mine.state_dict())
+    text = torch.randint(1, 7, (3, 9))
+    states = theirs(model.tokens(text) + model.places, nn.Transformer.generate_square_subsequent_mask(9).double())
+    torch.testing.assert_close(model(text), model.output(model.norm(states)))
+
+
 def test_gpt_refuses_a_text_beyond_its_limit() -> None:
     model = writer(limit=8)
     with pytest.raises(UsageError, match="made for texts of 8 tokens, received 9; shorten them"):

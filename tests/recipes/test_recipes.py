@@ -18,6 +18,10 @@ from layerwise.experiments.training import train
 from layerwise.models import CATALOGUE
 from layerwise.recipes import LESS_IS_BETTER, RECIPES, Recipe, options_of
 
+# Writers learn from the chapters of the guide, whose bytes by their frequencies alone take 4.9 bits, and tokens 4.1.
+GUIDE = {"data": str(Path(__file__).parents[2] / "docs" / "guide"), "valid": 0.1, "precision": "float32"}
+SMALL_STEPS = {"batch_size": 8, "epochs": 4}
+
 # A shorter form of each small recipe, and a bound that no network reaches that does not learn: guessing reaches
 # 0.1, 0.69, 0.18 twice, 0.12, 0.09, 0.68, 0.63, 0.4 and R2 = 0; the mean picture's error is 0.69, an untaught
 # generator's distance above 100.
@@ -29,6 +33,11 @@ SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "vowels-gru": ({"epochs": 8}, 0.7),
     "names-gru": ({"limit": 1500, "epochs": 4}, 0.2),
     "fashion-vae": ({"limit": 3000, "epochs": 2, "batch_size": 32}, 0.35),
+    "python-gpt": (
+        {**GUIDE, "vocabulary": 512, "window": 64, "depth": 64, "blocks": 2, **SMALL_STEPS, "learning_rate": 0.01},
+        3.3,
+    ),
+    "python-characters": ({**GUIDE, "hidden": 64, "window": 64, **SMALL_STEPS}, 4.3),
     "fashion-gan": ({"limit": 1500, "epochs": 4}, 60.0),
     "titanic-mlp": ({"epochs": 10}, 0.73),
     "breast-cancer-mlp": ({"epochs": 10}, 0.85),
@@ -41,6 +50,7 @@ METRICS = {
     "segmentation": "mean_iou",
     "reconstruction": "squared_error",
     "adversarial": "frechet",
+    "writing": "bits_per_byte",
 }
 NAMES = list(RECIPES)
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from layerwise.errors import UsageError
+from layerwise.models import build
 from layerwise.training.adam import QuickAdamW
 from layerwise.training.config import OPTIMIZERS, PenaltyConfig, TrainingConfig
 from layerwise.training.optimizers import make_optimizer, weights_of
@@ -85,6 +86,15 @@ def test_muon_leaves_embeddings_and_the_last_layer_to_adamw():
     orthogonal = [p for group in optimizer.param_groups if group["orthogonal"] for p in group["params"]]
     assert len(orthogonal) == 1
     assert orthogonal[0] is module[1].weight
+
+
+def test_muon_leaves_tied_vectors_of_tokens_to_adamw_and_every_matrix_between_to_itself():
+    model = build("gpt", (6, 20), 20, depth=8, heads=2, blocks=2)
+    assert model.output.weight is model.tokens.weight
+    optimizer = make_optimizer(model, TrainingConfig(optimizer="muon"), PenaltyConfig())
+    orthogonal = {p for group in optimizer.param_groups if group["orthogonal"] for p in group["params"]}
+    others = {name for name, p in model.named_parameters() if p.ndim == 2 and p not in orthogonal}
+    assert others == {"tokens.weight"}
 
 
 def test_tied_and_frozen_weights_and_norms_of_matrices_are_told_apart():

@@ -73,7 +73,7 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     path = Path(config.data)
     if config.data in SOURCES:
         dataset = _of_source(config, seed, progress)
-    elif is_prose(path):
+    elif not config.target and is_prose(path):
         dataset = prose_dataset(read_prose(path), path.stem, config, seed)
     elif is_mask_folder(path):
         masks = scan_masks(path, config, seed)

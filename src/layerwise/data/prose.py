@@ -124,8 +124,12 @@ def is_prose(path: Path) -> bool:
     """Tell whether a file is a long text by its name, or a folder holds such files and no pictures."""
     if not path.is_dir():
         return path.is_file() and path.suffix.lower() in SUFFIXES
-    files = [entry for entry in path.rglob("*") if entry.is_file()]
-    return any(is_prose(entry) for entry in files) and not any(map(is_picture_name, files))
+    holds_text = False
+    for entry in path.rglob("*"):
+        if is_picture_name(entry):
+            return False
+        holds_text = holds_text or (entry.suffix.lower() in SUFFIXES and entry.is_file())
+    return holds_text
 
 
 def read_prose(path: Path) -> ProseMaterial:

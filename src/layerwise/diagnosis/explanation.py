@@ -159,7 +159,9 @@ class _Looker:
     def maps(self) -> dict[str, object]:
         names = list(probes.convolutions(self.model))
         if not names and not self.layers:
-            raise UsageError(f"{type(self.model).__name__} has no convolution over pictures, so it has no maps to show.")
+            raise UsageError(
+                f"{type(self.model).__name__} has no convolution over pictures, so it has no maps to show."
+            )
         if not self.layers:
             names = [names[place] for place in sorted({0, len(names) // 2, len(names) - 1})]
         elif list(self.layers) != ["all"]:
