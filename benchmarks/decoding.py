@@ -1,107 +1,111 @@
-"""How much faster a network writes that keeps the keys and values of what it wrote. Ratios, measured in turns.
+"""How much faster a network writes with what it has read kept in a cache than by reading everything anew each step.
 
-    python benchmarks/decoding.py               one to three minutes
-    python benchmarks/decoding.py --tokens 64   shorter texts
+    python benchmarks/decoding.py
+    python benchmarks/decoding.py --tokens 64
 
-Both ways write the likeliest tokens of a network with random weights, one text, one thread; without a cache the whole
-text is read anew for each token. They must write the same. Stated is the best of some turns of each.
+Both ways write the same tokens; rounds take turns, and times are of the processor, on one thread.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
+from statistics import median
+from typing import Any
 
 import torch
 from machine import describe_machine
-from torch import Tensor
+from table import format_table
 
-from layerwise.generation.decoding import Sampling, Writer, write
+from layerwise.generation.decoding import Sampling, write
 from layerwise.models import build
 
-VOCABULARY = 2048
-SOURCE_TOKENS = 32
+ROUNDS = 5
+VOCABULARY = 4000
 START = 1
+LONGEST = 1024
+SOURCE = torch.randint(3, VOCABULARY, (1, 32), generator=torch.Generator().manual_seed(0))
+Writer = Callable[[int], list[int]]  # given a number of tokens, writes so many
+
+
+def translator(name: str) -> tuple[Writer, Writer]:
+    """Return how a translator writes with its cache, and how it would without."""
+    torch.manual_seed(0)
+    model: Any = build(name, (32, VOCABULARY), VOCABULARY).eval()
+
+    def cached(count: int) -> list[int]:
+        state, tokens = model.start(SOURCE), [START]
+        for _ in range(count):
+            scores, state = model.step(torch.tensor(tokens[-1:]), state)
+            tokens.append(int(scores.argmax()))
+        return tokens
+
+    def anew(count: int) -> list[int]:
+        tokens = [START]
+        for _ in range(count):
+            tokens.append(int(model(SOURCE, torch.tensor([tokens]))[0, -1].argmax()))
+        return tokens
+
+    return cached, anew
+
+
+def gpt() -> tuple[Writer, Writer]:
+    """Return how a GPT goes on from one token with its cache, and how it would without."""
+    torch.manual_seed(0)
+    model: Any = build("gpt", (LONGEST, VOCABULARY), VOCABULARY).eval()
+
+    def cached(count: int) -> list[int]:
+        return [START, *write(model, torch.tensor([START]), count, Sampling(temperature=0))]
+
+    def anew(count: int) -> list[int]:
+        tokens = [START]
+        for _ in range(count):
+            tokens.append(int(model(torch.tensor([tokens]))[0, -1].argmax()))
+        return tokens
+
+    return cached, anew
+
+
+NETWORKS: dict[str, Callable[[], tuple[Writer, Writer]]] = {
+    "gpt": gpt,
+    "transformer": lambda: translator("transformer"),
+    "seq2seq": lambda: translator("seq2seq"),
+}
+
+
+def measure(name: str, count: int) -> dict[str, str]:
+    """Return a row: the network, milliseconds a token both ways, and how many times faster the cache is."""
+    ways = NETWORKS[name]()
+    with torch.inference_mode():
+        if ways[0](count) != ways[1](count):
+            raise RuntimeError(f"{name} writes other tokens with its cache than without")
+        seconds: list[list[float]] = []
+        for _ in range(ROUNDS):
+            row = []
+            for write in ways:
+                started = time.process_time()
+                write(count)
+                row.append(time.process_time() - started)
+            seconds.append(row)
+    cached, anew = (median(column) / count * 1000 for column in zip(*seconds, strict=True))
+    ratio = median(anew / cached for cached, anew in seconds)
+    return {
+        "network": name,
+        "ms a token, cached": f"{cached:.2f}",
+        "ms a token, anew": f"{anew:.2f}",
+        "times faster": f"{ratio:.1f}",
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokens", type=int, default=256, help="of the text that is written [256]")
-    parser.add_argument("--turns", type=int, default=3, help="of each way [3]")
+    parser.add_argument("--tokens", type=int, default=256, help="tokens to write [256]")
+    parser.add_argument("--only", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(json.dumps(describe_machine()))
-    for name, ways in (("gpt", gpt_ways(args.tokens)), ("transformer", transformer_ways(args.tokens))):
-        cached_s, plain_s = compare(*ways, args.turns)
-        print(
-            f"{name}: {args.tokens} tokens in {cached_s:.2f} s with a cache and in {plain_s:.2f} s without, "
-            f"{plain_s / cached_s:.1f} times as fast",
-            flush=True,
-        )
-
-
-def compare(cached: Callable[[], list[int]], plain: Callable[[], list[int]], turns: int) -> tuple[float, float]:
-    """Return the shortest time of each way, seconds."""
-    if cached() != plain():
-        raise SystemExit("the two ways write different texts")
-    best = [float("inf"), float("inf")]
-    for _ in range(turns):
-        for number, way in enumerate((cached, plain)):
-            started = time.perf_counter()
-            way()
-            best[number] = min(best[number], time.perf_counter() - started)
-    return best[0], best[1]
-
-
-def gpt_ways(tokens: int) -> tuple[Callable[[], list[int]], Callable[[], list[int]]]:
-    """A GPT goes on from one token."""
-    torch.manual_seed(0)
-    model = build("gpt", (tokens + 1, VOCABULARY), VOCABULARY).eval()
-    prompt = torch.tensor([START])
-
-    def cached() -> list[int]:
-        writer: Writer = model  # type: ignore[assignment]
-        return list(write(writer, prompt, tokens, Sampling(temperature=0)))
-
-    @torch.inference_mode()
-    def plain() -> list[int]:
-        text = prompt[None]
-        for _ in range(tokens):
-            text = extended(text, model(text))
-        return text[0, 1:].tolist()
-
-    return cached, plain
-
-
-def transformer_ways(tokens: int) -> tuple[Callable[[], list[int]], Callable[[], list[int]]]:
-    """A Transformer translates a text; the source is read once in both ways only where it is cached."""
-    torch.manual_seed(0)
-    model = build("transformer", (SOURCE_TOKENS, VOCABULARY), VOCABULARY).eval()
-    source = torch.randint(3, VOCABULARY, (1, SOURCE_TOKENS))
-
-    @torch.inference_mode()
-    def cached() -> list[int]:
-        state, text = model.start(source), [START]
-        for _ in range(tokens):
-            scores, state = model.step(torch.tensor(text[-1:]), state)
-            text.append(int(scores.argmax()))
-        return text[1:]
-
-    @torch.inference_mode()
-    def plain() -> list[int]:
-        text = torch.tensor([[START]])
-        for _ in range(tokens):
-            text = extended(text, model(source, text))
-        return text[0, 1:].tolist()
-
-    return cached, plain
-
-
-def extended(text: Tensor, scores: Tensor) -> Tensor:
-    """Return the text with the likeliest token behind it."""
-    return torch.cat((text, scores[:, -1:].argmax(2)), dim=1)
+    print(describe_machine())
+    print(format_table([measure(name, args.tokens) for name in args.only]))
 
 
 if __name__ == "__main__":
