@@ -130,7 +130,6 @@ def test_one_seed_paints_the_same_pictures_and_another_seed_others(gan_run: Run)
     assert first.dtype == torch.uint8
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert torch.equal(gan_run.sample(3, 1), first[:3])
 
 
 def test_samples_are_what_the_network_gives_of_normal_codes(vae_run: Run) -> None:

@@ -26,6 +26,8 @@ SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "spam-logistic": ({"limit": 1000, "epochs": 8}, 0.85),
     "vowels-gru": ({"epochs": 8}, 0.7),
     "names-gru": ({"limit": 1500, "epochs": 4}, 0.2),
+    "digits-vae": ({"epochs": 12}, 0.3),
+    "digits-gan": ({"epochs": 12}, 40.0),
     "fashion-vae": ({"limit": 3000, "epochs": 2, "batch_size": 32}, 0.35),
     "fashion-gan": ({"limit": 1500, "epochs": 4}, 60.0),
     "titanic-mlp": ({"epochs": 10}, 0.73),

@@ -271,7 +271,7 @@ def write_explanation(
     links = "".join(f'<a href="#{one.name.replace(".", "-")}">{escape(one.title)}</a>' for one in drawn)
     header = (
         f'<p class="kind">{escape(labels.title)}</p><h1>{markup.text(f"Why {labels.output}?")}</h1>'
-        f'<p>{markup.text(f"Its raw score is {wording.decimal(found.score)}.")}</p>'
+        f"<p>{markup.text(f'Its raw score is {wording.decimal(found.score)}.')}</p>"
         f'<nav aria-label="Contents">{links}</nav>'
     )
     draft = path.with_name(path.name + ".part")
