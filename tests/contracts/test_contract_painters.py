@@ -28,7 +28,7 @@ NAMES = sorted(name for name, entry in CATALOGUE.items() if entry.task in ("reco
 GAMES = [name for name in NAMES if CATALOGUE[name].task == "adversarial"]
 BATCH = 6
 
-LEAST_PX = {"autoencoder": 2, "vae": 2, "gan": 8, "dcgan": 8}
+LEAST_PX = {"autoencoder": 3, "vae": 3, "gan": 8, "dcgan": 8}
 CODERS: dict[str, Any] = {"code": 12, "widths": (8, 16), "hidden": 32}
 PLAYERS: dict[str, Any] = {"noise": 5, "widths": (16, 8, 8)}
 NARROW = {"autoencoder": CODERS, "vae": CODERS, "gan": PLAYERS, "dcgan": PLAYERS}

@@ -32,6 +32,8 @@ SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "land-sea-unet": ({"limit": 160, "epochs": 3}, 0.4),
     "vowels-gru": ({"epochs": 8}, 0.7),
     "names-gru": ({"limit": 1500, "epochs": 4}, 0.2),
+    "digits-vae": ({"epochs": 12}, 0.3),
+    "digits-gan": ({"epochs": 12}, 40.0),
     "fashion-vae": ({"limit": 3000, "epochs": 2, "batch_size": 32}, 0.35),
     "python-gpt": (
         {**GUIDE, "vocabulary": 512, "window": 64, "depth": 64, "blocks": 2, **SMALL_STEPS, "learning_rate": 0.01},

@@ -225,6 +225,20 @@ RECIPES: dict[str, Recipe] = {
         bound=2.5,
         figure="",
     ),
+    "digits-vae": Recipe(
+        summary="the 8x8 digits pressed into 16 numbers each, from which new ones can be drawn",
+        options={**ONE_THREAD, "model": "vae", "data": "digits", "epochs": 60, "batch_size": 32, "beta": 0.3},
+        metric="squared_error",
+        bound=0.12,
+        figure="",
+    ),
+    "digits-gan": Recipe(
+        summary="a GAN with 81,346 parameters that paints 8x8 digits",
+        options={**ONE_THREAD, "model": "gan", "data": "digits", "epochs": 40},
+        metric="frechet",
+        bound=8.0,
+        figure="",
+    ),
     "fashion-vae": Recipe(
         summary="Fashion-MNIST pressed into 16 numbers a picture, from which new ones can be drawn",
         options={**ONE_THREAD, "model": "vae", "data": "fashion-mnist", "epochs": 8, "beta": 0.2},

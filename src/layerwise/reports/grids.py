@@ -7,11 +7,16 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from layerwise.reports.figures import INK, TEXT_SIZE, new_figure
 from layerwise.reports.pictures import Pixels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAMPLES = "samples"  # the folder in a run that holds what was painted while it learned
 GAP_PX = 2
@@ -33,6 +38,18 @@ def picture_grid(pictures: Sequence[Pixels], columns: int | None = None, shown_p
         top, left = number // across * rows, number % across * steps
         page[top : top + factor * height, left : left + factor * width] = picture.repeat(factor, 0).repeat(factor, 1)
     return page
+
+
+def grid_figure(pictures: Sequence[Pixels], columns: int, title: str) -> Figure:
+    """Return a figure with pictures laid out in rows."""
+    page = picture_grid(pictures, columns)
+    height, width, _ = page.shape
+    figure = new_figure(7.0, 7.0 * height / width + 0.3)
+    figure.suptitle(title, color=INK, fontsize=TEXT_SIZE + 1)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.imshow(page)
+    return figure
 
 
 def to_png(pixels: Pixels) -> bytes:

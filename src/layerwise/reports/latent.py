@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 PICTURES_AT_MOST = 60
-PICTURE_SIDE = 0.036  # of the map's longer side
-APART = 0.055
+PICTURE_SIDE = 0.022  # half of one, as a share of the map's longer side
+APART = 0.06
 NAMED_AT_MOST = 20
 
 

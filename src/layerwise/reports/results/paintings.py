@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from layerwise.data.dataset import Dataset, Notice
 from layerwise.generation.walks import tour
 from layerwise.reports import markup, pictures, wording
-from layerwise.reports.grids import picture_grid, sample_grids, to_address
+from layerwise.reports.grids import grid_figure, picture_grid, sample_grids, to_address
 from layerwise.reports.likeness import PAINTING_SEED, Likeness, likeness_table, measure_likeness, nearest_pictures
 from layerwise.reports.pictures import Pixels
 from layerwise.reports.results.result import Rows, Subject, Tile
@@ -93,16 +93,14 @@ class PaintingResult:
         assert isinstance(task, Adversarial)
         painted = draw_pictures(task, subject.model, SAMPLES_SHOWN, PAINTING_SEED)
         shown = pictures.to_pixels(painted)
-        yield "samples", pictures.picture_page(shown, columns=8, title="Painted, none chosen")
+        yield "samples", grid_figure(shown, 8, "Painted, none chosen")
         rows = neighbour_rows(painted[:NEIGHBOURS_SHOWN], subject.data())
         yield (
             "neighbours",
-            pictures.picture_page(
-                rows, columns=NEIGHBOURS_SHOWN, title="Painted, and below each the nearest training picture"
-            ),
+            grid_figure(rows, NEIGHBOURS_SHOWN, "Painted, and below each the nearest training picture"),
         )
         walk = walk_pixels(task, subject.model, WALKS_SHOWN, STEPS_SHOWN)
-        yield "walk", pictures.picture_page(walk, columns=STEPS_SHOWN, title="A walk through the space of codes")
+        yield "walk", grid_figure(walk, STEPS_SHOWN, "A walk through the space of codes")
 
 
 def measure(subject: Subject) -> PaintingResult:

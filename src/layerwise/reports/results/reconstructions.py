@@ -16,7 +16,7 @@ from layerwise.data.pictures import PicturePreprocessing
 from layerwise.generation.walks import around, between
 from layerwise.reports import markup, pictures, wording
 from layerwise.reports.figures import to_svg
-from layerwise.reports.grids import picture_grid, sample_grids, to_address
+from layerwise.reports.grids import grid_figure, picture_grid, sample_grids, to_address
 from layerwise.reports.latent import latent_map
 from layerwise.reports.likeness import PAINTING_SEED, Likeness, likeness_table, measure_likeness
 from layerwise.reports.pictures import Pixels
@@ -123,13 +123,13 @@ class ReconstructionResult:
         rows = view.rows()
         yield (
             "reconstructions",
-            pictures.picture_page(rows, columns=len(rows) // 2, title="Pictures, and below each what came back"),
+            grid_figure(rows, len(rows) // 2, "Pictures, and below each what came back"),
         )
         yield "latent-map", view.map()
-        yield "interpolations", pictures.picture_page(view.ways(), columns=STEPS, title="From one picture to another")
+        yield "interpolations", grid_figure(view.ways(), STEPS, "From one picture to another")
         if self.likeness:
             shown = draw_pictures(task, subject.model, SAMPLES_SHOWN, PAINTING_SEED)
-            yield "samples", pictures.picture_page(pictures.to_pixels(shown), columns=8, title="Painted, none chosen")
+            yield "samples", grid_figure(pictures.to_pixels(shown), 8, "Painted, none chosen")
 
 
 def measure(subject: Subject) -> ReconstructionResult:
