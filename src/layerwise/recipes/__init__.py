@@ -47,6 +47,7 @@ class Recipe:
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
 ONE_THREAD = {"threads": 1, "compile": "no"}
 WARM_COSINE = {"schedule": "cosine", "batch_size": 128}
+FORECAST = {"model": "gru", "valid": 0.0, "epochs": 40, "hidden": 16, "embedding": 16}
 TABLE = {"model": "mlp", "valid": 0.0, "epochs": 60, "batch_size": 32, "dropout": 0.2}
 
 RECIPES: dict[str, Recipe] = {
@@ -222,6 +223,20 @@ RECIPES: dict[str, Recipe] = {
         options={**ONE_THREAD, "model": "gan", "data": "fashion-mnist", "epochs": 3},
         metric="frechet",
         bound=5.0,
+        figure="",
+    ),
+    "airline-gru": Recipe(
+        summary="passengers of airlines a year ahead, as a change from a year before",
+        options={**FORECAST, "data": "airline", "season": 12},
+        metric="r2",
+        bound=0.85,
+        figure="",
+    ),
+    "solar-gru": Recipe(
+        summary="solar power half a day ahead, as a change from the day before",
+        options={**FORECAST, "data": "solar", "season": 48},
+        metric="r2",
+        bound=0.8,
         figure="",
     ),
     "titanic-mlp": Recipe(
