@@ -110,7 +110,7 @@ def _answer(model: nn.Module, samples: Tensor) -> Tensor:
     """Return raw outputs, (n, outputs). Raises UsageError where the module gives none, or cannot read the samples."""
     shape = tuple(samples.shape[1:])
     try:
-        outputs = model(samples)
+        outputs = model(samples.clone())  # some layers write in place
     except (RuntimeError, IndexError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UsageError(f"{type(model).__name__} cannot read a sample of shape {shape}: {reason}.") from error
@@ -159,7 +159,9 @@ class _Looker:
     def maps(self) -> dict[str, object]:
         names = list(probes.convolutions(self.model))
         if not names and not self.layers:
-            raise UsageError(f"{type(self.model).__name__} has no convolution over pictures, so it has no maps to show.")
+            raise UsageError(
+                f"{type(self.model).__name__} has no convolution over pictures, so it has no maps to show."
+            )
         if not self.layers:
             names = [names[place] for place in sorted({0, len(names) // 2, len(names) - 1})]
         elif list(self.layers) != ["all"]:

@@ -168,7 +168,9 @@ def _check_shape(run: Run, sample: Tensor) -> None:
     expected = run.preprocessing.input_shape
     is_sequence = run.facts["kind"] in ("series", "tokens")
     got = tuple(sample.shape)
-    fits = got[1:] == expected[1:] if run.facts["kind"] == "series" else len(got) == 1 if is_sequence else got == expected
+    fits = (
+        got[1:] == expected[1:] if run.facts["kind"] == "series" else len(got) == 1 if is_sequence else got == expected
+    )
     if not fits:
         raise UsageError(
             f"run {run.name} takes samples of shape {expected} without the batch, received {got}; give one of those."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from layerwise.data.series import SeriesPreprocessing
@@ -53,8 +54,8 @@ class Forecast:
     def sentence(self) -> str:
         """Say how the forecasts compare with naive ones."""
         return (
-            f"Repeating the last value would miss by {wording.decimal(self.last_rmse)} on average (RMSE), repeating what "
-            f"was {self.season} steps before by {wording.decimal(self.season_rmse)}; the network misses by "
+            f"Repeating the last value would miss by {wording.decimal(self.last_rmse)} on average (RMSE), repeating "
+            f"what was {self.season} steps before by {wording.decimal(self.season_rmse)}; the network misses by "
             f"{wording.decimal(self.rmse)}."
         )
 
@@ -67,7 +68,7 @@ def forecast_of(subject: Subject, given: Floats, truth: Floats, names: Sequence[
     if not (isinstance(subject.preprocessing, SeriesPreprocessing) and subject.preprocessing.is_window):
         return None
     windows, ahead = truth.shape
-    inputs = np.stack([subject.split.inputs[n : n + 1][0, :, 0].numpy() for n in range(windows)]).astype(np.float64)
+    inputs = subject.split.take(torch.arange(windows))[0][..., 0].double().numpy()  # (windows, time)
     guesses = {season: seasonal(inputs, season, ahead) for season in range(1, inputs.shape[1] + 1)}
     errors = {season: rmse_of(guess, truth) for season, guess in guesses.items()}
     best = min(errors, key=lambda season: errors[season])
