@@ -38,6 +38,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def size_of(file: Path) -> tuple[int, int]:
+    with Image.open(file) as picture:
+        return picture.size
+
+
 def open_run(runs: Path, name: str) -> Run:
     return Run.open(name, runs=runs / "runs")
 
@@ -49,7 +54,7 @@ def test_a_picture_is_explained_in_all_parts_that_apply(runs: Path, tmp_path: Pa
         *("explanation.html", "gradients.png", "occlusion.png", "attention.png", "rollout.png"),
         *("filters.png", "maps-patches.png"),
     ]
-    assert all(Image.open(file).size > (50, 50) for file in files[1:])
+    assert all(size_of(file) > (50, 50) for file in files[1:])
     page = files[0].read_text(encoding="utf-8")
     assert found.gradients is not None
     assert "they add up" in page
@@ -96,7 +101,7 @@ def test_test_samples_become_a_map(runs: Path, tmp_path: Path) -> None:
     run = open_run(runs, "fruits")
     places, files = layerwise.embed(run, out=tmp_path)
     assert places.shape == (len(run.dataset().test), 2)
-    assert Image.open(files[0]).size > (500, 500)
+    assert size_of(files[0]) > (500, 500)
     assert len(layerwise.embed(open_run(runs, "flats"), limit=9, out=tmp_path)[0]) == 9
 
 
