@@ -36,7 +36,9 @@ def test_a_product_is_shared_as_the_integral_says(values: list[float]) -> None:
     torch.testing.assert_close(product.values[:2], (sample[0] * sample[1] / 2).expand(2))
 
 
-@pytest.mark.parametrize(("name", "shape"), [("lenet5", (1, 12, 12)), ("vit", (1, 8, 8)), ("mlp", (6,)), ("gru", (5, 3))])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("lenet5", (1, 12, 12)), ("vit", (1, 8, 8)), ("mlp", (6,)), ("gru", (5, 3))]
+)
 def test_gradients_along_the_path_agree_with_captum_and_add_up(name: str, shape: tuple[int, ...]) -> None:
     captum: Any = pytest.importorskip("captum.attr")
     torch.manual_seed(0)
@@ -55,7 +57,9 @@ def test_occlusion_agrees_with_captum_where_windows_meet_without_overlap() -> No
     model, sample = build("lenet5", (1, 12, 12), 3).eval(), torch.randn(1, 12, 12)
     masks = windows(12, 12, 4, 4)
     falls = occlusion(lambda rows: model(rows)[:, 2], sample, masks, torch.zeros(1, 12, 12))
-    theirs = captum.Occlusion(model).attribute(sample[None], sliding_window_shapes=(1, 4, 4), strides=(1, 4, 4), target=2)
+    theirs = captum.Occlusion(model).attribute(
+        sample[None], sliding_window_shapes=(1, 4, 4), strides=(1, 4, 4), target=2
+    )
     torch.testing.assert_close(spread(falls, masks), theirs[0, 0].float(), atol=1e-5, rtol=1e-4)
 
 

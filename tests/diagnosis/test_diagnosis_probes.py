@@ -49,8 +49,9 @@ def test_maps_are_what_the_layer_gives_and_no_hook_is_left() -> None:
 
 def test_a_layer_that_there_is_not_is_answered_with_those_there_are() -> None:
     model = network("lenet5", (1, 28, 28))
-    with pytest.raises(UsageError, match=r"no layer 'conv9'; its convolutions are features\.0"), probes.feature_maps(
-        model, ["conv9"]
+    with (
+        pytest.raises(UsageError, match=r"no layer 'conv9'; its convolutions are features\.0"),
+        probes.feature_maps(model, ["conv9"]),
     ):
         pass
 

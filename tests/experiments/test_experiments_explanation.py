@@ -109,7 +109,11 @@ def test_test_samples_become_a_map(runs: Path, tmp_path: Path) -> None:
     ("name", "options", "words"),
     [
         ("flats", {"inputs": "flats.csv", "row": 161}, "--row must be from 1 to 160"),
-        ("flats", {"inputs": "flats.csv", "output": "rant"}, "must be one of rent, received 'rant'. Did you mean 'rent'"),
+        (
+            "flats",
+            {"inputs": "flats.csv", "output": "rant"},
+            "must be one of rent, received 'rant'. Did you mean 'rent'",
+        ),
         ("flats", {"inputs": "flats.csv", "parts": ("filters",)}, "no filters to show"),
         ("flats", {"inputs": "flats.csv", "parts": ("filter",)}, "'filter' is no part"),
         ("flats", {"inputs": torch.randn(3)}, "takes samples of shape"),

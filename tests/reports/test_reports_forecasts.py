@@ -39,7 +39,9 @@ def subject() -> Subject:
     values = 10 * np.sin(2 * math.pi * steps / SEASON) + steps
     frame = pl.DataFrame({"day": [f"day {n}" for n in steps], "sold": values})
     dataset = forecast_dataset(ForecastMaterial(frame, "sold", "day", "made", 12, 4), "shop", DataConfig(data="shop"))
-    return Subject(Yesterday(), Regression.for_data(dataset, TaskConfig()), dataset.preprocessing, dataset.test, lambda: dataset)
+    return Subject(
+        Yesterday(), Regression.for_data(dataset, TaskConfig()), dataset.preprocessing, dataset.test, lambda: dataset
+    )
 
 
 def test_a_forecast_is_measured_against_the_last_value_and_the_season(subject: Subject) -> None:

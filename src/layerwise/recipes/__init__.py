@@ -167,15 +167,15 @@ RECIPES: dict[str, Recipe] = {
         summary="which of nine men says two vowels, by a recurrent network",
         options={"model": "gru", "data": "japanese-vowels"},
         metric="accuracy",
-        bound=0.95,
-        figure="",
+        bound=0.965,
+        figure="97.48 ± 0.41 % over 3 seeds, 3 s a training on one core",
     ),
     "names-gru": Recipe(
         summary="which of 15 languages a name is from, letter by letter, read both ways",
         options={"model": "gru", "data": "names", "bidirectional": True, "dropout": 0.3, "epochs": 12},
         metric="accuracy",
-        bound=0.6,
-        figure="",
+        bound=0.63,
+        figure="65.92 ± 0.87 % over 3 seeds, 22 s a training on one core",
     ),
     "python-gpt": Recipe(
         summary="a GPT of 3.7 million parameters that goes on with Python and its manual",
@@ -230,7 +230,7 @@ RECIPES: dict[str, Recipe] = {
         options={**FORECAST, "data": "airline", "season": 12},
         metric="r2",
         bound=0.85,
-        figure="",
+        figure="R² 0.916 ± 0.003 over 3 seeds, 9 s a training on one busy core",
     ),
     "solar-gru": Recipe(
         summary="solar power half a day ahead, as a change from the day before",
