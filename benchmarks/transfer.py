@@ -3,9 +3,9 @@
     python benchmarks/transfer.py                       about 20 minutes of one core
     python benchmarks/transfer.py --each 5 --seeds 1    one row
 
-Every seed draws so many pictures a class of Fashion-MNIST, and all learn from the same ones. All are measured on the same
-1,000 pictures of the test part, evenly spread over it. EfficientNet-lite0 reads them at 112x112 pixels; resnet-small reads
-them as they are, 28x28.
+Every seed draws so many pictures a class of Fashion-MNIST, and all learn from the same ones. All are measured on the
+same 1,000 pictures of the test part, evenly spread over it. EfficientNet-lite0 reads them at 112x112 pixels;
+resnet-small reads them as they are, 28x28.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ LEAST_PX = {
     "resnet18": 17, "resnet34": 17, "resnet50": 17, "resnet101": 17,
     "resnet20": 3, "resnet56": 3, "resnet-small": 6, "resnet-tiny": 5,
     "densenet121": 29, "densenet169": 29, "densenet-small": 4, "vit": 4,
-    "segnet": 8, "segnet-paper": 32, "unet": 8,
+    "segnet": 8, "segnet-paper": 32, "unet": 8, "efficientnet-lite0": 17,
 }  # fmt: skip
 
 FURTHER_PX = {"vit": 8}  # its patches of 4x4 must divide a picture
@@ -55,6 +55,7 @@ NARROW: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("vgg11", "vgg13", "vgg16", "vgg19"), NARROW_VGG),
     **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101"), NARROW_RESNET),
     "googlenet": {"width": 0.25},
+    "efficientnet-lite0": {"width": 0.25},
     "densenet121": {"growth": 8},
     "densenet169": {"growth": 8},
     **dict.fromkeys(("rnn", "lstm", "gru"), NARROW_RECURRENT),
@@ -88,6 +89,7 @@ COUNTS = {
     "resnet56": (853_018, "table 6 of the paper: 0.85 million"),
     "resnet-small": (308_074, "own reading for small pictures"),
     "resnet-tiny": (308_074, "own reading for small pictures"),
+    "efficientnet-lite0": (4_652_008, "its authors' published weights, as PyTorch holds them"),
     "densenet121": (7_978_856, "torchvision's densenet121"),
     "densenet169": (14_149_480, "torchvision's densenet169"),
     "rnn": (26_761, "12 * 64 + (64 + 128 + 2) * 128 + 129 * 9"),

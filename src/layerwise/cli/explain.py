@@ -11,9 +11,14 @@ Without a flag that names a part, all parts that apply are shown. A module of yo
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from layerwise.cli.arguments import Parser, add_run, add_runs_folder, add_value
 from layerwise.errors import UsageError
+from layerwise.reports.wording import EXAMPLE_FILES
+
+if TYPE_CHECKING:
+    from layerwise.experiments.run import Run
 
 PARTS = {
     "filters": "what the first convolution looks for",
@@ -47,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.reports.explaining import completeness
 
     trained = Run.open(args.run, runs=args.runs)
-    check(args, trained.name)
+    check(args, trained)
     if args.embeddings:
         places, files = embed(trained, out=args.out, **({} if args.limit is None else {"limit": args.limit}))
         say(f"{len(places)} test samples in a plane, by what the last layer of {trained.name} reads")
@@ -73,11 +78,10 @@ def run(args: argparse.Namespace) -> None:
     say_next(next_commands(trained))
 
 
-def check(args: argparse.Namespace, name: str) -> None:
+def check(args: argparse.Namespace, trained: Run) -> None:
     """Refuse words that leave nothing to do, or that say nothing here."""
     if args.input is None and not args.embeddings:
-        raise UsageError(
-            f"nothing to explain; name a file, as in `layerwise explain {name} picture.png`, or use --embeddings."
-        )
+        example = f"layerwise explain {trained.name} {EXAMPLE_FILES[trained.facts['kind']]}"
+        raise UsageError(f"nothing to explain; name a file, as in `{example}`, or use --embeddings.")
     if args.limit is not None and not args.embeddings:
         raise UsageError("--limit is for the map of --embeddings; leave it out.")

@@ -68,7 +68,7 @@ def _mean_gradient(score: Score, sample: Tensor, baseline: Tensor, points: int) 
         shares = torch.from_numpy((places[part] + 1) / 2).to(sample).view(shape)
         shape_weights = torch.from_numpy(weights[part] / 2).to(sample).view(shape)
         path = (baseline + shares * (sample - baseline)).requires_grad_()
-        (gradient,) = torch.autograd.grad(score(path.clone()).sum(), path)  # a clone, as some layers write in place
+        (gradient,) = torch.autograd.grad(score(path).sum(), path)
         total += (gradient * shape_weights).sum(0)
     return total
 

@@ -110,7 +110,7 @@ def _answer(model: nn.Module, samples: Tensor) -> Tensor:
     """Return raw outputs, (n, outputs). Raises UsageError where the module gives none, or cannot read the samples."""
     shape = tuple(samples.shape[1:])
     try:
-        outputs = model(samples)
+        outputs = model(samples.clone())  # some layers write in place
     except (RuntimeError, IndexError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UsageError(f"{type(model).__name__} cannot read a sample of shape {shape}: {reason}.") from error

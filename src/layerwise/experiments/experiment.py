@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from layerwise.data.config import DataConfig
@@ -47,7 +47,7 @@ class Experiment:
     penalty: PenaltyConfig
     machine: MachineConfig
     asked: Mapping[str, Any]
-    start: StartConfig = StartConfig()
+    start: StartConfig = field(default_factory=StartConfig)
 
     @staticmethod
     def of(model: str, asked: Mapping[str, Any]) -> Experiment:
@@ -116,7 +116,7 @@ def fitting_warmup(defaults: Mapping[str, Any], asked: Mapping[str, Any]) -> dic
 
 def unknown_option(option: str, model: str, own_options: Sequence[str]) -> UsageError:
     """Say that neither the training nor the model has such an option, and which is the nearest."""
-    known = [field.name for kind in SECTIONS.values() for field in fields(kind)]
+    known = [one.name for kind in SECTIONS.values() for one in fields(kind)]
     own = ", ".join(own_options).replace("_", "-") or "none"
     hint = nearest(option, [*known, *own_options]).replace("_", "-").replace("'", "'--", 1)
     return UsageError(

@@ -67,7 +67,8 @@ def check_start(experiment: Experiment, dataset: Dataset) -> None:
         return
     if dataset.kind != "pictures":
         raise UsageError(
-            f"--pretrained starts from weights that know pictures, and {dataset.name} is a {dataset.kind}; leave it out."
+            f"--pretrained starts from weights that know pictures, and {dataset.name} is a {dataset.kind}; "
+            "leave it out."
         )
     if experiment.model != MODEL:
         raise UsageError(f"--pretrained: there are no published weights for {experiment.model} here; use {MODEL}.")

@@ -76,9 +76,11 @@ def _check_recurrent(experiment: Experiment, dataset: Dataset) -> None:
         raise UsageError(f"--bidirectional shows {name} the token that it is to guess; leave it out.")
     if options.get("each_step") and dataset.goal not in EACH_STEP:
         raise UsageError(f"--each-step gives outputs at every step, and {data} has one target a sample; leave it out.")
-    if options.get("from_last") and dataset.goal != "regression":
-        what = "has classes" if dataset.goal == "classification" else f"is for {dataset.goal}"
-        raise UsageError(f"--from-last is for forecasts, and {data} {what}; leave it out.")
+    for option in ("from_last", "season"):
+        if options.get(option) and dataset.goal != "regression":
+            flag = option.replace("_", "-")
+            what = "has classes" if dataset.goal == "classification" else f"is for {dataset.goal}"
+            raise UsageError(f"--{flag} is for forecasts, and {data} {what}; leave it out.")
 
 
 def _of_one_length(dataset: Dataset) -> bool:

@@ -3,8 +3,8 @@
 Tan and Le 2019, "EfficientNet", https://arxiv.org/abs/1905.11946, table 1, as its authors made it lighter in 2020: no
 squeeze and excitation, ReLU6 in place of swish. 4,652,008 parameters for 1,000 classes, as in their weights.
 
-Deviations: no blocks are left out at random in training; running statistics follow batches by 0.1 in place of 0.01, which
-suits trainings of a few hundred steps.
+Deviations: no blocks are left out at random in training; running statistics follow batches by 0.1 in place of 0.01,
+which suits trainings of a few hundred steps.
 """
 
 from __future__ import annotations

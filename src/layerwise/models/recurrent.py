@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from layerwise.layers.options import require_choice, require_count, require_dropout
+from layerwise.layers.options import require, require_choice, require_count, require_dropout
 from layerwise.layers.sequences import Embedding, last_step, lengths_of, sequence_shape
 
 CELLS: Mapping[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -35,6 +35,9 @@ class RecurrentConfig:
     from_last: bool = field(
         default=False, metadata={"help": "give the change from the last step's first channel (forecasts)"}
     )
+    season: int = field(
+        default=0, metadata={"help": "give the change from so many steps before, first channel (forecasts); 0 for none"}
+    )
     each_step: bool = field(default=False, metadata={"help": "give outputs at every step, not at the end alone"})
 
     def __post_init__(self) -> None:
@@ -42,6 +45,8 @@ class RecurrentConfig:
         for option in ("hidden", "layers", "embedding"):
             require_count(option, getattr(self, option))
         require_dropout(self.dropout)
+        is_season = isinstance(self.season, int) and self.season >= 0 and not (self.season and self.from_last)
+        require(is_season, "season", "a number of steps, 0 for none, without --from-last", self.season)
 
 
 class State(NamedTuple):
@@ -74,8 +79,9 @@ class Recurrent(nn.Module):
         self, input_shape: tuple[int, ...], output_count: int, config: RecurrentConfig = RecurrentConfig()
     ) -> None:
         super().__init__()
-        _, channels = sequence_shape(config.cell, input_shape)
-        self.each_step, self.from_last = config.each_step, config.from_last
+        time, channels = sequence_shape(config.cell, input_shape)
+        require(config.season <= time, "season", f"at most the {time} steps of a sample", config.season)
+        self.each_step, self.from_last, self.season = config.each_step, config.from_last, config.season
         self.embedding = Embedding(channels, config.embedding)
         self.layers = CELLS[config.cell](
             config.embedding,
@@ -95,6 +101,8 @@ class Recurrent(nn.Module):
         outputs: Tensor = self.output(self.dropout(states))
         if self.from_last:
             outputs = outputs + last_step(x, lengths_of(x))[:, :1]  # (batch, outputs) + (batch, 1)
+        if self.season:
+            outputs = outputs + self.a_season_before(x, outputs.shape[1])
         return outputs
 
     def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
@@ -118,6 +126,12 @@ class Recurrent(nn.Module):
         states, carried = self.layers(self.embedding(tokens), state.carried)
         scores: Tensor = self.output(self.dropout(states))  # (batch, new, output_count)
         return scores, State(carried)
+
+    def a_season_before(self, x: Tensor, count: int) -> Tensor:
+        """Return the first channel's value a season before each of the `count` steps that follow, (batch, count)."""
+        ahead = torch.arange(count, device=x.device) % self.season
+        steps = lengths_of(x)[:, None] - self.season + ahead  # (batch, count)
+        return x[..., 0].gather(1, steps.clamp(min=0))
 
     def at_the_end(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Return the state of each direction once it has read all."""

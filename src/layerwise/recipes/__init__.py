@@ -48,6 +48,7 @@ AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
 ONE_THREAD = {"threads": 1, "compile": "no"}
 WARM_COSINE = {"schedule": "cosine", "batch_size": 128}
 MASKS = {**ONE_THREAD, "data": "land-sea", "balance": "median", "augment": "flip,vflip,rotate:20"}
+FORECAST = {"model": "gru", "valid": 0.0, "epochs": 40, "hidden": 16, "embedding": 16}
 TABLE = {"model": "mlp", "valid": 0.0, "epochs": 60, "batch_size": 32, "dropout": 0.2}
 
 RECIPES: dict[str, Recipe] = {
@@ -181,15 +182,15 @@ RECIPES: dict[str, Recipe] = {
         summary="which of nine men says two vowels, by a recurrent network",
         options={"model": "gru", "data": "japanese-vowels"},
         metric="accuracy",
-        bound=0.95,
-        figure="",
+        bound=0.965,
+        figure="97.48 ± 0.41 % over 3 seeds, 3 s a training on one core",
     ),
     "names-gru": Recipe(
         summary="which of 15 languages a name is from, letter by letter, read both ways",
         options={"model": "gru", "data": "names", "bidirectional": True, "dropout": 0.3, "epochs": 12},
         metric="accuracy",
-        bound=0.6,
-        figure="",
+        bound=0.63,
+        figure="65.92 ± 0.87 % over 3 seeds, 22 s a training on one core",
     ),
     "python-gpt": Recipe(
         summary="a GPT of 3.7 million parameters that goes on with Python and its manual",
@@ -251,6 +252,20 @@ RECIPES: dict[str, Recipe] = {
         options={**ONE_THREAD, "model": "gan", "data": "fashion-mnist", "epochs": 3},
         metric="frechet",
         bound=5.0,
+        figure="",
+    ),
+    "airline-gru": Recipe(
+        summary="passengers of airlines a year ahead, as a change from a year before",
+        options={**FORECAST, "data": "airline", "season": 12},
+        metric="r2",
+        bound=0.85,
+        figure="R² 0.916 ± 0.003 over 3 seeds, 9 s a training on one busy core",
+    ),
+    "solar-gru": Recipe(
+        summary="solar power half a day ahead, as a change from the day before",
+        options={**FORECAST, "data": "solar", "season": 48},
+        metric="r2",
+        bound=0.8,
         figure="",
     ),
     "titanic-mlp": Recipe(

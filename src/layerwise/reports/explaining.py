@@ -234,7 +234,7 @@ def embedding_figure(
     for number in np.unique(groups):
         chosen = groups == number
         name = classes[number] if len(classes) else "samples"
-        axes.scatter(*places[chosen].T, s=size, color=[colours[int(np.argmax(chosen))]], label=name)
+        axes.scatter(places[chosen, 0], places[chosen, 1], s=size, color=[colours[int(np.argmax(chosen))]], label=name)
     axes.set_axis_off()
     legend(axes, loc="upper left", bbox_to_anchor=(1.0, 1.0), markerscale=2 if size > 3 else 6)
     return figure

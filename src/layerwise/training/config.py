@@ -102,9 +102,7 @@ class StartConfig:
 
     pretrained: str = field(
         default="no",
-        metadata=_help(
-            "start a picture task from weights learned on ImageNet: no, frozen (a new last layer) or fine-tune"
-        ),
+        metadata=_help("start pictures from weights learned on ImageNet: no, frozen (a new last layer) or fine-tune"),
     )
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from layerwise.data.dataset import Notice
 from layerwise.reports import charts, markup, wording
 from layerwise.reports.figures import to_svg
+from layerwise.reports.results.forecasts import Forecast, forecast_chart, forecast_of
 from layerwise.reports.results.result import Rows, Subject, Tile
 from layerwise.tasks import Regression
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 WORST_COUNT = 24
 POINTS_AT_MOST = 1000
+CHARTS_AT_MOST = 6
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +66,7 @@ class TargetScore:
 @dataclass(frozen=True)
 class ValueResult:
     """A regression on one split. r2, mae, rmse: means over the targets; worst: the largest errors, measured
-    in standard deviations of their target so that targets of different units compare."""
+    in standard deviations of their target so that targets of different units compare; forecast: of a series."""
 
     goal: ClassVar[str] = "regression"
 
@@ -75,6 +77,7 @@ class ValueResult:
     rmse: float
     targets: tuple[TargetScore, ...]
     worst: tuple[Residual, ...]
+    forecast: Forecast | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -90,7 +93,9 @@ class ValueResult:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ValueResult:
         targets = tuple(_target_from_json(item) for item in values["targets"])
-        return cls(**{**values, "targets": targets, "worst": tuple(Residual(**item) for item in values["worst"])})
+        worst = tuple(Residual(**item) for item in values["worst"])
+        forecast = Forecast.from_json(values["forecast"]) if values.get("forecast") else None
+        return cls(**{**values, "targets": targets, "worst": worst, "forecast": forecast})
 
     def sentence(self, samples: str, who: str = "It") -> str:
         if len(self.targets) > 1:
@@ -109,7 +114,8 @@ class ValueResult:
     def lines(self) -> list[str]:
         return [
             f"R² {wording.decimal(self.r2)}, MAE {wording.decimal(self.mae)}, RMSE {wording.decimal(self.rmse)} "
-            f"over {wording.count(self.count)} samples"
+            f"over {wording.count(self.count)} samples",
+            *([self.forecast.sentence()] if self.forecast else []),
         ]
 
     def table(self) -> Rows:
@@ -136,7 +142,9 @@ class ValueResult:
         return value_section(self)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
-        for score in self.targets:
+        if self.forecast:
+            yield "forecasts", forecast_chart(self.forecast)
+        for score in charted(self.targets):
             yield f"residuals-{score.name}", charts.residual_chart(score)
 
 
@@ -148,7 +156,10 @@ def _target_from_json(values: Mapping[str, Any]) -> TargetScore:
 def measure(subject: Subject) -> ValueResult:
     """Measure a regression."""
     assert isinstance(subject.task, Regression)
-    return evaluate_values(subject.task, *subject.outputs(), subject.split.ids)
+    outputs, targets = subject.outputs()
+    result = evaluate_values(subject.task, outputs, targets, subject.split.ids)
+    given, truth = (subject.task.in_units(values).numpy() for values in (outputs, targets))
+    return replace(result, forecast=forecast_of(subject, given, truth, subject.task.target_names))
 
 
 def evaluate_values(task: Regression, outputs: Tensor, targets: Tensor, ids: Sequence[str]) -> ValueResult:
@@ -209,15 +220,23 @@ def _worst_residuals(task: Regression, truth: Floats, given: Floats, ids: Sequen
     )
 
 
+def charted(targets: Sequence[TargetScore]) -> list[TargetScore]:
+    """Return the targets that get a chart of their own: all, or of many the first, the middle and the last."""
+    if len(targets) <= CHARTS_AT_MOST:
+        return list(targets)
+    return [targets[0], targets[len(targets) // 2], targets[-1]]
+
+
 def value_section(evaluation: ValueResult) -> str:
     """Given against true values of each target, and the largest errors."""
+    over_time = _over_time(evaluation.forecast) if evaluation.forecast else ""
     drawn = [
         markup.chart(
             to_svg(charts.residual_chart(score), f"{score.name}: given against true values, and the residuals."),
             f"{score.name}: given and true values",
             "A perfect model has every point on the dashed line and every residual at zero.",
         )
-        for score in evaluation.targets
+        for score in charted(evaluation.targets)
     ]
     rows = [
         [item.id, item.target, wording.decimal(item.truth), wording.decimal(item.given), wording.decimal(item.residual)]
@@ -227,9 +246,16 @@ def value_section(evaluation: ValueResult) -> str:
     return markup.section(
         "answers",
         "Where it is right, and where not",
+        over_time,
         markup.columns(*drawn, _target_table(evaluation.targets)),
         markup.folded("The largest errors", worst),
     )
+
+
+def _over_time(forecast: Forecast) -> str:
+    """The forecasts beside what came."""
+    svg = to_svg(forecast_chart(forecast), f"Forecasts of {forecast.name} and what came, over time.")
+    return markup.chart(svg, f"Forecasts of {forecast.name} and what came", forecast.sentence(), wide=True)
 
 
 def _target_table(targets: tuple[TargetScore, ...]) -> str:
