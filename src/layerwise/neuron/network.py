@@ -29,9 +29,9 @@ from layerwise.neuron.configs import OPTIMIZERS, DescentConfig, StackConfig
 from layerwise.neuron.first_weights import first_weights
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.schedules import rates_of
-from layerwise.neuron.targets import prepare_inputs, prepare_targets, prepare_weights
+from layerwise.neuron.targets import Samples, prepare_inputs, prepare_targets, prepare_weights
 
-__all__ = ["DenseStack", "DescentConfig", "EpochReport", "StackConfig"]
+__all__ = ["DenseStack", "DescentConfig", "EpochReport", "Samples", "StackConfig"]
 
 Floats = NDArray[np.floating[Any]]
 LayerWeights = tuple[Floats, Floats]  # W (sums, inputs) and b (sums,), as in torch's Linear
@@ -154,6 +154,7 @@ class DenseStack:
         Where a loss is not finite the training ends before that step, and it and all later ones are NaN.
         """
         from layerwise.neuron import epochs
+        from layerwise.neuron.optimizers import Learner
 
         descent, total = self.descent, len(samples.inputs)
         batch_size = total if descent.batch_size == "full" else min(descent.batch_size, total)
@@ -161,14 +162,12 @@ class DenseStack:
         rates = rates_of(
             descent.schedule, descent.learning_rate, self.epoch * steps, count * steps, descent.epochs * steps
         )
-        costs = np.empty(count)
+        course = epochs.Course(batch_size, rates, descent.seed, self.epoch, np.empty(count))
+        learner = Learner(self.parameters, self.first_moment, self.second_moment)
         with self._one_thread(batch_size):
-            self.steps = self.epoch * steps + epochs.train(
-                self.plan, self._settings(), self.parameters, self.first_moment, self.second_moment,
-                samples.inputs, samples.targets, samples.weights, batch_size, rates, descent.seed, self.epoch, costs,
-            )  # fmt: skip
-        self.epoch += int(np.isfinite(costs).sum())
-        return [float(cost) for cost in costs]
+            self.steps = self.epoch * steps + epochs.train(self.plan, self._settings(), learner, samples, course)
+        self.epoch += int(np.isfinite(course.costs).sum())
+        return [float(cost) for cost in course.costs]
 
     @cached_property
     def plan(self) -> Any:
@@ -230,9 +229,7 @@ class DenseStack:
         samples = self.prepare(inputs, targets, sample_weight)
         gradient = np.empty_like(self.parameters)
         with self._one_thread(len(samples.inputs)):
-            cost = epochs.differentiate(
-                self.plan, self.parameters, samples.inputs, samples.targets, samples.weights, gradient
-            )
+            cost = epochs.differentiate(self.plan, self.parameters, samples, gradient)
         return float(cost), gradient
 
     def _require_finite(self, losses: list[float]) -> None:
@@ -250,15 +247,6 @@ class DenseStack:
             raise UsageError(f"The weights must have the shapes {asked}, received {given}.")
         for (W, b), (new_W, new_b) in zip(self.weights, weights, strict=True):
             W[:], b[:] = new_W, new_b
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What a network learns from. inputs (samples, features), targets (samples, outputs), weights (samples,)."""
-
-    inputs: Floats
-    targets: Floats
-    weights: Floats
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,18 @@ class Settings(NamedTuple):
     l2: Any
 
 
+class Learner(NamedTuple):
+    """Flat arrays that training changes: parameters, and what the optimiser remembers."""
+
+    parameters: Any
+    m: Any
+    v: Any
+
+
 @compiled
-def step(plan: Any, settings: Settings, rate: Any, count: Any, parameters: Any, gradient: Any, m: Any, v: Any) -> None:
+def step(plan: Any, settings: Settings, rate: Any, count: Any, learner: Learner, gradient: Any) -> None:
     """Move all parameters by the step number `count`, counted from 1."""
+    parameters, m, v = learner.parameters, learner.m, learner.v
     for layer in range(plan.units.size):
         W, dW, mW = weights(plan, parameters, layer), weights(plan, gradient, layer), weights(plan, m, layer)
         if settings.optimizer == MUON and layer < plan.units.size - 1:
