@@ -20,6 +20,7 @@ from layerwise.neuron.targets import Samples
 
 MOST_LANES = 1024  # larger batches go through in pieces, whose gradients are added up: arrays stay in the cache
 LANES_OF_A_VECTOR = 8
+CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
 
 entry = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -174,6 +175,38 @@ def whole_gradient(plan: Any, parameters: Any, samples: Any, gradient: Any, aren
 
 
 @compiled
+def write_shares(labels: Any, smoothing: Any, targets: Any) -> None:
+    """Turn class numbers into shares of classes, `smoothing` of each sample's spread evenly over all."""
+    classes = targets.shape[1]
+    for s in range(labels.size):
+        for j in range(classes):
+            targets[s, j] = smoothing / classes
+        targets[s, labels[s]] += 1 - smoothing
+
+
+@compiled
+def one_step(
+    plan: Any, settings: Any, learner: Any, samples: Any, everyone: Any, rate: Any, number: Any, longest: Any, arena: Any
+) -> Any:
+    """Take a step as `take_step` says, with borrowed arrays; arena is the memory for it."""
+    memory = make_memory(plan, everyone.size, arena)
+    gradient = memory.gradient
+    cost = batch_gradient(plan, learner.parameters, memory, samples, everyone, np.uint64(0))
+    squares = 0.0
+    for i in range(gradient.size):
+        squares += np.float64(gradient[i]) * np.float64(gradient[i])
+    norm = np.sqrt(squares)
+    if not np.isfinite(cost) or not np.isfinite(norm):
+        return cost, norm
+    if 0 < longest < norm + CLIP_EPSILON:
+        factor = gradient.dtype.type(longest / (norm + CLIP_EPSILON))
+        for i in range(gradient.size):
+            gradient[i] *= factor
+    step(plan, settings, rate, number, learner, gradient)
+    return cost, norm
+
+
+@compiled
 def look_at(plan: Any, parameters: Any, inputs: Any, sums: Any, values: Any, arena: Any) -> None:
     """Evaluate as `evaluate` says; arena is the memory for it."""
     count, lanes = inputs.shape[0], lanes_for(inputs.shape[0])
@@ -187,7 +220,7 @@ def look_at(plan: Any, parameters: Any, inputs: Any, sums: Any, values: Any, are
         copy_lanes(work.a, lanes, values, first)
 
 
-def _entry_points(stamp: str) -> tuple[Any, Any, Any]:
+def _entry_points(stamp: str) -> tuple[Any, ...]:
     @entry
     def train(plan: Any, settings: Any, learner: Any, samples: Any, course: Any) -> Any:
         """Train the epochs of the course.
@@ -213,7 +246,31 @@ def _entry_points(stamp: str) -> tuple[Any, Any, Any]:
         arena = np.zeros(memory_size(plan, samples.inputs.shape[0]), parameters.dtype)
         return whole_gradient(plan, parameters, samples, gradient, arena)
 
-    return train, evaluate, differentiate
+    @entry
+    def take_step(
+        plan: Any, settings: Any, learner: Any, samples: Any, labels: Any, smoothing: Any, rate: Any, number: Any,
+        longest: Any, arena: Any,
+    ) -> Any:  # fmt: skip
+        """Take step `number`, counted from 1, on a batch without dropout; returns its loss and the gradient's 2-norm.
+
+        labels: class numbers to be turned into the targets of the samples, or none. longest: norm to which the
+        gradient is scaled down, 0 for no limit. arena: of new_arena for a batch as large or larger.
+        Where the loss or the norm is not finite nothing is changed.
+        """
+        stamp  # noqa: B018
+        write_shares(labels, smoothing, samples.targets)
+        return one_step(
+            lend(plan), settings, lend_learner(learner), lend_samples(samples), np.arange(samples.inputs.shape[0]),
+            rate, number, longest, arena,
+        )  # fmt: skip
+
+    @entry
+    def new_arena(plan: Any, batch_size: Any, like: Any) -> Any:
+        """Return the memory for steps on batches of that size, of the type of an array."""
+        stamp  # noqa: B018
+        return np.zeros(memory_size(plan, batch_size), like.dtype)
+
+    return train, evaluate, differentiate, take_step, new_arena
 
 
-train, evaluate, differentiate = _entry_points(stamp_of(__file__))
+train, evaluate, differentiate, take_step, new_arena = _entry_points(stamp_of(__file__))

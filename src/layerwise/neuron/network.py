@@ -172,22 +172,8 @@ class DenseStack:
     @cached_property
     def plan(self) -> Any:
         """How the layers lie in the flat arrays, as compiled code wants it (dense.Plan)."""
-        from layerwise.neuron.dense import Plan
-
         config = self.config
-        names, losses = list(ACTIVATIONS), list(LOSSES)
-        return Plan(
-            np.array([layer.inputs for layer in self.layers]),
-            np.array([layer.units for layer in self.layers]),
-            np.array([layer.sums // layer.units for layer in self.layers]),
-            np.array([names.index(layer.activation) for layer in self.layers]),
-            np.cumsum([0, *(layer.sums * (layer.inputs + 1) for layer in self.layers)]),
-            np.cumsum([0, *(layer.sums for layer in self.layers)]),
-            np.cumsum([0, *(layer.units for layer in self.layers)]),
-            losses.index(config.loss),
-            config.is_loss_on_raw,
-            float(config.dropout),
-        )
+        return plan_of(self.layers, config.loss, config.is_loss_on_raw, config.dropout)
 
     def work_an_epoch(self, samples: Samples) -> float:
         """Return a measure of the time of an epoch: multiplications, and the cost of a step that does nothing."""
@@ -268,3 +254,22 @@ def _layers_of(config: StackConfig) -> list[Layer]:
         sums = units * (MAXOUT_PIECES if name == "maxout" else 1)
         layers.append(Layer(inputs, units, sums, name, ACTIVATIONS[name].initial))
     return layers
+
+
+def plan_of(layers: Sequence[Layer], loss: str, on_raw: bool, dropout: float = 0.0) -> Any:
+    """Return the dense.Plan of the layers."""
+    from layerwise.neuron.dense import Plan
+
+    names = list(ACTIVATIONS)
+    return Plan(
+        np.array([layer.inputs for layer in layers]),
+        np.array([layer.units for layer in layers]),
+        np.array([layer.sums // layer.units for layer in layers]),
+        np.array([names.index(layer.activation) for layer in layers]),
+        np.cumsum([0, *(layer.sums * (layer.inputs + 1) for layer in layers)]),
+        np.cumsum([0, *(layer.sums for layer in layers)]),
+        np.cumsum([0, *(layer.units for layer in layers)]),
+        list(LOSSES).index(loss),
+        on_raw,
+        float(dropout),
+    )

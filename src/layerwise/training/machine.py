@@ -46,6 +46,7 @@ class Pace:
 
     precision: 'float32' or 'bfloat16' of the products; weights are always float32.
     batch_innermost: small convolutions by kernels of our own, see batch_innermost.py.
+    dense: the steps of a stack of dense layers by the compiled engine, see dense_step.py.
     threads: of the processor; 0 leaves them as they are.
     reasons: a sentence for each choice, for people.
     """
@@ -54,6 +55,7 @@ class Pace:
     compile: bool = False
     channels_last: bool = False
     batch_innermost: bool = False
+    dense: bool = False
     threads: int = 0
     reasons: tuple[str, ...] = ()
 

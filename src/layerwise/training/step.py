@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from layerwise.data.chance import derive_seed
 from layerwise.errors import DivergedError
 from layerwise.tasks import Task
 from layerwise.training.config import PenaltyConfig, TrainingConfig
+from layerwise.training.dense_step import DenseStep, obstacle
 from layerwise.training.machine import Pace
 from layerwise.training.optimizers import make_optimizer
 from layerwise.training.parallel import Ranks
@@ -45,6 +47,9 @@ class Stepper:
         parts = task.parts(model)
         self.parameters = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
         self.optimizers = {name: make_optimizer(part, training, penalty) for name, part in parts.items()}
+        self.dense: DenseStep | None = None
+        if pace.dense and obstacle(model, task, training) == "":
+            self.dense = DenseStep(model, task, self.optimizers["model"], training, penalty)
         self.guard = FiniteGuard(self.device)
         self.buffers = list(model.buffers()) if self.guard.waits else []
         self.buffers_before = [buffer.clone() for buffer in self.buffers]
@@ -59,6 +64,8 @@ class Stepper:
             DivergedError: a loss or gradient is not finite; the weights are as they were before the step, and on
                 the CPU so are the running statistics of normalisation, which the forward pass has spoiled.
         """
+        if self.dense and self.dense.can_take(batch):
+            return {"model": self.dense.take("model", batch, step, learning_rate)}
         seed_chance(derive_seed(self.training.seed, step, self.ranks.rank), self.device)
         copy_all(self.buffers, self.buffers_before)
         try:
@@ -66,6 +73,10 @@ class Stepper:
         except DivergedError:
             copy_all(self.buffers_before, self.buffers)
             raise
+
+    def held(self) -> AbstractContextManager[None]:
+        """Within it steps can be taken."""
+        return self.dense.held() if self.dense else nullcontext()
 
     def _take(self, batch: Batch, step: int, learning_rate: float) -> Mapping[str, Tensor]:
         losses: dict[str, Tensor] = {}
