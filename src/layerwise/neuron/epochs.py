@@ -186,7 +186,15 @@ def write_shares(labels: Any, smoothing: Any, targets: Any) -> None:
 
 @compiled
 def one_step(
-    plan: Any, settings: Any, learner: Any, samples: Any, everyone: Any, rate: Any, number: Any, longest: Any, arena: Any
+    plan: Any,
+    settings: Any,
+    learner: Any,
+    samples: Any,
+    everyone: Any,
+    rate: Any,
+    number: Any,
+    longest: Any,
+    arena: Any,
 ) -> Any:
     """Take a step as `take_step` says, with borrowed arrays; arena is the memory for it."""
     memory = make_memory(plan, everyone.size, arena)

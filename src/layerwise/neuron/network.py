@@ -182,14 +182,11 @@ class DenseStack:
         return self.parameters.size * (3.0 * total + 10 * steps) + 20_000.0 * steps
 
     def _one_thread(self, batch_size: int) -> AbstractContextManager[None]:
-        """Hold BLAS to one thread where a product of a batch is left to it."""
-        from layerwise.neuron.dense import SMALL_PRODUCT
         from layerwise.neuron.optimizers import MUON
         from layerwise.neuron.threads import one_blas_thread
 
-        largest = max(layer.sums * layer.inputs for layer in self.layers)
         is_muon = OPTIMIZERS.index(self.descent.optimizer) == MUON
-        return one_blas_thread() if is_muon or largest * (batch_size + 8) >= SMALL_PRODUCT else nullcontext()
+        return one_blas_thread() if is_muon else one_thread_for(self.layers, batch_size)
 
     def _settings(self) -> Any:
         from layerwise.neuron.optimizers import Settings
@@ -273,3 +270,12 @@ def plan_of(layers: Sequence[Layer], loss: str, on_raw: bool, dropout: float = 0
         on_raw,
         float(dropout),
     )
+
+
+def one_thread_for(layers: Sequence[Layer], batch_size: int) -> AbstractContextManager[None]:
+    """Hold BLAS to one thread where a product of a batch is left to it."""
+    from layerwise.neuron.dense import SMALL_PRODUCT
+    from layerwise.neuron.threads import one_blas_thread
+
+    largest = max(layer.sums * layer.inputs for layer in layers)
+    return one_blas_thread() if largest * (batch_size + 8) >= SMALL_PRODUCT else nullcontext()

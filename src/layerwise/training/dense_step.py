@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any
 
@@ -23,9 +22,8 @@ from layerwise.errors import DivergedError
 from layerwise.layers.activations import ACTIVATIONS
 from layerwise.models.linear import LinearNeurons
 from layerwise.models.mlp import MLP
-from layerwise.neuron.network import Layer, plan_of
+from layerwise.neuron.network import Layer, one_thread_for, plan_of
 from layerwise.neuron.targets import Samples
-from layerwise.neuron.threads import one_blas_thread
 from layerwise.tasks import Classification, Regression, Task
 from layerwise.training.config import PenaltyConfig, TrainingConfig
 
@@ -152,10 +150,6 @@ class DenseStep:
         )
         return not is_watched and batch.inputs.numel() == len(batch) * self.layers[0].inputs
 
-    def held(self) -> AbstractContextManager[None]:
-        """Within it the products of the engine have one thread, as they must."""
-        return one_blas_thread()
-
     def take(self, part: str, batch: Batch, step: int, learning_rate: float) -> Tensor:
         """Take a step; return its loss.
 
@@ -168,10 +162,11 @@ class DenseStep:
         if len(batch) > self.most_samples:
             self.most_samples, self.arena = len(batch), epochs.new_arena(self.plan, len(batch), self.learner.m)
         number = int(self.counts[0]) + 1
-        loss, norm = epochs.take_step(
-            self.plan, self.settings, self.learner, samples, labels, self.smoothing, learning_rate, number,
-            float(self.training.clip_norm), self.arena,
-        )  # fmt: skip
+        with one_thread_for(self.layers, len(batch)):
+            loss, norm = epochs.take_step(
+                self.plan, self.settings, self.learner, samples, labels, self.smoothing, learning_rate, number,
+                float(self.training.clip_norm), self.arena,
+            )  # fmt: skip
         if not math.isfinite(loss) or not math.isfinite(norm):
             what, value = ("a gradient", norm) if math.isfinite(loss) else ("the loss", loss)
             raise DivergedError(f"{what} of '{part}' became {value} at step {step + 1}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -73,10 +72,6 @@ class Stepper:
         except DivergedError:
             copy_all(self.buffers_before, self.buffers)
             raise
-
-    def held(self) -> AbstractContextManager[None]:
-        """Within it steps can be taken."""
-        return self.dense.held() if self.dense else nullcontext()
 
     def _take(self, batch: Batch, step: int, learning_rate: float) -> Mapping[str, Tensor]:
         losses: dict[str, Tensor] = {}
