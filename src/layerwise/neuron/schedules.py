@@ -14,7 +14,7 @@ from layerwise.neuron.elementary import Array
 
 SCHEDULES: Mapping[str, Callable[[Any], Any]] = {
     "constant": lambda progress: 1.0 + 0.0 * progress,
-    "step": lambda progress: (progress < 0.5) + 0.1 * (0.5 <= progress) * (progress < 0.75) + 0.01 * (progress >= 0.75),
+    "step": lambda progress: (progress < 0.5) + 0.1 * (progress >= 0.5) * (progress < 0.75) + 0.01 * (progress >= 0.75),
     "cosine": lambda progress: (1 + np.cos(np.pi * progress)) / 2,
     "linear": lambda progress: 1 - progress,
 }
