@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from layerwise.errors import UsageError
 from layerwise.neuron.descent import compare, descend
-from layerwise.neuron.updates import UPDATES
+from layerwise.neuron.updates import OPTIMIZERS
 from layerwise.training.muon import Muon
 
 ROSENBROCK = "(1-x)**2 + 100*(y-x**2)**2"
@@ -45,7 +45,7 @@ def torch_optimizer(name, parameter, rate, momentum, decay):
 
 @settings(deadline=None, max_examples=40)
 @given(
-    name=st.sampled_from(sorted(UPDATES)),
+    name=st.sampled_from(OPTIMIZERS),
     rate=st.floats(1e-4, 0.3),
     momentum=st.floats(0.01, 0.95),
     decay=st.sampled_from([None, 0.0, 0.1]),

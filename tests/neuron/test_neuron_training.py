@@ -1,5 +1,7 @@
 """Training by the engine: the same bits every time, alone or among others, on one device or another."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,12 +9,13 @@ from hypothesis import strategies as st
 from torch_oracle import samples_for
 
 from layerwise.errors import DataError, DivergedError, UsageError
-from layerwise.neuron import chance
+from layerwise.neuron import chance, epochs
 from layerwise.neuron.activations import ACTIVATIONS
 from layerwise.neuron.configs import OPTIMIZERS, DescentConfig, StackConfig
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.network import DenseStack
 from layerwise.neuron.population import Population
+from layerwise.neuron.stamp import files_behind, stamp_of
 
 
 def members(dtype=np.float32) -> list[DenseStack]:
@@ -195,3 +198,16 @@ def test_what_cannot_be_learnt_from_is_refused_in_a_sentence(config, change):
 def test_a_description_that_cannot_work_is_refused(make, words):
     with pytest.raises(UsageError, match=words):
         make()
+
+
+def test_compiled_code_is_kept_under_a_stamp_of_every_file_that_it_is_made_of(tmp_path):
+    names = {path.stem for path in files_behind(Path(epochs.__file__), set())}
+    assert {"epochs", "dense", "optimizers", "updates", "losses", "penalties", "elementary", "chance"} <= names
+    assert "population" not in names
+    user = tmp_path / "user.py"
+    user.write_text("from layerwise.neuron import (\n    chance,\n    losses,\n)\n")
+    behind = {path.stem for path in files_behind(user, set())}
+    assert {"user", "chance", "losses", "activations", "elementary"} <= behind
+    first = stamp_of(str(user))
+    user.write_text(user.read_text() + "\n")
+    assert stamp_of(str(user)) != first

@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-pytest.importorskip("numba", reason="Numba, which compiles the kernels, is not installed")
-
 from layerwise.data.batches import Batches
 from layerwise.data.dataset import Split
 from layerwise.data.pictures import PicturePreprocessing

@@ -95,6 +95,11 @@ def _likeness(plan: Plan) -> str:
     """Say what is the same as in the run, and what is only alike."""
     if own_module(plan.run) is not None:
         return "The data and its division are the same; the first weights are drawn anew, so the figure is only alike."
+    if plan.same_steps and (plan.run.pace.dense or plan.run.pace.batch_innermost):
+        return (
+            "The division of the data, the first weights and every step are the same but for rounding, as the run had "
+            "kernels of its own; so the figure is the same or close to it."
+        )
     if plan.same_steps:
         return (
             "The division of the data, the first weights and every step are the same, so on the same machine with the "

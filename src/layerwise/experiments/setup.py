@@ -20,6 +20,7 @@ from layerwise.experiments.suitability import check_suits, fitted
 from layerwise.models import CATALOGUE, build
 from layerwise.tasks import TASKS, Task
 from layerwise.tasks.config import TaskConfig
+from layerwise.training.dense_step import obstacle
 from layerwise.training.machine import Pace, choose_pace, pick_device
 from layerwise.training.parallel import Ranks
 
@@ -105,7 +106,8 @@ def set_up(
         probe = batches(start.train, batch_size, is_training=True)
         sample = probe.batch(probe.order(0)[: probe.batch_size])
         steps = training.epochs * len(probe)
-        chosen = choose_pace(model, lambda twin: next(iter(task.losses(twin, sample)))[1], steps, machine)
+        engine = obstacle(model, task, training) if ranks.world == 1 else None
+        chosen = choose_pace(model, lambda twin: next(iter(task.losses(twin, sample)))[1], steps, machine, engine)
         pace = Pace.from_json(ranks.from_first(chosen.to_json()))
     pace.set_threads()
     return Setup(

@@ -134,6 +134,11 @@ def _tanh(z: Any) -> Any:
     return (lambda z: _tanh32(z)) if z == types.float32 else (lambda z: math.tanh(z))
 
 
+@_replaces(elementary.sqrt)
+def _sqrt(z: Any) -> Any:
+    return lambda z: np.sqrt(z)
+
+
 @_replaces(elementary.expit)
 def _expit(z: Any) -> Any:
     return lambda z: _choose(z >= 0, 1, elementary.exp(-abs(z))) / (_choose(True, 1, z) + elementary.exp(-abs(z)))

@@ -12,8 +12,9 @@ from layerwise.neuron.activations import ACTIVATIONS
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.penalties import PENALTIES
 from layerwise.neuron.schedules import SCHEDULES
+from layerwise.neuron.updates import ADAMW_DECAY, OPTIMIZERS
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon")
+__all__ = ["OPTIMIZERS", "DescentConfig", "StackConfig"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class DescentConfig:
     @property
     def decay(self) -> float:
         """The weight decay that the optimiser uses."""
-        return self.weight_decay if self.weight_decay is not None else 0.01 if self.optimizer == "adamw" else 0.0
+        return self.weight_decay if self.weight_decay is not None else ADAMW_DECAY if self.optimizer == "adamw" else 0.0
 
     @property
     def l1(self) -> float:

@@ -20,6 +20,10 @@ def tanh(z: Array) -> Array:
     return z.tanh() if _is_tensor(z) else np.tanh(z)
 
 
+def sqrt(z: Array) -> Array:
+    return z.sqrt() if _is_tensor(z) else np.sqrt(z)
+
+
 def expit(z: Array) -> Array:
     """Return 1 / (1 + exp(-z)) without overflow."""
     if _is_tensor(z):

@@ -29,9 +29,9 @@ from layerwise.neuron.configs import OPTIMIZERS, DescentConfig, StackConfig
 from layerwise.neuron.first_weights import first_weights
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.schedules import rates_of
-from layerwise.neuron.targets import prepare_inputs, prepare_targets, prepare_weights
+from layerwise.neuron.targets import Samples, prepare_inputs, prepare_targets, prepare_weights
 
-__all__ = ["DenseStack", "DescentConfig", "EpochReport", "StackConfig"]
+__all__ = ["DenseStack", "DescentConfig", "EpochReport", "Samples", "StackConfig"]
 
 Floats = NDArray[np.floating[Any]]
 LayerWeights = tuple[Floats, Floats]  # W (sums, inputs) and b (sums,), as in torch's Linear
@@ -154,6 +154,7 @@ class DenseStack:
         Where a loss is not finite the training ends before that step, and it and all later ones are NaN.
         """
         from layerwise.neuron import epochs
+        from layerwise.neuron.optimizers import Learner
 
         descent, total = self.descent, len(samples.inputs)
         batch_size = total if descent.batch_size == "full" else min(descent.batch_size, total)
@@ -161,34 +162,18 @@ class DenseStack:
         rates = rates_of(
             descent.schedule, descent.learning_rate, self.epoch * steps, count * steps, descent.epochs * steps
         )
-        costs = np.empty(count)
+        course = epochs.Course(batch_size, rates, descent.seed, self.epoch, np.empty(count))
+        learner = Learner(self.parameters, self.first_moment, self.second_moment)
         with self._one_thread(batch_size):
-            self.steps = self.epoch * steps + epochs.train(
-                self.plan, self._settings(), self.parameters, self.first_moment, self.second_moment,
-                samples.inputs, samples.targets, samples.weights, batch_size, rates, descent.seed, self.epoch, costs,
-            )  # fmt: skip
-        self.epoch += int(np.isfinite(costs).sum())
-        return [float(cost) for cost in costs]
+            self.steps = self.epoch * steps + epochs.train(self.plan, self._settings(), learner, samples, course)
+        self.epoch += int(np.isfinite(course.costs).sum())
+        return [float(cost) for cost in course.costs]
 
     @cached_property
     def plan(self) -> Any:
         """How the layers lie in the flat arrays, as compiled code wants it (dense.Plan)."""
-        from layerwise.neuron.dense import Plan
-
         config = self.config
-        names, losses = list(ACTIVATIONS), list(LOSSES)
-        return Plan(
-            np.array([layer.inputs for layer in self.layers]),
-            np.array([layer.units for layer in self.layers]),
-            np.array([layer.sums // layer.units for layer in self.layers]),
-            np.array([names.index(layer.activation) for layer in self.layers]),
-            np.cumsum([0, *(layer.sums * (layer.inputs + 1) for layer in self.layers)]),
-            np.cumsum([0, *(layer.sums for layer in self.layers)]),
-            np.cumsum([0, *(layer.units for layer in self.layers)]),
-            losses.index(config.loss),
-            config.is_loss_on_raw,
-            float(config.dropout),
-        )
+        return plan_of(self.layers, config.loss, config.is_loss_on_raw, config.dropout)
 
     def work_an_epoch(self, samples: Samples) -> float:
         """Return a measure of the time of an epoch: multiplications, and the cost of a step that does nothing."""
@@ -197,14 +182,11 @@ class DenseStack:
         return self.parameters.size * (3.0 * total + 10 * steps) + 20_000.0 * steps
 
     def _one_thread(self, batch_size: int) -> AbstractContextManager[None]:
-        """Hold BLAS to one thread where a product of a batch is left to it."""
-        from layerwise.neuron.dense import SMALL_PRODUCT
         from layerwise.neuron.optimizers import MUON
         from layerwise.neuron.threads import one_blas_thread
 
-        largest = max(layer.sums * layer.inputs for layer in self.layers)
         is_muon = OPTIMIZERS.index(self.descent.optimizer) == MUON
-        return one_blas_thread() if is_muon or largest * (batch_size + 8) >= SMALL_PRODUCT else nullcontext()
+        return one_blas_thread() if is_muon else one_thread_for(self.layers, batch_size)
 
     def _settings(self) -> Any:
         from layerwise.neuron.optimizers import Settings
@@ -230,9 +212,7 @@ class DenseStack:
         samples = self.prepare(inputs, targets, sample_weight)
         gradient = np.empty_like(self.parameters)
         with self._one_thread(len(samples.inputs)):
-            cost = epochs.differentiate(
-                self.plan, self.parameters, samples.inputs, samples.targets, samples.weights, gradient
-            )
+            cost = epochs.differentiate(self.plan, self.parameters, samples, gradient)
         return float(cost), gradient
 
     def _require_finite(self, losses: list[float]) -> None:
@@ -250,15 +230,6 @@ class DenseStack:
             raise UsageError(f"The weights must have the shapes {asked}, received {given}.")
         for (W, b), (new_W, new_b) in zip(self.weights, weights, strict=True):
             W[:], b[:] = new_W, new_b
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What a network learns from. inputs (samples, features), targets (samples, outputs), weights (samples,)."""
-
-    inputs: Floats
-    targets: Floats
-    weights: Floats
 
 
 @dataclass(frozen=True)
@@ -280,3 +251,31 @@ def _layers_of(config: StackConfig) -> list[Layer]:
         sums = units * (MAXOUT_PIECES if name == "maxout" else 1)
         layers.append(Layer(inputs, units, sums, name, ACTIVATIONS[name].initial))
     return layers
+
+
+def plan_of(layers: Sequence[Layer], loss: str, on_raw: bool, dropout: float = 0.0) -> Any:
+    """Return the dense.Plan of the layers."""
+    from layerwise.neuron.dense import Plan
+
+    names = list(ACTIVATIONS)
+    return Plan(
+        np.array([layer.inputs for layer in layers]),
+        np.array([layer.units for layer in layers]),
+        np.array([layer.sums // layer.units for layer in layers]),
+        np.array([names.index(layer.activation) for layer in layers]),
+        np.cumsum([0, *(layer.sums * (layer.inputs + 1) for layer in layers)]),
+        np.cumsum([0, *(layer.sums for layer in layers)]),
+        np.cumsum([0, *(layer.units for layer in layers)]),
+        list(LOSSES).index(loss),
+        on_raw,
+        float(dropout),
+    )
+
+
+def one_thread_for(layers: Sequence[Layer], batch_size: int) -> AbstractContextManager[None]:
+    """Hold BLAS to one thread where a product of a batch is left to it."""
+    from layerwise.neuron.dense import SMALL_PRODUCT
+    from layerwise.neuron.threads import one_blas_thread
+
+    largest = max(layer.sums * layer.inputs for layer in layers)
+    return one_blas_thread() if largest * (batch_size + 8) >= SMALL_PRODUCT else nullcontext()

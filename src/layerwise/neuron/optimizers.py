@@ -1,19 +1,6 @@
-"""One step of each optimiser on a flat array of parameters, compiled: the formulas of torch.optim and of Muon.
+"""One step of each optimiser on a flat array of parameters, compiled. The formulas are those of updates.py.
 
-    g gradient, r learning rate, t step counted from 1, m and v what is remembered (zeros at first), e = 1e-8
-
-    sgd                 w <- w - r g
-    momentum            m <- mu m + g;                          w <- w - r m
-    nesterov            m <- mu m + g;                          w <- w - r (g + mu m)
-    rmsprop             v <- 0.99 v + 0.01 g^2;                 w <- w - r g / (sqrt(v) + e)
-    adam, adamw         m <- 0.9 m + 0.1 g
-                        v <- 0.999 v + 0.001 g^2;               w <- w - r m' / (sqrt(v') + e)
-                        m' = m / (1 - 0.9^t), v' = v / (1 - 0.999^t)
-    muon                m <- mu m + (1 - mu) g, u = (1 - mu) g + mu m
-                        w <- w - 0.2 sqrt(max(rows, columns)) r U V', the SVD of the matrix u being U S V'
-
-Muon is for the weights of all layers but the last; the others go by adam. Weight decay is w <- (1 - r decay) w before
-the step for adam, adamw and muon, and g <- g + decay w for the others. The penalty's proximal step comes after, with
+Muon is for the weights of all layers but the last; the others go by adam. The penalty's proximal step comes after, with
 the size of a step on a steady gradient (see penalties.py): r, r / (1 - mu), or r over the divisor of each weight.
 """
 
@@ -24,20 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from layerwise.neuron import penalties, updates
 from layerwise.neuron.compiled import compiled, formula
 from layerwise.neuron.dense import biases, numbers, weights
-from layerwise.neuron.penalties import shrink
+from layerwise.neuron.updates import MUON_A, MUON_B, MUON_C, MUON_EPSILON, MUON_ITERATIONS, MUON_SCALE
 
-OPTIMIZERS: Mapping[str, int] = {
-    name: number for number, name in enumerate(("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"))
-}
+OPTIMIZERS: Mapping[str, int] = {name: number for number, name in enumerate(updates.OPTIMIZERS)}
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW, MUON = OPTIMIZERS.values()
 
-ALPHA, BETA1, BETA2, EPSILON = 0.99, 0.9, 0.999, 1e-8
-MUON_A, MUON_B, MUON_C = 3.4445, -4.7750, 2.0315  # see training/muon.py
-MUON_ITERATIONS, MUON_EPSILON = 5, 1e-7
-
-_shrink = formula(shrink)
+_sgd, _momentum, _nesterov = formula(updates.sgd), formula(updates.momentum), formula(updates.nesterov)
+_rmsprop, _adam, _ahead = formula(updates.rmsprop), formula(updates.adam), formula(updates.ahead)
+_rmsprop_size, _adam_size = formula(updates.rmsprop_size), formula(updates.adam_size)
+_shrink, _factors = formula(penalties.shrink), formula(updates.factors)
 
 
 class Settings(NamedTuple):
@@ -50,9 +35,18 @@ class Settings(NamedTuple):
     l2: Any
 
 
+class Learner(NamedTuple):
+    """Flat arrays that training changes: parameters, and what the optimiser remembers."""
+
+    parameters: Any
+    m: Any
+    v: Any
+
+
 @compiled
-def step(plan: Any, settings: Settings, rate: Any, count: Any, parameters: Any, gradient: Any, m: Any, v: Any) -> None:
+def step(plan: Any, settings: Settings, rate: Any, count: Any, learner: Learner, gradient: Any) -> None:
     """Move all parameters by the step number `count`, counted from 1."""
+    parameters, m, v = learner.parameters, learner.m, learner.v
     for layer in range(plan.units.size):
         W, dW, mW = weights(plan, parameters, layer), weights(plan, gradient, layer), weights(plan, m, layer)
         if settings.optimizer == MUON and layer < plan.units.size - 1:
@@ -66,71 +60,55 @@ def step(plan: Any, settings: Settings, rate: Any, count: Any, parameters: Any, 
 
 @compiled
 def _elementwise_step(s: Any, rate: Any, count: Any, w: Any, g: Any, m: Any, v: Any, is_weight: Any) -> None:
-    kind = w.dtype.type
-    r, mu, decay = kind(rate), kind(s.momentum), kind(s.decay if is_weight else 0.0)
-    if s.optimizer >= ADAM:
-        _adam(kind, rate, count, decay, w, g, m, v)
+    f = _factors(w.dtype.type, rate, s.momentum, s.decay if is_weight else 0.0, count)
+    if s.optimizer == SGD:
+        for i in range(w.size):
+            w[i] = _sgd(w[i], g[i], f)
+    elif s.optimizer == MOMENTUM:
+        for i in range(w.size):
+            w[i], m[i] = _momentum(w[i], g[i], m[i], f)
+    elif s.optimizer == NESTEROV:
+        for i in range(w.size):
+            w[i], m[i] = _nesterov(w[i], g[i], m[i], f)
     elif s.optimizer == RMSPROP:
-        _rmsprop(kind, r, decay, w, g, v)
-    elif s.optimizer == SGD:
         for i in range(w.size):
-            w[i] -= r * (g[i] + decay * w[i])
+            w[i], v[i] = _rmsprop(w[i], g[i], v[i], f)
     else:
-        ahead = s.optimizer == NESTEROV
         for i in range(w.size):
-            slope = g[i] + decay * w[i]
-            m[i] = mu * m[i] + slope
-            w[i] -= r * (slope + mu * m[i] if ahead else m[i])
+            w[i], m[i], v[i] = _adam(w[i], g[i], m[i], v[i], f)
     if is_weight and (s.l1 > 0 or s.l2 > 0):
-        _proximal(s, kind, rate, count, w, v)
+        _proximal(s, f, w, v)
 
 
 @compiled
-def _adam(kind: Any, rate: Any, count: Any, decay: Any, w: Any, g: Any, m: Any, v: Any) -> None:
-    keep = kind(1) - kind(rate) * decay
-    new1, old2, new2, epsilon = kind(1 - BETA1), kind(BETA2), kind(1 - BETA2), kind(EPSILON)
-    size, correction = kind(rate / (1 - BETA1**count)), kind(1 / np.sqrt(1 - BETA2**count))
-    for i in range(w.size):
-        m[i] += new1 * (g[i] - m[i])
-        v[i] = old2 * v[i] + new2 * g[i] * g[i]
-        w[i] = keep * w[i] - size * m[i] / (np.sqrt(v[i]) * correction + epsilon)
-
-
-@compiled
-def _rmsprop(kind: Any, r: Any, decay: Any, w: Any, g: Any, v: Any) -> None:
-    old, new, epsilon = kind(ALPHA), kind(1 - ALPHA), kind(EPSILON)
-    for i in range(w.size):
-        slope = g[i] + decay * w[i]
-        v[i] = old * v[i] + new * slope * slope
-        w[i] -= r * slope / (np.sqrt(v[i]) + epsilon)
-
-
-@compiled
-def _proximal(s: Any, kind: Any, rate: Any, count: Any, w: Any, v: Any) -> None:
-    l1, l2, one, epsilon = kind(s.l1), kind(2 * s.l2), kind(1), kind(EPSILON)
+def _proximal(s: Any, f: Any, w: Any, v: Any) -> None:
+    kind = w.dtype.type
+    l1, l2, one = kind(s.l1), kind(2 * s.l2), kind(1)
     if s.optimizer < RMSPROP:
-        size = kind(rate / (1 - s.momentum) if s.optimizer > SGD else rate)
+        size = f.rate / f.lean if s.optimizer > SGD else f.rate
         for i in range(w.size):
             w[i] = _shrink(w[i], size * l1, one + size * l2)
-        return
-    correction = kind(1 / np.sqrt(1 - BETA2**count) if s.optimizer >= ADAM else 1.0)
-    for i in range(w.size):
-        size = kind(rate) / (np.sqrt(v[i]) * correction + epsilon)
-        w[i] = _shrink(w[i], size * l1, one + size * l2)
+    elif s.optimizer == RMSPROP:
+        for i in range(w.size):
+            size = _rmsprop_size(v[i], f)
+            w[i] = _shrink(w[i], size * l1, one + size * l2)
+    else:
+        for i in range(w.size):
+            size = _adam_size(v[i], f)
+            w[i] = _shrink(w[i], size * l1, one + size * l2)
 
 
 @compiled
 def _orthogonal_step(s: Any, rate: Any, w: Any, g: Any, m: Any, rows: Any, columns: Any) -> None:
     kind = w.dtype.type
-    mu, new, keep = kind(s.momentum), kind(1 - s.momentum), kind(1 - rate * s.decay)
-    scale = kind(rate * 0.2 * np.sqrt(max(rows, columns)))
+    f = _factors(kind, rate, s.momentum, s.decay, 1)
+    scale = kind(rate * MUON_SCALE * np.sqrt(max(rows, columns)))
     u = np.empty_like(w)
     for i in range(w.size):
-        m[i] += new * (g[i] - m[i])
-        u[i] = g[i] + mu * (m[i] - g[i])
+        u[i], m[i] = _ahead(g[i], m[i], f)
     orthogonalize(u.reshape((rows, columns)))
     for i in range(w.size):
-        w[i] = keep * w[i] - scale * u[i]
+        w[i] = f.keep * w[i] - scale * u[i]
     if s.l1 > 0 or s.l2 > 0:  # an orthogonal step has no size per gradient: the rate stands for it
         threshold, divisor = kind(rate * s.l1), kind(1 + 2 * rate * s.l2)
         for i in range(w.size):

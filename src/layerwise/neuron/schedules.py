@@ -1,16 +1,20 @@
-"""How the learning rate changes over a training, as a table: the factor on the rate at `progress` from 0 to 1."""
+"""How the learning rate changes over a training, as a table: the factor on the rate at `progress` from 0 to 1.
+
+The formulas take a number as well as an array of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from layerwise.neuron.elementary import Array
 
-SCHEDULES: Mapping[str, Callable[[Array], Array]] = {
-    "constant": lambda progress: np.ones_like(progress),
-    "step": lambda progress: np.where(progress < 0.5, 1.0, np.where(progress < 0.75, 0.1, 0.01)),
+SCHEDULES: Mapping[str, Callable[[Any], Any]] = {
+    "constant": lambda progress: 1.0 + 0.0 * progress,
+    "step": lambda progress: (progress < 0.5) + 0.1 * (progress >= 0.5) * (progress < 0.75) + 0.01 * (progress >= 0.75),
     "cosine": lambda progress: (1 + np.cos(np.pi * progress)) / 2,
     "linear": lambda progress: 1 - progress,
 }

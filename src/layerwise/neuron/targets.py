@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,14 @@ from layerwise.errors import DataError
 from layerwise.neuron.losses import TARGETS, Loss
 
 Floats = NDArray[np.floating[Any]]
+
+
+class Samples(NamedTuple):
+    """What a network learns from. inputs (samples, features), targets (samples, outputs), weights (samples,)."""
+
+    inputs: Floats
+    targets: Floats
+    weights: Floats
 
 
 def prepare_inputs(inputs: Any, features: int, dtype: np.dtype[Any]) -> Floats:

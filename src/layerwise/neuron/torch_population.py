@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layerwise.neuron import chance, optimizers
+from layerwise.neuron import chance, updates
 from layerwise.neuron.activations import ACTIVATIONS, MAXOUT_PIECES
 from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.network import DenseStack, Floats, Samples
@@ -124,36 +124,40 @@ class _Group:
         return costs
 
     def _step(self, rate: Tensor, count: int, alive: Tensor) -> None:
-        """Move the parameters of the members that are alive; see optimizers.py. rate: (M, 1)."""
+        """Move the parameters of the members that are alive; see updates.py. rate: (M, 1)."""
         w, g, m, v = self.parameters, self.gradient, self.m, self.v
         before = (w.clone(), m.clone(), v.clone())
-        epsilon, correction = optimizers.EPSILON, 1.0
+        f = self._factors(rate, count)
         size: Tensor = rate
         if self.optimizer in ("adam", "adamw", "muon"):
-            w *= 1 - rate * self.decay
-            m += (1 - optimizers.BETA1) * (g - m)
-            v += (1 - optimizers.BETA2) * (g * g - v)
-            correction = 1 / np.sqrt(1 - optimizers.BETA2**count)
-            size = rate / (v.sqrt() * correction + epsilon)
-            w -= size * m / (1 - optimizers.BETA1**count)
+            for flat, moved in zip((w, m, v), updates.adam(w, g, m, v, f), strict=True):
+                flat.copy_(moved)
+            size = updates.adam_size(v, f)
+        elif self.optimizer == "rmsprop":
+            for flat, moved in zip((w, v), updates.rmsprop(w, g, v, f), strict=True):
+                flat.copy_(moved)
+            size = updates.rmsprop_size(v, f)
+        elif self.optimizer == "sgd":
+            w.copy_(updates.sgd(w, g, f))
         else:
-            g = g + self.decay * w
-            if self.optimizer == "rmsprop":
-                v += (1 - optimizers.ALPHA) * (g * g - v)
-                size = rate / (v.sqrt() + epsilon)
-                w -= size * g
-            elif self.optimizer == "sgd":
-                w -= rate * g
-            else:
-                m.mul_(self.momentum).add_(g)
-                w -= rate * (g + self.momentum * m if self.optimizer == "nesterov" else m)
-                size = rate / (1 - self.momentum)
+            formula = updates.nesterov if self.optimizer == "nesterov" else updates.momentum
+            for flat, moved in zip((w, m), formula(w, g, m, f), strict=True):
+                flat.copy_(moved)
+            size = rate / f.lean
         if self.optimizer == "muon":
             size = self._orthogonal_steps(rate, before, size)
         if bool((self.l1 + self.l2).any()):
             w.copy_(shrink(w, size * self.l1, 1 + 2 * size * self.l2))
         for now, old in zip((w, m, v), before, strict=True):
             now.copy_(torch.where(alive, now, old))
+
+    def _factors(self, rate: Tensor, count: int) -> updates.Factors:
+        """Return the numbers of a step for all members, (M, 1) where they differ."""
+        numbers = updates.factors(float, 1.0, 0.0, 0.0, count)
+        return numbers._replace(
+            rate=rate, momentum=self.momentum, lean=1 - self.momentum, decay=self.decay, keep=1 - rate * self.decay,
+            size=rate * numbers.size,
+        )  # fmt: skip
 
     def _orthogonal_steps(self, rate: Tensor, before: tuple[Tensor, ...], size: Tensor) -> Tensor:
         """Take Muon's steps instead of Adam's for the weights of all layers but the last; returns the sizes."""
@@ -165,7 +169,7 @@ class _Group:
             mu, r, g = self.momentum[:, :, None], rate[:, :, None], self.dW[number]
             velocity = old_m[number] + (1 - mu) * (g - old_m[number])
             step = _orthogonalize(g + mu * (velocity - g))
-            scale = 0.2 * max(g.shape[1:]) ** 0.5
+            scale = updates.MUON_SCALE * max(g.shape[1:]) ** 0.5
             self.W[number].copy_((1 - r * decays[number]) * old_W[number] - r * scale * step)
             new_m[number].copy_(velocity)
             new_v[number].copy_(old_v[number])
@@ -248,14 +252,14 @@ def _judge(name: str, o: Tensor, y: Tensor, share: Tensor) -> tuple[Tensor, Tens
 
 
 def _orthogonalize(u: Tensor) -> Tensor:
-    """Return for matrices u = U S V', (M, rows, columns), nearly U V'; see optimizers.py."""
+    """Return for matrices u = U S V', (M, rows, columns), nearly U V'; see updates.py."""
     is_tall = u.shape[1] > u.shape[2]
     x: Tensor = u.mT if is_tall else u
-    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=optimizers.MUON_EPSILON)
-    for _ in range(optimizers.MUON_ITERATIONS):
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=updates.MUON_EPSILON)
+    for _ in range(updates.MUON_ITERATIONS):
         gram = x @ x.mT
-        gram = optimizers.MUON_B * gram + optimizers.MUON_C * gram @ gram
-        x = optimizers.MUON_A * x + gram @ x
+        gram = updates.MUON_B * gram + updates.MUON_C * gram @ gram
+        x = updates.MUON_A * x + gram @ x
     return x.mT if is_tall else x
 
 

@@ -9,7 +9,6 @@ of threads.
 from __future__ import annotations
 
 import copy
-import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -21,21 +20,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from layerwise.errors import UsageError
-
 MOST_CHANNELS = 16  # of a stage's input; with more, torch's kernels fill their registers, too
 Stages = list[list[nn.Module]]  # [convolution, ReLU, pooling] of each
-
-
-def is_available() -> bool:
-    """Whether the compiler of the kernels, Numba, is installed."""
-    return importlib.util.find_spec("numba") is not None
-
-
-def require() -> None:
-    """Raise UsageError where the kernels cannot be compiled."""
-    if not is_available():
-        raise UsageError("--memory-format batch-innermost needs Numba, which is not installed; run pip install numba.")
 
 
 def suits(model: nn.Module) -> bool:

@@ -34,6 +34,7 @@ WORK_PER_THREAD = 16_000_000  # multiply-adds of a forward pass that pay for one
 MEASURED_FROM_S = 60.0  # predicted length of a run from which precisions are timed against each other
 COMPILED_FROM_S = {"cpu": 600.0, "cuda": 120.0}  # the same for torch.compile, whose trial costs 8 to 35 s
 INNERMOST_FROM = 2 * 10**11  # multiply-adds of a whole run, see _with_layout
+ENGINE_FROM_STEPS = 20_000  # steps that save about 4 s, see _with_engine
 WORTHWHILE = 1.15  # times faster, below which the plain way is kept
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 PAYBACK = 3.0  # times its own cost that compiling must be predicted to save
@@ -46,6 +47,7 @@ class Pace:
 
     precision: 'float32' or 'bfloat16' of the products; weights are always float32.
     batch_innermost: small convolutions by kernels of our own, see batch_innermost.py.
+    dense: the steps of a stack of dense layers by the compiled engine, see dense_step.py.
     threads: of the processor; 0 leaves them as they are.
     reasons: a sentence for each choice, for people.
     """
@@ -54,6 +56,7 @@ class Pace:
     compile: bool = False
     channels_last: bool = False
     batch_innermost: bool = False
+    dense: bool = False
     threads: int = 0
     reasons: tuple[str, ...] = ()
 
@@ -62,7 +65,6 @@ class Pace:
         if self.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.batch_innermost:
-            batch_innermost.require()
             return batch_innermost.arranged(model)
         return _compiled(model) if self.compile else model
 
@@ -159,10 +161,11 @@ def multiply_adds(model: nn.Module, loss: Loss) -> int:
     return sum(counts)
 
 
-def choose_pace(model: nn.Module, loss: Loss, steps: int, machine: MachineConfig) -> Pace:
+def choose_pace(model: nn.Module, loss: Loss, steps: int, machine: MachineConfig, obstacle: str | None = None) -> Pace:
     """Return the fastest way found to take `steps` training steps of `model`, which is left as it was.
 
     loss: gives the loss of a model on one typical batch; it is called on deep copies, in training mode.
+    obstacle: what keeps the dense engine from these steps, '' for nothing, None for other networks; see dense_step.py.
     The model, its buffers and the random state are the same afterwards.
 
     Raises UsageError for a precision that the device cannot compute in.
@@ -172,6 +175,7 @@ def choose_pace(model: nn.Module, loss: Loss, steps: int, machine: MachineConfig
     if device.type == "cpu":
         work = multiply_adds(model, loss)
         pace = _with_threads(_with_layout(Pace(), model, machine, device, steps * work), work, machine)
+        pace = _with_engine(pace, steps, work, machine, obstacle)
     else:
         pace = _with_layout(Pace(), model, machine, device)
     trial = Trial(model, loss, device, steps)
@@ -239,7 +243,7 @@ def _with_layout(pace: Pace, model: nn.Module, machine: MachineConfig, device: t
     if machine.memory_format != "auto":
         return replace(pace, channels_last=machine.memory_format == "channels-last")
     is_free = machine.precision != "bfloat16" and machine.compile != "yes"
-    if work >= INNERMOST_FROM and is_free and batch_innermost.is_available() and batch_innermost.suits(model):
+    if work >= INNERMOST_FROM and is_free and batch_innermost.suits(model):
         reason = "batch innermost in memory, as its convolutions have few channels and the run is long enough"
         return _because(pace, reason, batch_innermost=True)
     is_convolutional = any(isinstance(part, nn.Conv2d) for part in model.modules())
@@ -250,7 +254,6 @@ def _with_layout(pace: Pace, model: nn.Module, machine: MachineConfig, device: t
 
 
 def _check_batch_innermost(model: nn.Module, machine: MachineConfig) -> None:
-    batch_innermost.require()
     if not batch_innermost.suits(model):
         raise UsageError(
             "--memory-format batch-innermost is for networks on the processor whose every convolution is one of 5x5 "
@@ -271,9 +274,25 @@ def _with_threads(pace: Pace, work: int, machine: MachineConfig) -> Pace:
     return _because(pace, f"{_count(threads, 'thread')} for {work:,} multiply-adds a batch", threads=threads)
 
 
+def _with_engine(pace: Pace, steps: int, work: int, machine: MachineConfig, obstacle: str | None) -> Pace:
+    """Leave small stacks of dense layers to the engine, which takes one thread, where the run is long enough.
+
+    Measured with torch 2.13 on one of two busy cores (in us a step, the whole loop, torch against the engine):
+    2-8-8-2 with batch 10 takes 212 against 28, 64-64-10 with batch 32 206 against 54. Loading the engine takes about
+    1 s and compiling it, once for a machine, about 15 s.
+    """
+    if obstacle is None or pick_threads(work, MOST_THREADS) > 1:
+        return pace
+    if obstacle or machine.precision == "bfloat16" or machine.compile == "yes":
+        return _because(pace, f"dense layers by autograd, since {obstacle or 'the engine is float32 and compiled'}")
+    if steps < ENGINE_FROM_STEPS:
+        return _because(pace, f"dense layers by autograd, since the engine pays from {ENGINE_FROM_STEPS:,} steps on")
+    return _because(pace, f"dense layers by the compiled engine, for {steps:,} steps", dense=True)
+
+
 def _with_precision(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
-    if pace.batch_innermost:
-        return _because(pace, "float32 and not compiled, since its kernels are compiled for that")
+    if pace.batch_innermost or pace.dense:
+        return _because(pace, "float32 and without torch.compile, since its kernels are compiled for that")
     if machine.precision != "auto":
         return _because(pace, f"{machine.precision}, as asked", precision=machine.precision)
     if not _has_fast_bfloat16(trial.device):
@@ -290,7 +309,7 @@ def _with_precision(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
 
 
 def _with_compilation(pace: Pace, trial: Trial, machine: MachineConfig) -> Pace:
-    if pace.batch_innermost:
+    if pace.batch_innermost or pace.dense:
         return pace
     if machine.compile != "auto":
         return _because(pace, f"torch.compile: {machine.compile}, as asked", compile=machine.compile == "yes")

@@ -15,6 +15,7 @@ step in their own metric (Yun, Lozano and Yang 2021, 'Adaptive proximal gradient
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -77,8 +78,9 @@ def _step_sizes(optimizer: Optimizer, group: dict[str, Any], weights: list[Tenso
             divisors = torch._foreach_sqrt([state["square_avg"] for state in states])
         case _ if "exp_avg_sq" in states[0]:
             divisors = torch._foreach_sqrt([state["exp_avg_sq"] for state in states])
-            beta2 = group["betas"][1]
-            torch._foreach_div_(divisors, [(1 - beta2 ** state["step"]).sqrt() for state in states])
+            decay = math.log(group["betas"][1])
+            steps = [state["step"].to(w.dtype) for state, w in zip(states, weights, strict=True)]
+            torch._foreach_div_(divisors, [torch.expm1(decay * step).neg().sqrt() for step in steps])  # 1 - beta2^t
         case _:
             return rate
     torch._foreach_add_(divisors, group["eps"])

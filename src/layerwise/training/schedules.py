@@ -10,10 +10,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from layerwise.neuron import schedules
 from layerwise.training.config import SCHEDULES, TrainingConfig
 
 __all__ = ["SCHEDULES", "PlateauState", "rate_at", "warmup_steps"]
 
+SHAPES = {
+    **schedules.SCHEDULES,
+    "one-cycle": schedules.SCHEDULES["linear"],
+    "plateau": schedules.SCHEDULES["constant"],  # its factor has a state of its own
+}
 ONE_CYCLE_RISE = 0.3  # share of the steps on the way up, as in torch's OneCycleLR
 PLATEAU_FACTOR = 0.5
 PLATEAU_PATIENCE = 2  # evaluations without improvement that are forgiven
@@ -37,21 +43,8 @@ def rate_at(step: int, steps: int, steps_per_epoch: int, config: TrainingConfig)
         return config.learning_rate * ((step + 1) / rise)
     if config.schedule == "inverse-root":  # Vaswani et al. 2017, equation 3, with a peak of one's own
         return config.learning_rate * math.sqrt(max(1, rise) / (step + 1))
-    return config.learning_rate * _shape(config.schedule, (step - rise) / max(1, steps - rise))
-
-
-def _shape(schedule: str, progress: float) -> float:
-    """Return the factor on the rate at `progress`, from 0 at the end of the warm-up to 1 at the very end."""
-    progress = min(1.0, progress)
-    match schedule:
-        case "step":
-            return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
-        case "cosine":
-            return (1 + math.cos(math.pi * progress)) / 2
-        case "linear" | "one-cycle":
-            return 1 - progress
-        case _:  # constant; plateau, which has its own state
-            return 1.0
+    progress = min(1.0, (step - rise) / max(1, steps - rise))
+    return config.learning_rate * float(SHAPES[config.schedule](progress))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from layerwise.data.chance import derive_seed
 from layerwise.errors import DivergedError
 from layerwise.tasks import Task
 from layerwise.training.config import PenaltyConfig, TrainingConfig
+from layerwise.training.dense_step import DenseStep, obstacle
 from layerwise.training.machine import Pace
 from layerwise.training.optimizers import make_optimizer
 from layerwise.training.parallel import Ranks
@@ -45,6 +46,9 @@ class Stepper:
         parts = task.parts(model)
         self.parameters = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
         self.optimizers = {name: make_optimizer(part, training, penalty) for name, part in parts.items()}
+        self.dense: DenseStep | None = None
+        if pace.dense and obstacle(model, task, training) == "":
+            self.dense = DenseStep(model, task, self.optimizers["model"], training, penalty)
         self.guard = FiniteGuard(self.device)
         self.buffers = list(model.buffers()) if self.guard.waits else []
         self.buffers_before = [buffer.clone() for buffer in self.buffers]
@@ -59,6 +63,8 @@ class Stepper:
             DivergedError: a loss or gradient is not finite; the weights are as they were before the step, and on
                 the CPU so are the running statistics of normalisation, which the forward pass has spoiled.
         """
+        if self.dense and self.dense.can_take(batch):
+            return {"model": self.dense.take("model", batch, step, learning_rate)}
         seed_chance(derive_seed(self.training.seed, step, self.ranks.rank), self.device)
         copy_all(self.buffers, self.buffers_before)
         try:

@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def same_steps(self) -> bool:
-        """Whether the script takes the steps of the run, bit for bit: nothing is drawn in a way of its own."""
+        """Whether the steps are those of the run, but for rounding at most: nothing is drawn in a way of its own."""
         experiment = self.run.experiment
         return (
             self.device == "cpu"

@@ -1,5 +1,6 @@
 """What a training loop calls beside PyTorch's own: order of samples, measures, averages, penalties."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -36,7 +37,8 @@ def shrink(weights: Iterable[Tensor], sizes: Iterable[float | Tensor], l1: float
 def adam_step_sizes(optimizer: torch.optim.Optimizer, weights: list[Tensor], rate: float) -> list[Tensor]:
     """Return how far Adam moves each weight for each unit of a steady gradient."""
     states = [optimizer.state[weight] for weight in weights]
-    roots = [state["exp_avg_sq"].sqrt() / (1 - 0.999 ** state["step"]).sqrt() for state in states]
+    corrections = [torch.expm1(math.log(0.999) * state["step"]).neg().sqrt() for state in states]
+    roots = [state["exp_avg_sq"].sqrt() / correction for state, correction in zip(states, corrections, strict=True)]
     return [rate / (root + 1e-8) for root in roots]
 
 
