@@ -35,6 +35,7 @@ benchmarks: $(VENV)/.installed-test ## compare with the peers side by side (inst
 	$(PIP) -e ".[benchmarks]"
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/dense.py
+	$(BIN)/python benchmarks/neuron.py
 
 clean: ## remove the environment; runs and data stay
 	rm -rf $(VENV)

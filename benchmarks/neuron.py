@@ -51,13 +51,17 @@ class Contender:
     """One of those who take part, in a process of its own that fits once for each tolerance it is sent."""
 
     def __init__(self, task: Task, name: str, cpu: bool) -> None:
-        self.task, self.name = task, name
+        self.task, self.name, self.cpu = task, name, cpu
+        self.start()
+        self.steps: list[tuple[float, float]] = []  # tolerance and objective, from loose to tight
+
+    def start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, task, name, cpu), daemon=True)
+        self.process = context.Process(target=work, args=(theirs, self.task, self.name, self.cpu), daemon=True)
         self.process.start()
         theirs.close()
-        self.steps: list[tuple[float, float]] = []  # tolerance and objective, from loose to tight
+        self.fit(1.0, 60.0)  # imports and compiles
 
     def fit(self, tolerance: float, limit_s: float = LIMIT_S) -> Fitted | None:
         """Return what came of it, or None where that takes more than limit_s on the processor, or did so before."""
@@ -75,11 +79,13 @@ class Contender:
 
     def climb(self, known: float) -> None:
         """Lower the tolerance until the objective is at the `known` optimum, or nothing is gained, or time is up."""
-        self.fit(1.0, 60.0)  # imports and compiles
         left_s = LIMIT_S
         for tolerance in TOLERANCES:
             found = self.fit(tolerance, left_s)
             if found is None:
+                self.leave()
+                if self.steps:  # what it did before counts
+                    self.start()
                 break
             left_s -= found.cpu_s
             value = self.task.objective(found.weights)
