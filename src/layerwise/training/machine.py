@@ -278,7 +278,7 @@ def _with_engine(pace: Pace, steps: int, work: int, machine: MachineConfig, obst
     """Leave small stacks of dense layers to the engine, which takes one thread, where the run is long enough.
 
     Measured with torch 2.13 on two busy cores, the whole loop: 64-64-10 with batch 32 is 2.5 to 4 times as fast as by
-    torch, 2-8-8-2 with batch 10 6 to 8 times, which saves some 0.15 ms a step on an idle core. Loading the engine takes
+    torch, 2-8-8-2 with batch 10 6 to 8 times, which saves 0.15 ms a step and more. Loading the engine takes
     about 1 s and compiling it, once for a machine, about 15 s.
     """
     if obstacle is None or pick_threads(work, MOST_THREADS) > 1:
