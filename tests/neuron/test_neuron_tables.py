@@ -21,7 +21,7 @@ def test_names_are_those_of_layers_and_of_training():
     assert set(LAYERS) <= set(ACTIVATIONS)
     assert tuple(training.OPTIMIZERS) == OPTIMIZERS
     assert list(training.PENALTIES) == list(PENALTIES)
-    assert set(SCHEDULES) == set(training.SCHEDULES) - {"one-cycle", "plateau"}
+    assert set(SCHEDULES) == set(training.SCHEDULES) - {"one-cycle", "plateau", "inverse-root"}
     assert {loss.targets for loss in LOSSES.values()} == set(TARGETS)
     assert all(loss.link in ACTIVATIONS for loss in LOSSES.values())
 

@@ -30,6 +30,8 @@ NUMBERS = Regression(("u", "v", "w"), (0.0,) * 3, (1.0,) * 3)
 class Plain:
     """A preprocessing that leaves the numbers as they are."""
 
+    kind = "table"
+
     def __init__(self, features: int) -> None:
         self.input_shape = (features,)
 
