@@ -19,6 +19,7 @@ from layerwise.data.catalogue import SOURCES, find_source, load_material
 from layerwise.data.fetch import cache_folder
 from layerwise.data.materials import (
     ForecastMaterial,
+    LabelledCharacters,
     LabelledTexts,
     PairMaterial,
     PictureMaterial,
@@ -85,6 +86,10 @@ def test_embedded_sets_are_what_the_catalogue_says_and_need_no_network(
         assert (source.kind, material.goal, len(material.frame)) == ("table", source.goal, *source.sizes)
         assert material.target == material.frame.columns[-1]
         assert sum(material.frame.null_count().row(0)) == 0
+    elif isinstance(material, LabelledCharacters):
+        assert source.goal == "labelling"
+        assert len(material.texts) > 500
+        assert all(len(text) == len(labels) for text, labels in material.texts.values())
     elif isinstance(material, ProseMaterial):
         assert source.kind == "prose"
         assert 500 < len(material.texts) < 3000  # modules of the library of whatever Python runs this

@@ -16,6 +16,7 @@ EXAMPLES = {
     "regression": {"target_names": ("price",), "means": (3.0,), "deviations": (2.0,)},
     "segmentation": {"classes": ("sea", "land")},
     "writing": {"token_bytes": (0, 1, 2)},
+    "labelling": {"classes": ("name", "comment")},
     "reconstruction": {"means": (0.1,), "deviations": (0.3,), "beta": 0.5},
     "adversarial": {"means": (0.1,), "deviations": (0.3,)},
 }

@@ -198,6 +198,15 @@ SOURCES: dict[str, Source] = {
         sizes=(11000,),
         download_mb=2.1,
     ),
+    "python-syntax": Source(
+        kind="tokens",
+        goal="labelling",
+        loader="python:python_syntax",
+        summary="what each character of the standard library belongs to: a keyword, a name, a comment",
+        origin="the Python Software Foundation",
+        licence="PSF",
+        sizes=(),
+    ),
     "python-library": Source(
         kind="prose",
         goal="writing",

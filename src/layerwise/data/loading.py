@@ -18,9 +18,11 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Goal, Preprocessing, Rows, Split
 from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
+from layerwise.data.labelling import labelling_dataset
 from layerwise.data.mask_folders import is_mask_folder, scan_masks
 from layerwise.data.materials import (
     ForecastMaterial,
+    LabelledCharacters,
     LabelledTexts,
     PairMaterial,
     PictureMaterial,
@@ -177,6 +179,8 @@ def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
             return pair_dataset(material, name, config, seed)
         case LabelledTexts():
             return character_dataset(material, name, config, seed)
+        case LabelledCharacters():
+            return labelling_dataset(material, name, config, seed)
         case ProseMaterial():
             return prose_dataset(material, name, config, seed)
         case _:
@@ -246,8 +250,8 @@ def _check_flags(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
     if config.vocabulary and dataset.kind != "prose":
         raise UsageError(f"--vocabulary is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
-    takes_window = {"series"} if config.horizon else {"series", "prose"}
-    if (config.window or config.horizon) and dataset.kind not in takes_window:
+    takes_window = dataset.kind == "series" or (dataset.goal in ("writing", "labelling") and not config.horizon)
+    if (config.window or config.horizon) and not takes_window:
         flag = "--horizon" if config.horizon else "--window"
         raise UsageError(f"{flag} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
     if config.image_size and dataset.kind != "pictures":

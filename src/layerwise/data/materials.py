@@ -118,6 +118,16 @@ class PairMaterial:
     notices: tuple[Notice, ...] = ()
 
 
+@dataclass(frozen=True)
+class LabelledCharacters:
+    """Texts by their names, each with the number of a class for each of its characters; `test` are held out."""
+
+    texts: Mapping[str, tuple[str, Sequence[int]]]
+    classes: tuple[str, ...]
+    source: str
+    test: frozenset[str]
+
+
 Material = (
     PictureMaterial
     | TableMaterial
@@ -126,5 +136,6 @@ Material = (
     | ForecastMaterial
     | LabelledTexts
     | ProseMaterial
+    | LabelledCharacters
     | PairMaterial
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from layerwise.tasks.adversarial import Adversarial
 from layerwise.tasks.classification import Classification
+from layerwise.tasks.labelling import Labelling
 from layerwise.tasks.reconstruction import Reconstruction
 from layerwise.tasks.regression import Regression
 from layerwise.tasks.segmentation import Segmentation
@@ -21,6 +22,7 @@ TASKS: dict[str, type[Task]] = {
     "segmentation": Segmentation,
     "translation": Translation,
     "writing": Writing,
+    "labelling": Labelling,
     "reconstruction": Reconstruction,
     "adversarial": Adversarial,
 }

@@ -6,15 +6,19 @@ Both are under the licence of the Python Software Foundation. Nothing of the lib
 from __future__ import annotations
 
 import hashlib
+import io
+import keyword
 import platform
 import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
 from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import Progress, ProseMaterial
+from layerwise.data.materials import LabelledCharacters, Progress, ProseMaterial
 from layerwise.data.packages import open_package
 from layerwise.data.text import read_text
 from layerwise.errors import DataError
@@ -30,6 +34,15 @@ LEFT_OUT = {  # the packages of others, tests, and tables or copies of the manua
     "site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test", "encodings", "pydoc_data",
 }  # fmt: skip
 TEST_SHARE = 0.05
+LABELLED = 4000  # characters of the beginning of each module that are labelled
+SYNTAX = ("blank", "keyword", "name", "number", "string", "comment", "operator")
+TOKEN_CLASSES = {
+    tokenize.NAME: SYNTAX.index("name"),
+    tokenize.NUMBER: SYNTAX.index("number"),
+    tokenize.STRING: SYNTAX.index("string"),
+    tokenize.COMMENT: SYNTAX.index("comment"),
+    tokenize.OP: SYNTAX.index("operator"),
+}
 
 
 def python_library(progress: Progress | None = None) -> ProseMaterial:
@@ -46,7 +59,35 @@ def python_docs(progress: Progress | None = None) -> ProseMaterial:
     return ProseMaterial(texts, source, held_out(texts))
 
 
-def held_out(texts: dict[str, str]) -> frozenset[str]:
+def python_syntax(progress: Progress | None = None) -> LabelledCharacters:
+    """The modules of the standard library, and what each of their characters belongs to by Python's own tokeniser."""
+    texts = {}
+    for name, text in library_texts():
+        labels = classes_of(text)
+        if labels:
+            texts[name] = (text[:LABELLED], labels[:LABELLED])
+    source = f"The standard library of Python {platform.python_version()}"
+    return LabelledCharacters(texts, SYNTAX, source, held_out(texts))
+
+
+def classes_of(text: str) -> list[int] | None:
+    """Return the number of the class of each character; None where Python cannot read the text."""
+    starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
+    labels = [0] * len(text)
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text, newline="\n").readline):
+            is_keyword = token.type == tokenize.NAME and keyword.iskeyword(token.string)
+            number = SYNTAX.index("keyword") if is_keyword else TOKEN_CLASSES.get(token.type, 0)
+            (row, column), (last_row, last_column) = token.start, token.end
+            if number:
+                first, last = starts[row - 1] + column, starts[last_row - 1] + last_column
+                labels[first:last] = [number] * (last - first)
+    except (tokenize.TokenError, SyntaxError, IndexError):
+        return None
+    return labels if len(labels) == len(text) else None
+
+
+def held_out(texts: Iterable[str]) -> frozenset[str]:
     """Return the names of the texts that are for testing, a twentieth, chosen by a hash of the name alone."""
     return frozenset(
         name for name in texts if int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < TEST_SHARE * 2**32

@@ -20,6 +20,7 @@ RESULTS: dict[str, tuple[str, str]] = {  # the task's name: the module of this f
     "classification": ("classes", "ClassResult"),
     "regression": ("values", "ValueResult"),
     "writing": ("prose", "ProseResult"),
+    "labelling": ("labels", "LabelResult"),
     "segmentation": ("masks", "MaskResult"),
     "translation": ("translations", "TranslationResult"),
     "reconstruction": ("reconstructions", "ReconstructionResult"),
