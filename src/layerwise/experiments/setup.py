@@ -25,6 +25,7 @@ from layerwise.training.machine import Pace, choose_pace, pick_device
 from layerwise.training.parallel import Ranks
 
 EVALUATION_BATCH = 512
+PIXELS_AT_ONCE = 2**20  # that are measured together where each has an answer of its own
 STEPS_AN_EPOCH, SMALLEST_BATCH = 32, 32  # where the size of a batch was not asked for
 FINGERPRINT_ROWS = 4096
 
@@ -117,10 +118,19 @@ def set_up(
         model=model,
         pace=pace,
         train=batches(start.train, batch_size, is_training=True, channels_last=pace.channels_last),
-        valid=batches(start.valid, EVALUATION_BATCH, channels_last=pace.channels_last) if len(start.valid) else None,
+        valid=batches(start.valid, evaluation_size(dataset), channels_last=pace.channels_last)
+        if len(start.valid)
+        else None,
         ranks=ranks,
         network=network,
     )
+
+
+def evaluation_size(dataset: Dataset) -> int:
+    """Return how many samples are measured together: fewer where each pixel of them has an answer."""
+    if dataset.goal != "segmentation":
+        return EVALUATION_BATCH
+    return max(1, min(EVALUATION_BATCH, PIXELS_AT_ONCE // math.prod(dataset.input_shape[1:])))
 
 
 def check_splits(dataset: Dataset) -> None:

