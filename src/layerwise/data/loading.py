@@ -244,7 +244,7 @@ def _resize(split: Split, side_px: int) -> Split:
 
 def _check_flags(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
-    if config.vocabulary and dataset.kind != "prose":
+    if config.vocabulary and dataset.kind not in ("prose", "pairs"):
         raise UsageError(f"--vocabulary is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
     takes_window = {"series"} if config.horizon else {"series", "prose"}
     if (config.window or config.horizon) and dataset.kind not in takes_window:
