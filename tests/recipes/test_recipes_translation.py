@@ -1,4 +1,4 @@
-"""The recipes of translators in a short form, which learns far more than how often each token is written."""
+"""The recipes of translators in a short form, which learns more than how often each token is written."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ def test_a_short_training_knows_more_than_how_often_each_token_is(name: str, tmp
     except UnavailableError as error:
         pytest.skip(str(error))
     run = train(**options, runs=tmp_path, quiet=True, threads=1)
-    assert run.result["test"]["loss"] < bound - 1.5  # nats a token
+    assert run.result["test"]["loss"] < bound - 1  # nats a token
