@@ -116,9 +116,9 @@ def test_evaluating_by_a_beam_and_on_other_pairs(run: Run, pairs: Path, tmp_path
     assert (result.count, result.beam) == (8, 3)
     assert "a beam of 3" in result.lines()[0]
     assert [file.name for file in files] == ["evaluation.json", *(f"attention-{n}.png" for n in (1, 2, 3))]
-    with pytest.raises(DataError, match="digits is for classification, and run .* learned translation"):
+    with pytest.raises(DataError, match=r"digits is for classification, and run .* learned translation"):
         evaluate(run, "digits", tmp_path)
-    with pytest.raises(DataError, match="other.csv is a table, and run .* was trained on a table of pairs"):
+    with pytest.raises(DataError, match=r"other.csv is a table, and run .* was trained on a table of pairs"):
         evaluate(run, "other.csv", tmp_path)
     with pytest.raises(DataError, match=r"english-german is no table of pairs; give one whose name ends in .pairs.tsv"):
         evaluate(run, "english-german", tmp_path)
