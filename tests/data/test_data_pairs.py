@@ -69,6 +69,10 @@ def test_the_test_part_that_the_data_brings_along_stays_as_it_is() -> None:
     assert [len(dataset.train), len(dataset.valid), list(dataset.test.ids)] == [50, 12, ["a car"]]
 
 
+def test_the_size_of_the_vocabulary_can_be_said() -> None:
+    assert pair_dataset(MATERIAL, "made", DataConfig(vocabulary=270), 0).output_count == 270
+
+
 def test_tokens_and_words_are_learned_from_the_training_split_alone() -> None:
     held_out = PairMaterial(SOURCES, TARGETS, ("a", "b"), "made", ["zyxwv zyxwv"], ["vwxyz vwxyz"])
     preprocessing = pair_dataset(held_out, "made", DataConfig(), 0).preprocessing

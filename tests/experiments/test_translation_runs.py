@@ -116,9 +116,10 @@ def test_evaluating_by_a_beam_and_on_other_pairs(run: Run, pairs: Path, tmp_path
     assert (result.count, result.beam) == (8, 3)
     assert "a beam of 3" in result.lines()[0]
     assert [file.name for file in files] == ["evaluation.json", *(f"attention-{n}.png" for n in (1, 2, 3))]
-    for data, kind in (("digits", "a set of pictures"), ("other.csv", "a table")):
-        with pytest.raises(DataError, match=f"{data} is {kind}, and run .* was trained on a table of pairs"):
-            evaluate(run, data, tmp_path)
+    with pytest.raises(DataError, match=r"digits is for classification, and run .* learned translation"):
+        evaluate(run, "digits", tmp_path)
+    with pytest.raises(DataError, match=r"other.csv is a table, and run .* was trained on a table of pairs"):
+        evaluate(run, "other.csv", tmp_path)
     with pytest.raises(DataError, match=r"english-german is no table of pairs; give one whose name ends in .pairs.tsv"):
         evaluate(run, "english-german", tmp_path)
     with pytest.raises(UsageError, match="--beam must be a whole number of at least 1, received 0"):
@@ -212,7 +213,7 @@ def test_networks_and_settings_of_another_kind_are_refused_before_anything_is_tr
         train("transformer", fruits, runs=tmp_path, **QUICK)
     with pytest.raises(UsageError, match="--mixup is for classification"):
         trained("transformer", pairs, tmp_path, mixup=0.2)
-    with pytest.raises(UsageError, match="no plain script can be written of a run on pairs"):
+    with pytest.raises(UsageError, match="no plain script can be written of a translation"):
         plain_script(run)
 
 

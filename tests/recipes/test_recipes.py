@@ -51,6 +51,7 @@ METRICS = {
     "classification": "accuracy",
     "regression": "r2",
     "segmentation": "mean_iou",
+    "translation": "bleu",
     "reconstruction": "squared_error",
     "adversarial": "frechet",
     "writing": "bits_per_byte",
@@ -82,7 +83,7 @@ def test_a_recipe_describes_a_training_of_models_and_data_that_there_are(name: s
     goal = SOURCES[experiment.data.data].goal
     goal = CATALOGUE[experiment.model].task or goal
     assert RECIPES[name].metric == METRICS[goal]
-    assert 0 < RECIPES[name].bound < 1 or METRICS[goal] in LESS_IS_BETTER
+    assert 0 < RECIPES[name].bound < 1 or METRICS[goal] in ("bleu", *LESS_IS_BETTER)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,6 +107,7 @@ def test_a_recipe_is_told_in_words(name: str) -> None:
 def test_a_recipe_without_a_measurement_says_what_it_is_held_to() -> None:
     assert Recipe("", {}, "accuracy", 0.9955, "").reaches == "99.55 % accuracy or more"
     assert Recipe("", {}, "mean_iou", 0.6, "").reaches == "a mean IoU of 60 % or more"
+    assert Recipe("", {}, "bleu", 27.0, "").reaches == "a BLEU of 27 or more"
     assert Recipe("", {}, "r2", 0.3, "").reaches == "R² of 0.3 or more"
     assert Recipe("", {}, "frechet", 3.0, "").reaches == "a Fréchet distance of 3 or less"
     assert Recipe("", {}, "squared_error", 0.1, "").reaches == "a squared error of 0.1 a pixel or less"

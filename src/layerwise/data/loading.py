@@ -248,7 +248,7 @@ def _resize(split: Split, side_px: int) -> Split:
 
 def _check_flags(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
-    if config.vocabulary and dataset.kind != "prose":
+    if config.vocabulary and dataset.kind not in ("prose", "pairs"):
         raise UsageError(f"--vocabulary is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
     takes_window = dataset.kind == "series" or (dataset.goal in ("writing", "labelling") and not config.horizon)
     if (config.window or config.horizon) and not takes_window:

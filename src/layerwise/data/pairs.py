@@ -46,10 +46,12 @@ class PairsPreprocessing:
     kind: Kind = "pairs"
 
     @classmethod
-    def fit(cls, sources: Sequence[str], targets: Sequence[str], languages: tuple[str, str]) -> PairsPreprocessing:
-        """Learn the tokens and words of the training texts."""
+    def fit(
+        cls, sources: Sequence[str], targets: Sequence[str], languages: tuple[str, str], size: int = VOCABULARY_SIZE
+    ) -> PairsPreprocessing:
+        """Learn at most `size` tokens, and the words, of the training texts."""
         spaced = [f" {text}" for text in (*sources, *targets)]
-        tokenizer = Tokenizer.train(spaced, VOCABULARY_SIZE)
+        tokenizer = Tokenizer.train(spaced, size)
         length = max(map(len, tokenizer.encode(spaced[: len(sources)])))
         return cls(tokenizer, length, languages, learn_words(sources, targets))
 
@@ -182,7 +184,7 @@ def pair_dataset(material: PairMaterial, name: str, config: DataConfig, seed: in
         test_sources, test_targets = _chosen(material, test)
     train = limit_indices(train, config.limit, seed)
     train_texts = _chosen(material, train)
-    preprocessing = PairsPreprocessing.fit(*train_texts, material.languages)
+    preprocessing = PairsPreprocessing.fit(*train_texts, material.languages, config.vocabulary or VOCABULARY_SIZE)
     dataset = Dataset(
         name=name,
         kind="pairs",
