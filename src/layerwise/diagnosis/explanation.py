@@ -150,7 +150,7 @@ class _Looker:
             try:
                 yield from method().items()
             except UsageError:
-                if parts or (part == "maps" and self.layers):
+                if parts or (part == "maps" and self.layers) or (part == "occlusion" and self.window):
                     raise
 
     def filters(self) -> dict[str, object]:
@@ -158,7 +158,7 @@ class _Looker:
 
     def maps(self) -> dict[str, object]:
         names = list(probes.convolutions(self.model))
-        if not names and not self.layers:
+        if not names and list(self.layers) in ([], ["all"]):
             raise UsageError(
                 f"{type(self.model).__name__} has no convolution over pictures, so it has no maps to show."
             )
