@@ -62,18 +62,23 @@ RUN = [
     "preprocessing",
     "report",
     "result",
+    "sample",
     "status",
     "task",
+    "walk",
 ]
 
 MODELS = [
     "alexnet",
     "alexnet-one-tower",
     "alexnet-small",
+    "autoencoder",
+    "dcgan",
     "densenet-small",
     "densenet121",
     "densenet169",
     "efficientnet-lite0",
+    "gan",
     "googlenet",
     "googlenet-small",
     "lenet5",
@@ -89,6 +94,7 @@ MODELS = [
     "resnet34",
     "resnet50",
     "resnet56",
+    "vae",
     "vgg-small",
     "vgg11",
     "vgg13",
@@ -124,6 +130,7 @@ def test_the_commands_are_these() -> None:
         "recipes",
         "resume",
         "runs",
+        "sample",
         "show",
         "train",
     }
@@ -143,4 +150,4 @@ def test_no_name_of_the_catalogues_was_lost() -> None:
         "titanic",
         "wine",
     }
-    assert set(RECIPES) >= {"digits-lenet5", "mnist-lenet5", "spam-logistic", "titanic-mlp"}
+    assert set(RECIPES) >= {"digits-gan", "digits-lenet5", "digits-vae", "mnist-lenet5", "spam-logistic", "titanic-mlp"}

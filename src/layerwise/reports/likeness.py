@@ -33,7 +33,8 @@ class Likeness:
     frechet, kernel: distances of the painted pictures from one half; frechet_real, kernel_real: of the other half.
     nearest: median distance of a painted picture from the nearest training picture, the root mean square over its
         values from 0 to 1; nearest_real: of a test picture.
-    shares, shares_real: of each class among the painted pictures and in the test split, as the judge names them.
+    classes: their names. shares, shares_real: of each class among the painted pictures and in the test split, as the
+        judge names them.
     """
 
     count: int
@@ -45,12 +46,13 @@ class Likeness:
     kernel_real: float
     nearest: float
     nearest_real: float
+    classes: tuple[str, ...]
     shares: tuple[float, ...]
     shares_real: tuple[float, ...]
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Likeness:
-        lists = {name: tuple(values[name]) for name in ("shares", "shares_real")}
+        lists = {name: tuple(values[name]) for name in ("classes", "shares", "shares_real")}
         return cls(**{**values, **lists})
 
     @property
@@ -77,7 +79,7 @@ class Likeness:
             (wording.decimal(self.kernel), "kernel distance", f"two halves of the real: {_short(self.kernel_real)}"),
         ]
 
-    def notices(self, classes: tuple[str, ...] = ()) -> Iterator[Notice]:
+    def notices(self) -> Iterator[Notice]:
         """Yield what the figures say in words."""
         if self.nearest < COPIED * self.nearest_real:
             yield Notice(
@@ -85,12 +87,12 @@ class Likeness:
                 f"Painted pictures are as close as {wording.decimal(self.nearest)} to training pictures, where real "
                 f"ones are {wording.decimal(self.nearest_real)} away: it may have learned pictures by heart.",
             )
-        rare = [number for number, due in enumerate(self.shares_real) if self.shares[number] < RARE * due]
+        shares = zip(self.classes, self.shares, self.shares_real, strict=True)
+        rare = [name for name, share, due in shares if share < RARE * due]
         if rare:
-            names = [classes[number] if classes else f"class {number}" for number in rare[:5]]
             yield Notice(
                 "warning",
-                f"It hardly ever paints {', '.join(names)}{', ...' if len(rare) > 5 else ''}: "
+                f"It hardly ever paints {', '.join(rare[:5])}{', ...' if len(rare) > 5 else ''}: "
                 "what it paints is less varied than the real pictures.",
             )
 
@@ -125,6 +127,7 @@ def measure_likeness(paint: Paint, dataset: Dataset, test: Split) -> Likeness:
         kernel_real=kernel_distance(one, other),
         nearest=median_nearest(painted[:SEARCHED_FOR], training),
         nearest_real=median_nearest(real[:SEARCHED_FOR], training),
+        classes=dataset.classes,
         shares=_shares(painted_given, class_count),
         shares_real=_shares(given, class_count),
     )
