@@ -251,8 +251,8 @@ RECIPES: dict[str, Recipe] = {
         summary="a GAN with 271,426 parameters that paints clothes, bags and shoes",
         options={**ONE_THREAD, "model": "gan", "data": "fashion-mnist", "epochs": 3},
         metric="frechet",
-        bound=5.0,
-        figure="",
+        bound=4.0,
+        figure="Fréchet 2.65 (real: 0.042; fashion-vae: 11.7), one seed, 5 minutes of a core",
     ),
     "airline-gru": Recipe(
         summary="passengers of airlines a year ahead, as a change from a year before",
