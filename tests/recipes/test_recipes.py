@@ -24,8 +24,7 @@ SMALL_STEPS = {"batch_size": 8, "epochs": 4}
 
 # A shorter form of each small recipe, and a bound that no network reaches that does not learn: guessing reaches
 # 0.1, 0.69, 0.18 twice, 0.12, 0.4 (what was a year before), 0.09, 0.68, 0.63, 0.4 and R2 = 0; the mean picture's error
-# is 0.52, an untaught generator's distance
-# above 400.
+# is 0.52, an untaught generator's distance above 400.
 SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "digits-lenet5": ({"epochs": 4}, 0.85),
     "spam-logistic": ({"limit": 1000, "epochs": 8}, 0.85),
