@@ -1,4 +1,4 @@
-"""Layerwise: from one artificial neuron to networks that see. Names are loaded when they are first used."""
+"""Layerwise: from one artificial neuron to networks that see, write and paint. Names are loaded at their first use."""
 
 from __future__ import annotations
 

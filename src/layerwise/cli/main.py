@@ -58,7 +58,7 @@ def overview() -> str:
     lessons = "\n".join(lines[name] for name in LESSONS)
     return (
         "usage: layerwise COMMAND [ARGUMENTS]\n\n"
-        "From one artificial neuron to networks that see: train, understand and reuse them.\n\n"
+        "From one artificial neuron to networks that see, write and paint: train, understand and reuse them.\n\n"
         f"commands (`layerwise COMMAND --help` says more):\n{rows}\n\n"
         f"lessons, to look at one idea at a time:\n{lessons}\n\n"
         "examples:\n"
