@@ -141,7 +141,7 @@ RECIPES: dict[str, Recipe] = {
         },
         metric="accuracy",
         bound=0.85,
-        figure="",
+        figure="88.48 ± 0.18 % over 3 seeds, 100 s of 1 core",
     ),
     "fashion-resnet-tiny": Recipe(
         summary="a residual network on Fashion-MNIST in the time of fashion-vit",
@@ -156,7 +156,7 @@ RECIPES: dict[str, Recipe] = {
         },
         metric="accuracy",
         bound=0.88,
-        figure="",
+        figure="91.16 ± 0.24 % over 3 seeds, 93 s of 1 core",
     ),
     "spam-logistic": Recipe(
         summary="spam and ham from 6,046 real e-mails by one layer of neurons",
@@ -208,7 +208,7 @@ RECIPES: dict[str, Recipe] = {
         },
         metric="bits_per_byte",
         bound=1.9,
-        figure="1.87 bits a byte (bzip2 1.91, xz 1.94, gzip 2.26), one seed, 29 minutes on a core shared by ten",
+        figure="1.87 bits a byte (bzip2 1.91, xz 1.94, gzip 2.26), one seed, 6 minutes of a core",
     ),
     "python-characters": Recipe(
         summary="the next character of the standard library, by a recurrent network",
