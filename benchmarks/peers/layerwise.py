@@ -18,7 +18,6 @@ from layerwise.data.dataset import Split
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.models import build
 from layerwise.tasks import Classification
-from layerwise.training import batch_innermost
 from layerwise.training.config import TrainingConfig
 from layerwise.training.events import Started
 from layerwise.training.loop import train
@@ -26,7 +25,7 @@ from layerwise.training.machine import Pace
 
 
 class Loop:
-    batch_innermost = batch_innermost.is_available()
+    batch_innermost = True
 
     def __init__(self, workload: Workload, data: Data) -> None:
         self.net = workload.net

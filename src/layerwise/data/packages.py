@@ -45,7 +45,7 @@ def archive_pattern(client: Client, package: str) -> str:
     """Return the file name, with a wildcard, that a client gives to a package that it downloads."""
     if client == "npm":
         return f"{package.lstrip('@').replace('/', '-').replace('@', '-')}.tgz"
-    return f"{package.replace('==', '-')}-*.whl" if client == "pip" else f"{package}_*.deb"
+    return f"{package.replace('-', '_').replace('==', '-')}-*.whl" if client == "pip" else f"{package}_*.deb"
 
 
 def download(client: Client, package: str, folder: Path) -> Path:
