@@ -167,6 +167,9 @@ def _products(name: str, args: tuple[Any, ...], result: Any) -> int:
     if name in ("conv1d", "conv2d", "conv3d", "linear"):
         weight = args[1]  # (outputs, inputs) or (outputs, inputs / groups, kernel height, kernel width)
         return int(result.numel() * weight[0].numel())
+    if name in ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
+        weight = args[1]  # (inputs, outputs / groups, kernel height, kernel width)
+        return int(args[0].numel() * weight[0].numel())
     if name in ("matmul", "__matmul__", "bmm"):
         return int(result.numel() * args[0].shape[-1])
     if name == "scaled_dot_product_attention":
@@ -174,7 +177,8 @@ def _products(name: str, args: tuple[Any, ...], result: Any) -> int:
         return int(queries.shape[:-1].numel() * keys.shape[-2] * (keys.shape[-1] + values.shape[-1]))
     if name in ("rnn_tanh", "lstm", "gru"):
         steps = result[0].shape[:-1].numel()  # every matrix of every layer and direction is used once a step
-        return int(steps * sum(weight.numel() for weight in args[2] if weight.ndim == 2))
+        weights = args[3] if isinstance(args[3], list) else args[2]  # packed sequences tell their lengths before
+        return int(steps * sum(weight.numel() for weight in weights if weight.ndim == 2))
     return 0
 
 
