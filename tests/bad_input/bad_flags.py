@@ -129,7 +129,7 @@ FLAGS: tuple[Case, ...] = (
     flag(f"{IRIS} --split-by time", "--split-by time", "--split-column"),
     flag(f"{IRIS} --image-size 28", "--image-size", "pictures", "leave it out"),
     flag(f"{IRIS} --augment flip", "--augment", "pictures", "leave it out"),
-    flag("train mlp --data diabetes --mixup 0.2", "--mixup", "classes", "leave it out"),
+    flag("train mlp --data diabetes --mixup 0.2", "--mixup", "classification", "leave it out"),
     flag("train mlp --data diabetes --label-smoothing 0.1", "--label-smoothing", "leave it out"),
     flag(f"{DIGITS} --target 3", "--target", "column", "leave it out"),
     flag(f"{DIGITS} --split-by time", "--split-by time", "table", "leave it out"),

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix, jaccard_score, precision_score, recall_score
 from torch import nn
 
-from layerwise.data.dataset import UNLABELLED, Split
+from layerwise.data.dataset import UNLABELLED, Dataset, Split
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.reports.overlays import class_colours, laid_over, painted, with_legend
 from layerwise.reports.results import measure, result_from_json
@@ -33,7 +33,8 @@ def measured(truth: np.ndarray, scores: np.ndarray) -> MaskResult:
     """Measure (n, height, width) classes against (n, 4, height, width) uint8 scores."""
     split = Split(torch.from_numpy(scores), torch.from_numpy(truth), [f"picture {n}" for n in range(len(truth))])
     preprocessing = PicturePreprocessing(4, *truth.shape[1:], (0.0,) * 4, (1.0,) * 4)
-    result = measure(Subject(FirstChannels(), Segmentation(NAMES), preprocessing, split))
+    dataset = Dataset("made", "pictures", "segmentation", split, split, split, preprocessing, classes=NAMES)
+    result = measure(Subject(FirstChannels(), Segmentation(NAMES), preprocessing, split, lambda: dataset))
     assert isinstance(result, MaskResult)
     return result
 
