@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from layerwise.data.sources.emoji import FOLDER, LIST, emoji, on_white, read_emoji
+from layerwise.data.sources.emoji import FOLDER, LIST, Emoji, emoji, on_white, pictures_of, read_emoji
 from layerwise.errors import DataError, UnavailableError
 
 
@@ -43,6 +44,25 @@ def test_emoji_come_with_name_category_and_alpha_in_the_order_of_the_list(tmp_pa
     assert (found[0].category, found[0].subcategory) == ("Food & Drink", "food-vegetable")
     assert np.array_equal(found[0].pixels, pixels)
     assert np.array_equal(found[1].pixels, 255 - pixels)
+
+
+def test_emoji_become_pictures_of_half_the_side_on_white_and_every_fifth_is_for_testing():
+    draw = np.random.default_rng(0)
+    found = [
+        Emoji(
+            f"name {number}", ("Objects", "Flags")[number % 2], "", draw.integers(0, 256, (64, 64, 4), dtype=np.uint8)
+        )
+        for number in range(11)
+    ]
+    material = pictures_of(found)
+    assert material.classes == ("Flags", "Objects")
+    assert material.test is not None
+    assert list(material.test.ids) == ["name 4", "name 9"]
+    assert material.test.targets.tolist() == [1, 0]
+    assert len(material.train) == 9
+    expected = on_white(found[4].pixels).reshape(32, 2, 32, 2, 3).mean((1, 3))
+    got = material.test.inputs[torch.tensor([0])][0].permute(1, 2, 0).numpy()
+    assert np.abs(got - expected).max() <= 0.5
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,16 @@ SOURCES: dict[str, Source] = {
         sizes=(2000, 500),
         download_mb=61.7,
     ),
+    "emoji": Source(
+        kind="pictures",
+        goal="classification",
+        loader="emoji:emoji_pictures",
+        summary="emoji in nine categories, 32x32 colour",
+        origin="Twemoji, from the npm package emoji-datasource-twitter",
+        licence="CC BY 4.0",
+        sizes=(1525, 381),
+        download_mb=61.7,
+    ),
     "iris": Source(
         kind="table",
         goal="classification",

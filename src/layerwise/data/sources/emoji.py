@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 
 from layerwise.data.archives import read_files
+from layerwise.data.dataset import Split
 from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import Progress
+from layerwise.data.materials import PictureMaterial, Progress
 from layerwise.errors import DataError
 
 ARCHIVE = Pin(
@@ -26,6 +31,7 @@ LIST = "package/emoji.json"
 FOLDER = "package/img/twitter/64/"
 ORIGIN = "Twemoji, from the npm package emoji-datasource-twitter 16.0.0, CC BY 4.0"
 SIDE_PX = 64
+TEST_EVERY = 5
 UNPACKED_LIMIT = 256 * 2**20
 
 
@@ -46,6 +52,27 @@ class Emoji:
 def emoji(progress: Progress | None = None) -> list[Emoji]:
     """Return all emoji in the order of their code points, people in their one neutral colour of skin."""
     return read_emoji(fetch(EMOJI, progress) / ARCHIVE.name)
+
+
+def emoji_pictures(progress: Progress | None = None) -> PictureMaterial:
+    """Emoji on white, 32x32 colour, with their categories; every fifth one is for testing. Colours of hair and skin
+    alone are left out."""
+    return pictures_of([one for one in emoji(progress) if one.category != "Component"])
+
+
+def pictures_of(found: Sequence[Emoji]) -> PictureMaterial:
+    """Return emoji as pictures of 32x32 pixels on white; each pixel is the mean of four."""
+    classes = tuple(sorted({one.category for one in found}))
+    large = torch.from_numpy(np.stack([on_white(one.pixels) for one in found])).permute(0, 3, 1, 2)  # (n, 3, 64, 64)
+    pictures = F.avg_pool2d(large.float(), 2).round().to(torch.uint8)
+    labels = torch.tensor([classes.index(one.category) for one in found])
+    is_test = torch.arange(len(found)) % TEST_EVERY == TEST_EVERY - 1
+
+    def part(chosen: Tensor) -> Split:
+        names = [found[place].name for place in chosen.nonzero().flatten().tolist()]
+        return Split(pictures[chosen], labels[chosen], names)
+
+    return PictureMaterial(part(~is_test), classes, ORIGIN, test=part(is_test))
 
 
 def read_emoji(archive: Path) -> list[Emoji]:
