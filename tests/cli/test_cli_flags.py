@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from saying import Command
 
 from layerwise import errors
+from layerwise.cli import translate
 from layerwise.cli.arguments import Parser, read_value
 from layerwise.cli.main import COMMANDS, EXIT_CODES, in_a_sentence
 from layerwise.data.config import DataConfig
@@ -162,3 +163,10 @@ def test_infinite_and_missing_numbers_are_no_rates(command: Command) -> None:
         said = command("train", "mlp", "--learning-rate", value)
         assert said.code == 2
         assert "--learning-rate must be a positive number" in said.err
+
+
+def test_what_stands_alone_may_stand_behind_a_flag():
+    parser = Parser(prog="layerwise translate")
+    translate.add_arguments(parser)
+    values = parser.parse(["run", "--beam", "2", "a text", "another"])
+    assert (values.run, values.texts, values.beam) == ("run", ["a text", "another"], 2)

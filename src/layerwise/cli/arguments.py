@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
         own, foreign = self._part(words)
         if foreign and not self.takes_model_options:
             raise self._refusal(foreign[0])
-        values, unknown = self.parse_known_args(own)
+        values, unknown = self.parse_known_intermixed_args(own)
         if unknown:
             raise self._refusal(unknown[0])
         values.model_options = flags_as_options(foreign)
