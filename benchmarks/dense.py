@@ -30,8 +30,6 @@ from dense_peers import PEERS, WORKLOADS
 from machine import describe_machine
 from table import format_table
 
-from layerwise.processor import prepare
-
 LOSSES_AGREE = 0.2  # of the engine's: orders and dropout differ, so losses do a little
 
 
@@ -89,8 +87,7 @@ def is_installed(peer: str) -> bool:
 
 def compare(workload: str, peers: list[str], rounds: int, seconds: float) -> list[Competitor]:
     """Let all warm up one after the other, then take turns."""
-    environment = {**os.environ}
-    prepare(environment)  # for all: what importing layerwise first sets
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
     running: list[Competitor] = []
     epochs: dict[str, int] = {}
     try:

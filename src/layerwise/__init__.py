@@ -6,10 +6,11 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from layerwise.processor import prepare
 from layerwise.version import __version__
 
-prepare(os.environ)
+# Read when torch is first imported. Threads that wait for work give their core away; spinning, they can slow a busy
+# machine a hundredfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from layerwise.data.config import DataConfig as DataConfig
