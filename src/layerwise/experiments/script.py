@@ -18,6 +18,7 @@ from layerwise.experiments.scripting.pictures import picture_section
 from layerwise.experiments.scripting.section import WIDTH, device_of, settings_text, tidy
 from layerwise.experiments.scripting.tables import table_section, text_section
 from layerwise.experiments.scripting.training import Plan, training_section
+from layerwise.reports.wording import SCRIPTED
 from layerwise.tasks import task_name
 from layerwise.tasks.painting import Painter
 
@@ -31,7 +32,7 @@ def plain_script(run: Run) -> str:
         UsageError: the run has something that no short script can be written of; the sentence says what.
         NotFoundError: the data of the run is not where it was.
     """
-    if run.facts["goal"] not in ("classification", "regression"):
+    if run.facts["goal"] not in SCRIPTED:
         raise UsageError(f"no plain script can be written of a {run.facts['goal']} yet; read the run's folder.")
     if run.facts["kind"] not in DATA_SECTIONS:
         raise UsageError(f"no plain script can be written of a run on {run.facts['kind']} yet; read the run's folder.")
