@@ -119,6 +119,11 @@ class Dataset:
         return self.preprocessing.input_shape
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Number of samples of each split."""
+        return {"train": len(self.train), "valid": len(self.valid), "test": len(self.test)}
+
+    @property
     def output_count(self) -> int:
         """Number of raw outputs a model needs: one a class, a predicted value, or a token that may be written."""
         if self.goal in ("translation", "writing"):
