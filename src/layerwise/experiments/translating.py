@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from layerwise.data.pairs import PairsPreprocessing
 from layerwise.errors import UsageError
+from layerwise.experiments.trained import Trained
 from layerwise.reports.alignments import Alignment, align
 from layerwise.tasks.translation import Translation
 
-if TYPE_CHECKING:
-    from layerwise.experiments.run import Run
 
-
-def translate(run: Run, texts: Sequence[str], beam: int) -> list[str]:
+def translate(run: Trained, texts: Sequence[str], beam: int) -> list[str]:
     """Return the translation of each text. Raises as `Run.translate` says."""
     task, preprocessing = translator_of(run)
     if not texts:
@@ -29,7 +26,7 @@ def translate(run: Run, texts: Sequence[str], beam: int) -> list[str]:
         return [preprocessing.decode(tokens) for tokens in task.translate(run.model, inputs, beam)]
 
 
-def attention(run: Run, text: str, translation: str | None) -> Alignment:
+def attention(run: Trained, text: str, translation: str | None) -> Alignment:
     """Return what was looked at. Raises as `translate`, and UsageError for a module of one's own that cannot tell."""
     _, preprocessing = translator_of(run)
     if not hasattr(run.model, "attention"):
@@ -38,7 +35,7 @@ def attention(run: Run, text: str, translation: str | None) -> Alignment:
     return align(run.model, preprocessing, text, written)
 
 
-def translator_of(run: Run) -> tuple[Translation, PairsPreprocessing]:
+def translator_of(run: Trained) -> tuple[Translation, PairsPreprocessing]:
     """Return the task and the preprocessing of a run that translates. Raises UsageError for any other run."""
     task, preprocessing = run.task, run.preprocessing
     if not isinstance(task, Translation) or not isinstance(preprocessing, PairsPreprocessing):

@@ -21,13 +21,12 @@ from layerwise.generation.decoding import Sampling
 from layerwise.generation.text import go_on
 from layerwise.reports import markup, wording
 from layerwise.reports.figures import BLUE, GREEN, new_chart, to_svg
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.writing import Writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip -9": lambda data: gzip.compress(data, 9, mtime=0),
@@ -152,7 +151,7 @@ class ProseResult:
                 "network; train longer, or on more text.",
             )
 
-    def section(self, facts: ReportFacts) -> str:
+    def section(self, evidence: Evidence) -> str:
         return prose_section(self)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
