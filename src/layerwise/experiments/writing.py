@@ -9,6 +9,7 @@ from layerwise.data.prose import ProsePreprocessing
 from layerwise.errors import UsageError
 from layerwise.generation.decoding import Sampling, Writer
 from layerwise.generation.text import go_on
+from layerwise.reports import wording
 
 if TYPE_CHECKING:
     from layerwise.experiments.run import Run
@@ -36,9 +37,9 @@ def stream(
     sampling = Sampling(temperature, top_k, top_p, seed)
     preprocessing, model = run.preprocessing, run.model
     if not isinstance(preprocessing, ProsePreprocessing):
-        goal = run.facts["goal"]
+        learned = wording.LEARNED[run.facts["task"]["name"]]
         raise UsageError(
-            f"run {run.name} was trained for {goal} and cannot write; train one on a text, such as "
+            f"run {run.name} learned {learned}, and not to write; train one on a text, such as "
             "`layerwise train gpt --data book.txt`."
         )
     if not hasattr(model, "begin"):
