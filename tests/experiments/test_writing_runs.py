@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import random
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from small_data import QUICK
 
 from layerwise.cli.main import main
+from layerwise.cli.printing import next_commands
+from layerwise.cli.write import without_controls
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.errors import DataError, NotFoundError, UsageError
@@ -25,6 +28,7 @@ from layerwise.experiments.writing import stream
 from layerwise.reports import wording
 from layerwise.reports.results import measure, prose
 from layerwise.reports.results.prose import ProseResult
+from layerwise.reports.wording import example_of, use_of
 
 SMALL: dict[str, Any] = {"window": 24, "vocabulary": 290, "batch_size": 8, "epochs": 6, **QUICK}
 NAMES = ("Anna", "Boris", "Clara", "Dmitri")
@@ -170,6 +174,20 @@ def test_the_command_writes_as_it_goes_and_for_programs(writer: Run, capsys: pyt
     assert '"continuations"' in capsys.readouterr().out
 
 
+def test_characters_that_a_terminal_would_obey_are_shown_as_broken() -> None:
+    assert without_controls("a\x1b[2Jb\tc\n\x07é漢") == "a\ufffd[2Jb\tc\n\ufffdé漢"
+
+
+def test_the_next_command_begins_as_the_text_does(writer: Run) -> None:
+    command, _ = next_commands(writer)[0]
+    result = writer.evaluation
+    assert isinstance(result, ProseResult)
+    beginning = " ".join(result.continuations[0].prompt.split()[:3])
+    assert shlex.split(command) == ["layerwise", "write", "writer", beginning]
+    assert example_of("writing", "prose", "book.txt") == "The"
+    assert use_of("writing", "a {b}").command.format(run="writer") == "write writer 'a {b}'"
+
+
 REFUSED = [
     (["", "--tokens", "3"], "the prompt is empty"),
     (["Anna " * 30], "and the network sees 24 at once; shorten the prompt"),
@@ -194,7 +212,7 @@ def test_what_cannot_be_written_is_refused_in_a_sentence(
 
 
 def test_a_run_that_was_trained_for_something_else_does_not_write(fruit_run: Run) -> None:
-    with pytest.raises(UsageError, match=r"was trained for classification and cannot write; train one on a text"):
+    with pytest.raises(UsageError, match=r"learned to name classes, and not to write; train one on a text"):
         fruit_run.write("Anna")
 
 

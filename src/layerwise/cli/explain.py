@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from layerwise.cli.arguments import Parser, add_run, add_runs_folder, add_value
 from layerwise.errors import UsageError
-from layerwise.reports.wording import EXAMPLE_FILES, EXAMPLE_TEXT
 
 if TYPE_CHECKING:
     from layerwise.experiments.run import Run
@@ -85,9 +84,10 @@ def run(args: argparse.Namespace) -> None:
 def check(args: argparse.Namespace, trained: Run) -> None:
     """Refuse words that leave nothing to do, or that say nothing here."""
     if args.input is None and not args.embeddings:
-        kind = trained.facts["kind"]
-        example = f"layerwise explain {trained.name} {EXAMPLE_TEXT if kind == 'pairs' else EXAMPLE_FILES[kind]}"
-        what = "give a text" if kind == "pairs" else "name a file"
+        from layerwise.experiments.explanation import example_for
+
+        example = f"layerwise explain {trained.name} {example_for(trained)}"
+        what = "give a text" if trained.facts["kind"] == "pairs" else "name a file"
         raise UsageError(f"nothing to explain; {what}, as in `{example}`, or use --embeddings.")
     if args.limit is not None and not args.embeddings:
         raise UsageError("--limit is for the map of --embeddings; leave it out.")

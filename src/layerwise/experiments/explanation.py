@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,13 +128,21 @@ def _write(folder: Path, found: Explanation, labels: Labels, run: Run | None) ->
     return files
 
 
+def example_for(run: Run) -> str:
+    """Return a file that the run can be asked about, or a text to translate, as it is typed."""
+    if isinstance(run.task, Translation):
+        return wording.EXAMPLE_TEXT
+    facts = run.facts
+    return shlex.quote(wording.example_of(facts["goal"], facts["kind"], run.experiment.data.data))
+
+
 def next_commands(run: Run | None) -> list[tuple[str, str]]:
     """Return literal commands that go on from an explanation, with what each is for."""
     if run is None:
         return []
-    sample, part, mapped = wording.EXAMPLE_FILES[run.facts["kind"]], "occlusion", "the test samples"
+    sample, part, mapped = example_for(run), "occlusion", "the test samples"
     if isinstance(run.task, Translation):
-        sample, part, mapped = wording.EXAMPLE_TEXT, "gradients", "the tokens"
+        part, mapped = "gradients", "the tokens"
     return [
         (f"layerwise explain {run.name} {sample} --{part}", "one part alone, of another sample"),
         (f"layerwise explain {run.name} --embeddings", f"{mapped} as a map"),
@@ -207,9 +216,9 @@ def _check_text(
 
 def _check_task(run: Run) -> None:
     if not isinstance(run.task, Classification | Regression):
-        goal = run.facts["task"]["name"]
+        learned = wording.LEARNED[run.facts["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {goal}, and what is explained is an answer of one class or value; "
+            f"run {run.name} learned {learned}, and what is explained is an answer of one class or value; "
             "give the parts that you ask about as a module of your own in Python."
         )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from layerwise.errors import UsageError
 from layerwise.experiments.trained import Trained
 from layerwise.generation.walks import tour
+from layerwise.reports import wording
 from layerwise.reports.grids import picture_grid, to_gif, to_png
 from layerwise.reports.pictures import to_pixels
 from layerwise.runs.atomic import storage_errors, write_bytes
@@ -71,8 +72,8 @@ def painter_of(run: Trained) -> Painter:
     """Return the task of a run whose network paints. Raises UsageError for any other."""
     if not isinstance(run.task, Painter):
         raise UsageError(
-            f"run {run.name} is {task_name(run.task)} and paints no pictures; train vae, gan or dcgan, as in "
-            "`layerwise train gan --data mnist`."
+            f"run {run.name} learned {wording.LEARNED[task_name(run.task)]}, and not to paint; train vae, gan or "
+            "dcgan, as in `layerwise train gan --data mnist`."
         )
     return cast(Painter, run.task)
 

@@ -99,8 +99,8 @@ def segmentation_of(run: Trained) -> tuple[Segmentation, PicturePreprocessing]:
     if isinstance(task, Segmentation) and isinstance(preprocessing, PicturePreprocessing):
         return task, preprocessing
     raise UsageError(
-        f"run {run.name} is a {run.facts['goal']} by {run.experiment.model} and does not say what each pixel is; "
-        "name a run of segnet or unet."
+        f"run {run.name} learned {wording.LEARNED[run.facts['task']['name']]}, and not what each pixel is; name a run "
+        "of segnet or unet."
     )
 
 

@@ -97,6 +97,11 @@ class ValueResult:
         return cls(**{**values, "targets": targets, "worst": worst, "forecast": forecast})
 
     def sentence(self, samples: str, who: str = "It") -> str:
+        if self.forecast:
+            return (
+                f"{who} forecasts ‘{self.forecast.name}’ {wording.plural(len(self.targets), 'step')} ahead, at "
+                f"{wording.plural(self.count, 'time')} that it never saw. {self.forecast.sentence()}"
+            )
         if len(self.targets) > 1:
             explained = wording.share(max(0.0, self.r2))
             return (
