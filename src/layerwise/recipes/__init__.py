@@ -200,7 +200,7 @@ RECIPES: dict[str, Recipe] = {
         },
         metric="accuracy",
         bound=0.96,
-        figure="FIGURE",
+        figure="97.74 ± 0.20 % over 3 seeds (each character by itself: 50.7 %), about 80 s of one core",
     ),
     "vowels-gru": Recipe(
         summary="which of nine men says two vowels, by a recurrent network",
