@@ -194,6 +194,7 @@ def test_predict_translates_as_well(run: Run, tmp_path: Path, capsys: pytest.Cap
         (["a", "--file", "b.txt"], 2, "--file b.txt and texts were both given"),
         (["--file", "no/such.txt"], 66, "--file no/such.txt: there is no such file"),
         (["a", "--attention", "a.jpg"], 2, "--attention a.jpg: the file must end in .png, received '.jpg'"),
+        (["a", "--attention", "runs.png"], 2, "--attention runs.png is a folder; name a file in it"),
         (["a", "--attention", "no/a.png"], 74, "--attention no/a.png: there is no folder no"),
         ([], 2, "nothing to translate; name a text, as in `layerwise translate latest"),
     ],
@@ -203,10 +204,13 @@ def test_what_cannot_be_translated_gets_a_sentence(
     code: int,
     sentence: str,
     run: Run,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs.png").mkdir()
     assert typed(run, "translate", *words) == code
     assert sentence in capsys.readouterr().err
 

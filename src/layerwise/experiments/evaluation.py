@@ -25,7 +25,7 @@ from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.run import Run
 from layerwise.reports.figures import save
 from layerwise.reports.results import Result
-from layerwise.runs.atomic import write_json
+from layerwise.runs.atomic import make_folder, write_json
 from layerwise.tasks import Classification
 from layerwise.tasks.segmentation import Segmentation
 from layerwise.tasks.translation import Translation
@@ -59,8 +59,7 @@ def evaluate(
     check_beam(run, beam)
     split = split_of(run, data)
     result = run.evaluate_split(split, beam)
-    folder = Path(out) if out else run.path / "evaluation"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(out) if out else run.path / "evaluation")
     files = [folder / "evaluation.json"]
     write_json(files[0], result.to_json())
     for name, figure in result.drawings(run.subject(split, beam)):

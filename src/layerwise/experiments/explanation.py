@@ -27,6 +27,7 @@ from layerwise.reports import explaining, wording
 from layerwise.reports.explaining import Labels
 from layerwise.reports.figures import save
 from layerwise.reports.pictures import Pixels, to_pixels
+from layerwise.runs.atomic import make_folder
 from layerwise.tasks import Classification, Regression
 
 SAMPLES_IN_MAP = 1000
@@ -105,7 +106,7 @@ def module_folder(run: Run | None, name: str) -> Path:
 
 
 def _write(folder: Path, found: Explanation, labels: Labels, run: Run | None) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     drawn = list(explaining.drawings(found, labels))
     files = [explaining.write_explanation(folder / "explanation.html", labels, found, drawn, next_commands(run))]
     for one in drawn:
@@ -242,7 +243,6 @@ def embed(
     classes = task.classes if isinstance(task, Classification) else ()
     shown: list[Any] = to_pixels(compact) if isinstance(run.preprocessing, PicturePreprocessing) else []
     figure = explaining.embedding_figure(places, targets.tolist() if classes else [], classes, shown)
-    folder = Path(out) if out is not None else run.path / "explanations"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(out) if out is not None else run.path / "explanations")
     save(figure, folder / "embeddings.png")
     return places, [folder / "embeddings.png"]
