@@ -199,7 +199,11 @@ def test_what_is_no_picture_is_refused(unet: Run, classifier: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("model", "options", "sentence"),
     [
-        ("resnet-small", {}, "resnet-small is for classification or regression, and islands is for segmentation"),
+        (
+            "resnet-small",
+            {},
+            "resnet-small is for classification or regression, and islands is for segmentation; use unet",
+        ),
         ("unet", {"mixup": 0.2}, "--mixup is for classification, and unet on islands is segmentation"),
         ("unet", {"label_smoothing": 0.1}, "--label-smoothing is for classification"),
         ("unet", {"balance": "mean"}, "--balance must be one of none, median, received 'mean'. Did you mean 'median'?"),

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from layerwise.data.prose import ProsePreprocessing
 from layerwise.errors import UsageError
+from layerwise.experiments.trained import Trained
 from layerwise.generation.decoding import Sampling, Writer
 from layerwise.generation.text import go_on
 from layerwise.reports import wording
 
-if TYPE_CHECKING:
-    from layerwise.experiments.run import Run
-
 
 def stream(
-    run: Run,
+    run: Trained,
     prompt: str,
     *,
     tokens: int = 200,

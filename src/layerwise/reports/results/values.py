@@ -15,13 +15,12 @@ from layerwise.data.dataset import Notice
 from layerwise.reports import charts, markup, wording
 from layerwise.reports.figures import to_svg
 from layerwise.reports.results.forecasts import Forecast, forecast_chart, forecast_of
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks import Regression
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 WORST_COUNT = 24
 POINTS_AT_MOST = 1000
@@ -149,14 +148,14 @@ class ValueResult:
                 "the change from a value before (--from-last yes, --season).",
             )
 
-    def section(self, facts: ReportFacts) -> str:
+    def section(self, evidence: Evidence) -> str:
         return value_section(self)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
         if self.forecast:
             yield "forecasts", forecast_chart(self.forecast)
         for score in charted(self.targets):
-            yield f"residuals-{score.name}", charts.residual_chart(score)
+            yield f"residuals-{score.name}", charts.residual_chart(score.name, score.points)
 
 
 def _target_from_json(values: Mapping[str, Any]) -> TargetScore:
@@ -243,7 +242,10 @@ def value_section(evaluation: ValueResult) -> str:
     over_time = _over_time(evaluation.forecast) if evaluation.forecast else ""
     drawn = [
         markup.chart(
-            to_svg(charts.residual_chart(score), f"{score.name}: given against true values, and the residuals."),
+            to_svg(
+                charts.residual_chart(score.name, score.points),
+                f"{score.name}: given against true values, and the residuals.",
+            ),
             f"{score.name}: given and true values",
             "A perfect model has every point on the dashed line and every residual at zero.",
         )
