@@ -17,6 +17,7 @@ from small_data import QUICK, outcome
 from small_pairs import write_pairs
 
 from layerwise.cli.main import main
+from layerwise.data.materials import PairMaterial
 from layerwise.errors import DataError, StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.run import Run
@@ -101,6 +102,19 @@ def test_a_line_that_cannot_be_translated_is_named(
     assert "standard input, line 1 has 300 tokens" in capsys.readouterr().err
 
 
+def test_a_translator_is_measured_on_a_known_set_of_its_languages(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pairs stand for the data set, which is fetched."""
+    known = PairMaterial(
+        ["not asked"], ["pas"], ("english", "french"), "made", [SAID, "the wide car"], [MEANT, "la rue"]
+    )
+    monkeypatch.setattr("layerwise.experiments.evaluation.load_material", lambda _: known)
+    result, _ = evaluate(run, "english-french", tmp_path)
+    assert isinstance(result, TranslationResult)
+    assert (result.count, result.exact) == (2, 0.5)
+
+
 def test_a_weak_translator_is_told_so(pairs: Path, tmp_path: Path) -> None:
     weak = trained("transformer", pairs, tmp_path, epochs=2, learning_rate=1e-5)
     [notice] = weak.evaluation.notices()
@@ -140,7 +154,9 @@ def test_evaluating_by_a_beam_and_on_other_pairs(run: Run, pairs: Path, tmp_path
         evaluate(run, "digits", tmp_path)
     with pytest.raises(DataError, match=r"other.csv is a table, and run .* was trained on a table of pairs"):
         evaluate(run, "other.csv", tmp_path)
-    with pytest.raises(DataError, match=r"english-german is no table of pairs; give one whose name ends in .pairs.tsv"):
+    with pytest.raises(
+        DataError, match=r"english-german is from english to german, and run .* learned english to french"
+    ):
         evaluate(run, "english-german", tmp_path)
     with pytest.raises(UsageError, match="--beam must be a whole number of at least 1, received 0"):
         evaluate(run, beam=0)

@@ -13,7 +13,7 @@ from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
 from layerwise.data.loading import load
 from layerwise.data.mask_folders import read_folder, tiles_of
-from layerwise.data.materials import ProseMaterial
+from layerwise.data.materials import PairMaterial, ProseMaterial
 from layerwise.data.pairs import SUFFIXES as PAIR_SUFFIXES
 from layerwise.data.pairs import PairsPreprocessing
 from layerwise.data.pictures import PicturePreprocessing
@@ -99,6 +99,8 @@ def split_of(run: Run, data: str | None) -> Split:
     if isinstance(preprocessing, ProsePreprocessing):
         return prose_split(data, preprocessing)
     if isinstance(preprocessing, PairsPreprocessing):
+        if data in SOURCES:
+            return known_pairs(run, data, preprocessing)
         if not data.lower().endswith(PAIR_SUFFIXES):
             raise DataError(f"{data} is no table of pairs; give one whose name ends in {' or '.join(PAIR_SUFFIXES)}.")
         return preprocessing.read_split(path)
@@ -113,6 +115,17 @@ def split_of(run: Run, data: str | None) -> Split:
             f"{preprocessing.input_shape}; give data of the kind that it was trained on."
         )
     return with_classes_of(run, other.test, other.classes, data)
+
+
+def known_pairs(run: Run, data: str, preprocessing: PairsPreprocessing) -> Split:
+    """Return the test pairs of a data set as the run's own tokens. Raises DataError for other languages."""
+    languages = tuple(data.split("-"))  # such data sets are called so
+    if languages != preprocessing.languages:
+        there, here = (" to ".join(names) for names in (languages, preprocessing.languages))
+        raise DataError(f"{data} is from {there}, and run {run.name} learned {here}; give pairs of these languages.")
+    material = load_material(data)
+    assert isinstance(material, PairMaterial)
+    return preprocessing.split_of(material.test_sources, material.test_targets)
 
 
 def prose_split(data: str, preprocessing: ProsePreprocessing) -> Split:
