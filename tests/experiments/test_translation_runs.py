@@ -97,6 +97,8 @@ def test_a_line_that_cannot_be_translated_is_named(
     (tmp_path / "texts.txt").write_text(f"{SAID}\n\n{'red ' * 300}\n")
     assert typed(run, "translate", "--file", str(tmp_path / "texts.txt")) == 65
     assert "texts.txt, line 3 has 300 tokens" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"each text is a string of its own, .* received .'a', 'b'."):
+        run.translate(["a", "b"])  # type: ignore[arg-type]
     monkeypatch.setattr(sys, "stdin", io.StringIO("red " * 300))
     assert typed(run, "translate") == 65
     assert "standard input, line 1 has 300 tokens" in capsys.readouterr().err

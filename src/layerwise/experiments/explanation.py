@@ -78,7 +78,8 @@ def explain(
         raise UsageError(f"'{unknown[0]}' is no part; there are {', '.join(PARTS)}.{nearest(unknown[0], PARTS)}")
     run = model if isinstance(model, Run) else None
     module = run.model if run else model
-    assert isinstance(module, nn.Module)
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"what is explained is a run or a torch.nn.Module, received {type(model).__name__}.")
     sample = _sample_of(run, inputs, row)
     found = look_into(
         module,
@@ -139,6 +140,8 @@ def _sample_of(run: Run | None, inputs: str | Path | Tensor, row: int) -> _Sampl
         if run is not None:
             _check_shape(run, inputs)
         return _Sample(inputs.detach(), "sample", {}, (), (), None)
+    if not isinstance(inputs, str | Path):
+        raise UsageError(f"a sample is a file or a prepared torch.Tensor, received {type(inputs).__name__}.")
     if run is None:
         raise UsageError("a module of your own has no preprocessing; give it a prepared tensor, not a file.")
     _check_task(run)
