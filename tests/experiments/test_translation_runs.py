@@ -18,11 +18,13 @@ from small_pairs import write_pairs
 
 from layerwise.cli.main import main
 from layerwise.data.materials import PairMaterial
+from layerwise.data.pairs import PairsPreprocessing
 from layerwise.errors import DataError, StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.run import Run
 from layerwise.experiments.script import plain_script
 from layerwise.experiments.training import resume, train
+from layerwise.reports.alignments import align
 from layerwise.reports.results import result_from_json
 from layerwise.reports.results.translations import TranslationResult
 from layerwise.training.events import Event, Stepped
@@ -82,13 +84,17 @@ def test_the_figures_are_those_of_the_translations_against_their_references(run:
     assert [one.score for one in result.worst] == sorted(one.score for one in result.worst)
 
 
-def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(tmp_path: Path) -> None:
-    rows = [f"{'long ' * size}\t{size}" for size in range(1, 40)]
-    (tmp_path / "numbers.pairs.tsv").write_text("\n".join(["words\tcount", *rows]) + "\n")
-    run = trained("seq2seq", tmp_path / "numbers.pairs.tsv", tmp_path / "runs", epochs=2, seed=6)
-    dataset = run.dataset()
-    assert dataset.test.inputs[:].ne(0).sum(1).max() > dataset.input_shape[0]  # type: ignore[index,union-attr]
-    assert "Attention while writing" in run.report.read_text(encoding="utf-8")
+def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(run: Run) -> None:
+    preprocessing = run.preprocessing
+    assert isinstance(preprocessing, PairsPreprocessing)
+    split = preprocessing.split_of(["red " * 20], [MEANT])
+    assert split.inputs[:].shape == (1, 20)  # type: ignore[index,union-attr]
+    assert preprocessing.length < 20
+    result = run.evaluate_split(split)
+    assert isinstance(result, TranslationResult)
+    given = result.examples_shown[0].given or "rouge"
+    assert align(run.model, preprocessing, "red " * 20, given).weights.shape[1] == 20
+    assert all(name.startswith("attention") for name, _ in result.drawings(run.subject(split)))
 
 
 def test_a_line_that_cannot_be_translated_is_named(
