@@ -88,7 +88,7 @@ def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(run: Run) 
     preprocessing = run.preprocessing
     assert isinstance(preprocessing, PairsPreprocessing)
     split = preprocessing.split_of(["red " * 20], [MEANT])
-    assert split.inputs[:].shape == (1, 20)  # type: ignore[index,union-attr]
+    assert split.inputs[:].shape == (1, 20)  # type: ignore[index]
     assert preprocessing.length < 20
     result = run.evaluate_split(split)
     assert isinstance(result, TranslationResult)
