@@ -15,6 +15,7 @@ METRIC_NAMES = {
     "mae": "MAE",
     "rmse": "RMSE",
     "bits_per_byte": "bits a byte",
+    "bleu": "BLEU",
     "pixel_accuracy": "pixel accuracy",
     "class_accuracy": "class accuracy",
     "mean_iou": "mean IoU",
