@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
-from types import ModuleType
+from importlib.util import find_spec
+from pathlib import Path
 
 from layerwise.errors import UsageError
 
@@ -49,13 +49,12 @@ USUAL_IMPORTS = {
 class SourceFile:
     """A module's text with its definitions and imports by name."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self.module = module
+    def __init__(self, module: str) -> None:
         try:
-            self.text = inspect.getsource(module)
+            self.text = text_of(module)
         except (OSError, TypeError):
             raise UsageError(
-                f"the source of {module.__name__} is not to be had, so no script can be written of it; "
+                f"the source of {module} is not to be had, so no script can be written of it; "
                 "define the network in a file."
             ) from None
         self.lines = self.text.splitlines(keepends=True)
@@ -90,10 +89,20 @@ class SourceFile:
                     self.imports[alias.asname or alias.name] = Import(module, alias.name)
 
 
+def text_of(module: str) -> str:
+    """Return the text of a module; it is not imported, since what it imports need not be there."""
+    if module in sys.modules:
+        return inspect.getsource(sys.modules[module])
+    found = find_spec(module)
+    if found is None or found.origin is None:
+        raise OSError(module)
+    return Path(found.origin).read_text(encoding="utf-8")
+
+
 @lru_cache(maxsize=64)
 def source_of(module: str) -> SourceFile:
-    """Return the source file of a module that can be imported or is imported already."""
-    return SourceFile(sys.modules.get(module) or import_module(module))
+    """Return the source file of a module."""
+    return SourceFile(module)
 
 
 def as_written(source: SourceFile, node: Definition) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def picture_section(run: Run, excerpts: Excerpts) -> Section:
     if preprocessing.channels > 1 and device_of(run) != "cpu":
         scale = scale.replace("MEAN", "MEAN.to(pictures.device)").replace("STD", "STD.to(pictures.device)")
     settings = {**section.settings, "MEAN": _channels(preprocessing.mean), "STD": _channels(preprocessing.std)}
-    return Section(section.steps, f"{section.functions}\n{scale}", settings, section.needs, section.note)
+    functions = f"{section.functions}\n{scale}"
+    return replace(section, functions=functions, settings=settings, prepare="scale({samples} / 255)")
 
 
 def _channels(values: tuple[float, ...]) -> Any:

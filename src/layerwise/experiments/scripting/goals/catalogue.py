@@ -1,0 +1,14 @@
+"""The tasks that scripts are written of, by their names."""
+
+from __future__ import annotations
+
+from layerwise.experiments.scripting.goals.classes import classification
+from layerwise.experiments.scripting.goals.goal import MakeGoal
+from layerwise.experiments.scripting.goals.prose import writing
+from layerwise.experiments.scripting.goals.values import regression
+
+GOALS: dict[str, MakeGoal] = {
+    "classification": classification,
+    "regression": regression,
+    "writing": writing,
+}
