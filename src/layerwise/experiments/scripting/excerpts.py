@@ -42,7 +42,10 @@ USUAL_IMPORTS = {
     "pl": Import("polars"),
     **{name: Import("sklearn.datasets", name) for name in ("load_breast_cancer", "load_diabetes", "load_digits")},
     **{name: Import("sklearn.datasets", name) for name in ("load_iris", "load_wine")},
-    **{name: Import(name) for name in ("copy", "math", "sys", "tarfile", "torch", "unicodedata")},
+    **{
+        name: Import(name)
+        for name in ("copy", "hashlib", "math", "sacrebleu", "sys", "tarfile", "torch", "unicodedata")
+    },
 }
 
 

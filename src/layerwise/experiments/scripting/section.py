@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from layerwise.experiments.run import Run
-from layerwise.experiments.scripting.excerpts import Excerpts
+from layerwise.experiments.scripting.excerpts import Definition, Excerpts, SourceFile
 from layerwise.experiments.scripting.specialise import Raw, literal, plain
 
 __all__ = ["Raw", "Section", "device_of", "part", "place", "settings_text", "take", "tidy", "wrapped", "wrapped_call"]
@@ -56,7 +56,7 @@ def device_of(run: Run) -> str:
 
 def take(excerpts: Excerpts, module: str, *names: str) -> str:
     """Take functions out of this package, without its checks and the marks for our own tools."""
-    return excerpts.take(module, *names, rewrite=plain)
+    return excerpts.take(module, *names, rewrite=rewritten)
 
 
 def part(excerpts: Excerpts, file: str, *names: str) -> str:
@@ -139,3 +139,8 @@ def joined(lines: list[str]) -> list[str]:
         if len(row) <= WIDTH:
             return joined([*lines[: first - 1], row, *lines[last:]])
     return lines
+
+
+def rewritten(source: SourceFile, node: Definition) -> str:
+    """Return a definition without its checks; what writes is a module to torch."""
+    return plain(source, node).replace("model: Translator", "model: nn.Module")

@@ -29,10 +29,13 @@ class Specialiser:
     """Rewrites definitions of a model file for one network.
 
     config: its frozen config. model: the network that was built with it. picture: (height, width) of its input, if any.
+    reads_tokens: whether sequences are tokens, not numbers; None where both are to stay possible.
     """
 
-    def __init__(self, config: Any, model: nn.Module, picture: tuple[int, ...]) -> None:
-        self.config, self.model, self.picture = config, model, picture
+    def __init__(
+        self, config: Any, model: nn.Module, picture: tuple[int, ...], reads_tokens: bool | None = None
+    ) -> None:
+        self.config, self.model, self.picture, self.reads_tokens = config, model, picture, reads_tokens
 
     def __call__(self, source: SourceFile, node: Definition) -> str:
         text = Text(MARKS.sub("", source.segment(node)))
@@ -55,7 +58,7 @@ class Specialiser:
             elif isinstance(node, ast.Call):
                 for position, argument in enumerate(node.args):
                     if isinstance(argument, ast.Name) and argument.id == "config":
-                        yield text.item(node.args, position)
+                        yield text.item([*node.args, *node.keywords], position)
             elif isinstance(node, ast.Tuple):
                 for before, item in pairwise(node.elts):
                     if isinstance(item, ast.Starred) and self.replacement(text, item, instance) == "":
@@ -68,6 +71,10 @@ class Specialiser:
         match node:
             case ast.Name(id="UsageError"):
                 return "ValueError"
+            case ast.Name(id="Blocks"):
+                return "nn.ModuleList"
+            case ast.Call(func=ast.Attribute(attr="is_floating_point")) if self.reads_tokens is not None:
+                return repr(not self.reads_tokens)
             case ast.Starred(value=ast.Attribute(value=ast.Name(id="config"), attr=attr)):
                 return ", ".join(map(literal, getattr(self.config, attr)))
             case ast.Attribute(value=ast.Name(id="config"), attr=attr):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from layerwise.experiments.scripting.goals.classes import classification
 from layerwise.experiments.scripting.goals.goal import MakeGoal
 from layerwise.experiments.scripting.goals.prose import writing
+from layerwise.experiments.scripting.goals.texts import translation
 from layerwise.experiments.scripting.goals.values import regression
 
 GOALS: dict[str, MakeGoal] = {
     "classification": classification,
     "regression": regression,
+    "translation": translation,
     "writing": writing,
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.data.text import read_text
@@ -39,3 +39,15 @@ def windows_over(row: Tensor, length: int) -> tuple[Tensor, Tensor]:
     inputs, targets = windows[:, :-1].clone(), windows[:, 1:].clone()
     targets[1:, : length - half] = 0
     return inputs, targets
+
+
+@torch.no_grad()
+def go_on(model: nn.Module, tokenizer: Tokenizer, beginning: str, count: int, length: int) -> str:
+    """Let the network write: draw one token after the other, each by what stands before it."""
+    model.eval()
+    tokens = [END, *tokenizer.encode(beginning).ids]
+    for _ in range(count):
+        seen = torch.tensor([tokens[-length:]], device=next(model.parameters()).device)
+        chances = (model(seen)[0, -1] / 0.8).softmax(0)  # a temperature below 1 is bolder
+        tokens.append(int(torch.multinomial(chances, 1)))
+    return tokenizer.decode(tokens[1:])

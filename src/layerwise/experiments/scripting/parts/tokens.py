@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-PAD, START, END = 0, 1, 2  # tokens that stand for no text
+END = 2  # the token behind a text
 
 
 def byte_level(pairs: models.BPE) -> Tokenizer:

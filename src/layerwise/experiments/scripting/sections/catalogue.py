@@ -7,6 +7,7 @@ from collections.abc import Callable
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts
 from layerwise.experiments.scripting.section import Section
+from layerwise.experiments.scripting.sections.pairs import pair_section
 from layerwise.experiments.scripting.sections.pictures import picture_section
 from layerwise.experiments.scripting.sections.prose import prose_section
 from layerwise.experiments.scripting.sections.tables import table_section, text_section
@@ -15,6 +16,7 @@ SECTIONS: dict[str, Callable[[Run, Excerpts], Section]] = {
     "pictures": picture_section,
     "table": table_section,
     "text": text_section,
+    "pairs": pair_section,
     "prose": prose_section,
 }
 

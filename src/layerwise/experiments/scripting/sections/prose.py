@@ -13,6 +13,7 @@ from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts
 from layerwise.experiments.scripting.section import Raw, Section, part, place, take
 
+PROSE = "layerwise.data.prose"
 PYTHON = "layerwise.data.sources.python"
 NAMED = ("python-library", "python-docs")
 NOWHERE = "torch.zeros({}, dtype=torch.int64)"  # texts have no class by which chance could be fair
@@ -25,7 +26,7 @@ def prose_section(run: Run, excerpts: Excerpts) -> Section:
     reading = _reading(run, excerpts)
     division = _division(run, excerpts)
     names = ("train", "valid", "test") if run.facts["sizes"]["valid"] else ("train", "test")
-    steps = f"{reading.steps}texts = without_copies(texts)\n{division.steps}"
+    steps = f"{reading.steps}{division.steps}"
     steps += "tokenizer = learn_tokens(train_texts, VOCABULARY)\n"
     steps += "token_bytes = torch.tensor(bytes_of_tokens(tokenizer))\n"
     steps += "train_x, train_y = windows_beside(row_of(tokenizer, train_texts), WINDOW)\n"
@@ -36,10 +37,9 @@ def prose_section(run: Run, excerpts: Excerpts) -> Section:
     }
     functions = [
         reading.functions,
-        take(excerpts, "layerwise.data.prose", "without_copies"),
         division.functions,
         part(excerpts, "tokens", "learn_tokens", "bytes_of_tokens"),
-        part(excerpts, "prose", "row_of", "windows_beside", *(["windows_over"])),
+        part(excerpts, "prose", "row_of", "windows_beside", "windows_over"),
     ]
     limit = run.experiment.data.limit
     if limit and limit <= run.facts["sizes"]["train"]:
@@ -60,14 +60,16 @@ def _reading(run: Run, excerpts: Excerpts) -> Section:
     """Read the texts by their names."""
     name = run.experiment.data.data
     if name in NAMED:
-        functions = take(excerpts, PYTHON, "library_texts", "held_out")
+        functions = f"{take(excerpts, PROSE, 'without_copies')}\n{take(excerpts, PYTHON, 'library_texts', 'held_out')}"
         note = "The texts are the standard library of the Python that runs this."
         if name == "python-library":
-            return Section("texts = dict(library_texts())\n", functions, note=note)
+            return Section("texts = without_copies(dict(library_texts()))\n", functions, note=note)
         functions += "\n" + part(excerpts, "archives", "read_manual")
         settings = {"MANUAL": place(cache_folder() / "python-docs" / DEB.name)}
         note = "The texts are Python's manual, read from MANUAL, and the library of the Python that runs this."
-        return Section("texts = {**dict(library_texts()), **read_manual(MANUAL)}\n", functions, settings, note=note)
+        return Section(
+            "texts = without_copies({**dict(library_texts()), **read_manual(MANUAL)})\n", functions, settings, note=note
+        )
     path = Path(name)
     if not path.exists():
         raise NotFoundError(f"the text {path} that run {run.name} was trained on is not there; put it back.")
