@@ -21,6 +21,7 @@ from layerwise.experiments.scripting.section import WIDTH, device_of, settings_t
 from layerwise.experiments.scripting.sections.catalogue import section_of
 from layerwise.experiments.scripting.training import training_section
 from layerwise.tasks import task_name
+from layerwise.tasks.segmentation import Segmentation
 
 
 def plain_script(run: Run) -> str:
@@ -34,7 +35,8 @@ def plain_script(run: Run) -> str:
     excerpts = Excerpts()
     data = section_of(run, excerpts)
     augment = run.experiment.data.augment
-    vary, policy = variation(augment, excerpts) if augment != "none" else ("", {})
+    moves_masks = isinstance(run.task, Segmentation)
+    vary, policy = variation(augment, excerpts, moves_masks) if augment != "none" else ("", {})
     classes, build, model = network(run, excerpts)
     plan = Plan(run, model, build, data, bool(vary), device_of(run), excerpts)
     goal = GOALS[task_name(run.task)](plan)
@@ -93,8 +95,8 @@ def _likeness(plan: Plan) -> str:
         return "The data and its division are the same; the first weights are drawn anew, so the figure is only alike."
     if plan.same_steps and plan.is_rounded:
         return (
-            "The division of the data, the first weights and every step are the same but for rounding, as the run had "
-            "kernels of its own; so the figure is the same or close to it."
+            "The division of the data, the first weights and every step are the same but for rounding, so the figure "
+            "is the same or close to it."
         )
     if plan.same_steps:
         return (

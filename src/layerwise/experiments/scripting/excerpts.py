@@ -41,10 +41,10 @@ USUAL_IMPORTS = {
     "np": Import("numpy"),
     "pl": Import("polars"),
     **{name: Import("sklearn.datasets", name) for name in ("load_breast_cancer", "load_diabetes", "load_digits")},
-    **{name: Import("sklearn.datasets", name) for name in ("load_iris", "load_wine")},
+    **{name: Import("sklearn.datasets", name) for name in ("load_iris", "load_sample_images", "load_wine")},
     **{
         name: Import(name)
-        for name in ("copy", "hashlib", "math", "sacrebleu", "sys", "tarfile", "torch", "unicodedata")
+        for name in ("copy", "gzip", "hashlib", "math", "sacrebleu", "sys", "tarfile", "torch", "unicodedata")
     },
 }
 

@@ -10,6 +10,7 @@ from torch import nn
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts
 from layerwise.experiments.scripting.section import Section
+from layerwise.tasks.adversarial import Adversarial
 from layerwise.tasks.segmentation import Segmentation
 
 __all__ = ["Plan"]
@@ -62,7 +63,13 @@ class Plan:
     def is_rounded(self) -> bool:
         """Whether the run computed the same steps by kernels of its own."""
         pace = self.run.pace
-        return bool(pace.dense or pace.batch_innermost or self.training.optimizer == "muon")
+        own_kernels = pace.dense or pace.batch_innermost or self.training.optimizer == "muon"
+        return bool(own_kernels or isinstance(self.run.task, Adversarial))
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether pictures have one colour, and so one mean."""
+        return int(self.run.facts["input_shape"][0]) == 1
 
     @property
     def moves_masks(self) -> bool:

@@ -6,20 +6,32 @@ from collections.abc import Iterator
 from typing import Any
 
 from layerwise.experiments.scripting import optimizer as descent
+from layerwise.experiments.scripting import players
 from layerwise.experiments.scripting.excerpts import names_used
 from layerwise.experiments.scripting.goals.goal import Goal, filled
 from layerwise.experiments.scripting.plan import Plan
 from layerwise.experiments.scripting.section import Raw, Section, part
+from layerwise.experiments.scripting.steps import INDENT, autocast, chance, closing, counts_steps
+from layerwise.tasks.adversarial import Adversarial
 
-INDENT = "    "
 HELPERS = ("derive_seed", "mix", "follow", "shrink", "adam_step_sizes", "rmsprop_step_sizes")
 
 
 def training_section(plan: Plan, goal: Goal) -> Section:
     """Return the training: model, optimiser, loop, and the final figure."""
-    descent.check(plan)
-    lines = [*beginning(plan), *descent.optimizer_lines(plan), *memory(plan, goal), "", *_loop(plan, goal), ""]
-    steps = "\n".join([*lines, *ending(plan, goal)]) + "\n"
+    if isinstance(plan.run.task, Adversarial):
+        makers, step = players.optimizer_lines(plan), players.step_lines(plan, goal)
+    else:
+        descent.check(plan)
+        makers, step = descent.optimizer_lines(plan), step_lines(plan, goal)
+    loop = (*epoch_lines(plan, step), *judgement(plan, goal))
+    lines = [
+        *(*beginning(plan), *makers, *memory(plan, goal), ""),
+        "for epoch in range(EPOCHS):",
+        *(INDENT + line if line else "" for line in loop),
+        *("", *ending(plan, goal)),
+    ]
+    steps = "\n".join(lines) + "\n"
     return Section(steps, f"{helpers(plan, steps)}\n{goal.functions}\n{descent.schedule(plan)}", settings(plan, goal))
 
 
@@ -86,14 +98,13 @@ def memory(plan: Plan, goal: Goal) -> Iterator[str]:
     if plan.training.average:
         yield "average = copy.deepcopy(model)"
     if descent.rate(plan) == "rate_at(step)":
-        count = "1"
-        if not plan.is_full:
-            rest = left_out(plan)
-            count = f"len(train_x) {'//' if rest else '/'} BATCH_SIZE"
-            count = count if rest else f"math.ceil({count})"
+        count = "1" if plan.is_full else "math.ceil(len(train_x) / BATCH_SIZE)"
+        if left_out(plan):
+            count = "len(train_x) // BATCH_SIZE"
         if plan.training.warmup:
             yield f"steps_per_epoch = {count}"
-        yield f"steps = EPOCHS * {'steps_per_epoch' if plan.training.warmup else count}"
+            count = "steps_per_epoch"
+        yield f"steps = EPOCHS * {f'({count})' if ' // ' in count else count}"
     if counts_steps(plan):
         yield "step = 0"
     if descent.is_on_plateau(plan):
@@ -106,18 +117,6 @@ def left_out(plan: Plan) -> bool:
     """Whether a last batch of one sample is left out, for it has no statistics."""
     size, count = plan.training.batch_size, plan.run.facts["sizes"]["train"]
     return size != "full" and 1 < size < count and count % size == 1
-
-
-def counts_steps(plan: Plan) -> bool:
-    """Whether the number of a step is read."""
-    is_seeded = plan.draws and plan.same_steps
-    return descent.rate(plan) == "rate_at(step)" or bool(plan.training.average) or is_seeded
-
-
-def _loop(plan: Plan, goal: Goal) -> Iterator[str]:
-    yield "for epoch in range(EPOCHS):"
-    for line in (*epoch_lines(plan, step_lines(plan, goal)), *judgement(plan, goal)):
-        yield INDENT + line if line else ""
 
 
 def epoch_lines(plan: Plan, steps: Iterator[str]) -> Iterator[str]:
@@ -154,27 +153,13 @@ def step_lines(plan: Plan, goal: Goal) -> Iterator[str]:
     yield from closing(plan)
 
 
-def chance(plan: Plan) -> Iterator[str]:
-    """Yield the line that seeds what a step draws."""
-    if plan.draws and plan.same_steps:
-        yield "torch.manual_seed(derive_seed(SEED, step, 0))  # what the network draws"
-
-
-def closing(plan: Plan) -> Iterator[str]:
-    """Yield the lines behind a step."""
-    if counts_steps(plan):
-        yield "step += 1"
-    if plan.training.average:
-        yield "follow(average, model, 1 - min(AVERAGE, (1 + step) / (10 + step)))"
-
-
 def inputs_lines(plan: Plan) -> Iterator[str]:
     """Yield the lines that cut a batch out of the training samples."""
     data = plan.run.experiment.data
     inputs, targets = plan.data.cut("train_x[batch]"), plan.data.cut("train_y[batch]")
     if plan.moves_masks:
-        yield f"pictures, targets = vary({inputs} / 255, {targets})"
-        yield "inputs = scale(pictures)"
+        yield f"pictures, targets = taken_apart(vary(with_masks({inputs} / 255, {targets})))"
+        yield f"inputs = {plan.data.prepared('PICTURES').replace('PICTURES / 255', 'pictures')}"
     else:
         inputs = plan.data.prepared(inputs)
         inputs = inputs.replace("train_x[batch] / 255", "vary(train_x[batch] / 255)") if plan.varied else inputs
@@ -184,14 +169,6 @@ def inputs_lines(plan: Plan) -> Iterator[str]:
         count = plan.run.facts["output_count"]
         shares = f"F.one_hot(targets, {count}).float()" if is_of_classes else "targets"
         yield f"inputs, targets = mix(inputs, {shares}, MIXUP)"
-
-
-def autocast(plan: Plan, lines: list[str]) -> list[str]:
-    """Put the lines of a loss under half the precision where the run has it."""
-    if plan.run.pace.precision != "bfloat16":
-        return lines
-    kind = "device" if plan.device != "cpu" else '"cpu"'
-    return [f"with torch.autocast({kind}, torch.bfloat16):", *(INDENT + line for line in lines)]
 
 
 def _losses(plan: Plan, goal: Goal) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from layerwise.experiments.scripting.goals.classes import classification
 from layerwise.experiments.scripting.goals.goal import MakeGoal
+from layerwise.experiments.scripting.goals.masks import segmentation
+from layerwise.experiments.scripting.goals.paintings import adversarial, reconstruction
 from layerwise.experiments.scripting.goals.prose import writing
 from layerwise.experiments.scripting.goals.texts import translation
 from layerwise.experiments.scripting.goals.values import regression
@@ -11,6 +13,9 @@ from layerwise.experiments.scripting.goals.values import regression
 GOALS: dict[str, MakeGoal] = {
     "classification": classification,
     "regression": regression,
+    "adversarial": adversarial,
+    "reconstruction": reconstruction,
+    "segmentation": segmentation,
     "translation": translation,
     "writing": writing,
 }

@@ -73,14 +73,12 @@ def _reading(run: Run, excerpts: Excerpts) -> Section:
     path = Path(name)
     if not path.exists():
         raise NotFoundError(f"the text {path} that run {run.name} was trained on is not there; put it back.")
+    settings, note = {"TEXTS": place(path)}, "The text is read from TEXTS."
     if path.is_dir():
-        functions, steps = part(excerpts, "prose", "read_texts"), "texts = read_texts(TEXTS)\n"
-    else:
-        functions, steps = (
-            take(excerpts, "layerwise.data.text", "read_text"),
-            "texts = {TEXTS.name: read_text(TEXTS)}\n",
-        )
-    return Section(steps, functions, {"TEXTS": place(path)}, note="The text is read from TEXTS.")
+        functions = f"{take(excerpts, PROSE, 'without_copies')}\n{part(excerpts, 'prose', 'read_texts')}"
+        return Section("texts = without_copies(read_texts(TEXTS))\n", functions, settings, note=note)
+    functions = take(excerpts, "layerwise.data.text", "read_text")
+    return Section("texts = {TEXTS.name: read_text(TEXTS)}\n", functions, settings, note=note)
 
 
 def _division(run: Run, excerpts: Excerpts) -> Section:
