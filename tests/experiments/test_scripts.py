@@ -353,10 +353,6 @@ VARIATIONS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("densenet-small", {"layers": (2, 2), "stem": "7x7-pool", "growth": 4, "dropout": 0.1}, (3, 64, 64)),
 ]
 
-SCRIPTED = [  # no script is written of what paints, segments, translates or writes
-    name for name, entry in CATALOGUE.items() if not entry.task and entry.takes not in ("masks", "pairs", "prose")
-]
-
 
 def network_script(name: str, options: dict[str, Any], shape: tuple[int, ...], outputs: int) -> str:
     excerpts = Excerpts()
@@ -384,7 +380,7 @@ def assert_same_start(name: str, options: dict[str, Any], shape: tuple[int, ...]
         assert torch.equal(names["model"].eval()(samples), model.eval()(samples))
 
 
-@pytest.mark.parametrize("name", SCRIPTED)
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_the_network_of_a_script_starts_with_the_weights_of_the_catalogue(name):
     assert_same_start(name, {}, CATALOGUE[name].usual_input, CATALOGUE[name].usual_outputs)
 
@@ -398,7 +394,7 @@ def test_so_does_one_with_other_options(name, options, shape):
 def test_scripts_are_laid_out_and_need_no_name_that_they_do_not_import(train, tmp_path):
     folder = tmp_path / "scripts"
     folder.mkdir()
-    for name in SCRIPTED:
+    for name in CATALOGUE:
         entry = CATALOGUE[name]
         (folder / f"{name}.py").write_text(network_script(name, {}, entry.usual_input, entry.usual_outputs))
     for number, (name, options, shape) in enumerate(VARIATIONS):

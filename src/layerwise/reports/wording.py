@@ -124,8 +124,6 @@ EXAMPLE_FILES = {
     "prose": "beginning.txt",
 }
 
-SCRIPTED = ("classification", "regression")  # tasks whose training `layerwise code` prints
-
 
 class Use(NamedTuple):
     """What a finished run is for: a command without its first word, its purpose, and the same as a line of Python."""

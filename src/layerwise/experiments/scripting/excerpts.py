@@ -40,11 +40,23 @@ USUAL_IMPORTS = {
     "nn": Import("torch", "nn"),
     "np": Import("numpy"),
     "pl": Import("polars"),
+    "pad_sequence": Import("torch.nn.utils.rnn", "pad_sequence"),
     **{name: Import("sklearn.datasets", name) for name in ("load_breast_cancer", "load_diabetes", "load_digits")},
     **{name: Import("sklearn.datasets", name) for name in ("load_iris", "load_sample_images", "load_wine")},
     **{
         name: Import(name)
-        for name in ("copy", "gzip", "hashlib", "math", "sacrebleu", "sys", "tarfile", "torch", "unicodedata")
+        for name in (
+            "copy",
+            "gzip",
+            "hashlib",
+            "unicodedata",
+            "zipfile",
+            "math",
+            "sacrebleu",
+            "sys",
+            "tarfile",
+            "torch",
+        )
     },
 }
 

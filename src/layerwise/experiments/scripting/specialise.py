@@ -73,6 +73,8 @@ class Specialiser:
                 return "ValueError"
             case ast.Name(id="Blocks"):
                 return "nn.ModuleList"
+            case ast.Subscript(value=ast.Name(id="CELLS"), slice=ast.Attribute(value=ast.Name(id="config"))):
+                return f"nn.{self.config.cell.upper()}"
             case ast.Call(func=ast.Attribute(attr="is_floating_point")) if self.reads_tokens is not None:
                 return repr(not self.reads_tokens)
             case ast.Starred(value=ast.Attribute(value=ast.Name(id="config"), attr=attr)):

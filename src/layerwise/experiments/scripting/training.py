@@ -116,7 +116,7 @@ def memory(plan: Plan, goal: Goal) -> Iterator[str]:
 def left_out(plan: Plan) -> bool:
     """Whether a last batch of one sample is left out, for it has no statistics."""
     size, count = plan.training.batch_size, plan.run.facts["sizes"]["train"]
-    return size != "full" and 1 < size < count and count % size == 1
+    return bool(size != "full" and 1 < size < count and count % size == 1)
 
 
 def epoch_lines(plan: Plan, steps: Iterator[str]) -> Iterator[str]:

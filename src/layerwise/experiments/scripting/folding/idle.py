@@ -103,12 +103,13 @@ def idle_words(text: Text) -> Iterator[Edit]:
     for node in text.nodes:
         function = node if isinstance(node, ast.FunctionDef) else _begin(node)
         doc = node.body[0] if isinstance(node, ast.FunctionDef | ast.ClassDef) else None
+        body_length = len(node.body) if isinstance(node, ast.FunctionDef | ast.ClassDef) else 0
         if function is None or not isinstance(doc, ast.Expr) or not isinstance(doc.value, ast.Constant):
             continue
         names = {parameter.arg for parameter in (*function.args.args, *function.args.kwonlyargs)}
         first, *paragraphs = text.of(doc).removeprefix('"""').removesuffix('"""').rstrip().split("\n\n")
         kept = [one for one in paragraphs if _told_of(one) in (None, *names)]
-        if len(node.body) > 1 and _told_of(first) not in (None, *names):
+        if body_length > 1 and _told_of(first) not in (None, *names):
             yield *text.whole_lines(doc), ""
         elif len(kept) < len(paragraphs):
             end = f"\n{' ' * doc.col_offset}" if kept or "\n" in first else ""

@@ -113,8 +113,16 @@ def known_branches(text: Text) -> Iterator[Edit]:
                     chosen = statement.body if value_of(statement.test) else statement.orelse
                     empty = f"{' ' * statement.col_offset}pass\n" if len(body) == 1 else ""
                     yield *text.whole_lines(statement), _unfolded(text, statement, chosen) or empty
-                elif isinstance(statement, ast.For) and isinstance(statement.body[0], ast.Pass):
+                elif _does_nothing(statement):
                     yield *text.whole_lines(statement), ""
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    """Whether a statement adds nothing to a list, or goes through something and does nothing."""
+    match statement:
+        case ast.AugAssign(op=ast.Add(), value=ast.List(elts=[])) | ast.For(body=[ast.Pass(), *_]):
+            return True
+    return False
 
 
 def _unfolded(text: Text, node: ast.If, chosen: list[ast.stmt]) -> str:
