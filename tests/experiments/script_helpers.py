@@ -56,3 +56,11 @@ def assert_same_data(names: dict[str, Any], run: Run) -> None:
         split = getattr(dataset, part)
         assert torch.equal(names[f"{part}_x"], split.inputs)
         assert torch.equal(names[f"{part}_y"], split.targets)
+
+
+def assert_laid_out(script: str) -> None:
+    """A script is formatted, and names nothing that it does not import or define."""
+    for arguments in (["check", "-"], ["format", "--diff", "--line-length", "120", "-"]):
+        ruff = [sys.executable, "-m", "ruff", arguments[0], "--isolated", "--no-cache", *arguments[1:]]
+        done = subprocess.run(ruff, input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr

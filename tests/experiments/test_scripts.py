@@ -351,14 +351,41 @@ VARIATIONS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("resnet-small", {"widths": (4, 8), "blocks": (1, 1), "stem": "7x7-pool"}, (3, 64, 48)),
     ("vgg-small", {"widths": (4, 8), "convolutions": (1, 2), "dense": (), "batch_norm": False}, (1, 16, 16)),
     ("densenet-small", {"layers": (2, 2), "stem": "7x7-pool", "growth": 4, "dropout": 0.1}, (3, 64, 64)),
+    ("gpt", {"depth": 8, "heads": 2, "blocks": 2, "dropout": 0.1}, (6, 11)),
+    ("transformer", {"depth": 8, "heads": 2, "norm_first": False, "shared": False}, (6, 11)),
+    ("transformer", {"depth": 8, "heads": 2, "decoder_blocks": 1, "shared": False}, (6, 11)),
+    ("seq2seq", {"embedding": 8, "hidden": 6, "layers": 2, "shared": False}, (6, 11)),
+    ("gru", {"hidden": 5, "layers": 2, "bidirectional": True, "dropout": 0.1}, (6, 2)),
+    ("lstm", {"hidden": 5, "season": 3}, (6, 2)),
+    ("rnn", {"hidden": 5, "each_step": True}, (6, 2)),
+    ("vae", {"code": 3, "widths": (4, 6, 8), "hidden": 10}, (3, 17, 12)),
+    ("gan", {"noise": 3, "widths": (8, 6, 4)}, (3, 17, 12)),
+    ("unet", {"widths": (4, 6, 8)}, (3, 17, 12)),
+    ("segnet", {"widths": (4, 6), "convolutions": (1, 2)}, (3, 17, 12)),
 ]
 
 
 def network_script(name: str, options: dict[str, Any], shape: tuple[int, ...], outputs: int) -> str:
     excerpts = Excerpts()
+    reads_tokens = True if CATALOGUE[name].takes in ("prose", "pairs") else None
     with torch.device("meta"):
-        classes, expression, _ = catalogue_network(name, options, shape, outputs, excerpts)
+        classes, expression, _ = catalogue_network(name, options, shape, outputs, excerpts, reads_tokens)
     return written(f"{classes}\nmodel = {expression}", excerpts)
+
+
+def samples_for(name: str, model: Any, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Return what a network takes, for two samples."""
+    if CATALOGUE[name].takes in ("prose", "pairs"):
+        tokens = torch.randint(1, shape[1], (2, shape[0]))
+        tokens[0, -1:] = 0
+        return (tokens,) if CATALOGUE[name].takes == "prose" else (tokens, tokens)
+    return (torch.randn(2, *((model.noise,) if CATALOGUE[name].task == "adversarial" else shape)),)
+
+
+def outputs_of(model: nn.Module, samples: tuple[Tensor, ...]) -> list[Tensor]:
+    with torch.no_grad():
+        outputs = model.eval()(*samples)
+    return [one for one in (outputs if isinstance(outputs, tuple) else [outputs]) if one is not None]
 
 
 def assert_same_start(name: str, options: dict[str, Any], shape: tuple[int, ...], outputs: int) -> None:
@@ -376,8 +403,8 @@ def assert_same_start(name: str, options: dict[str, Any], shape: tuple[int, ...]
         assert ours.shape == theirs.shape
         assert ours.is_meta or torch.equal(ours, theirs)
     if parameters < 2e6:
-        samples = torch.randn(2, *shape)
-        assert torch.equal(names["model"].eval()(samples), model.eval()(samples))
+        samples = samples_for(name, model, shape)
+        assert all(map(torch.equal, outputs_of(names["model"], samples), outputs_of(model, samples)))
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

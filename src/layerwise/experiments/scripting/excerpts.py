@@ -43,21 +43,8 @@ USUAL_IMPORTS = {
     "pad_sequence": Import("torch.nn.utils.rnn", "pad_sequence"),
     **{name: Import("sklearn.datasets", name) for name in ("load_breast_cancer", "load_diabetes", "load_digits")},
     **{name: Import("sklearn.datasets", name) for name in ("load_iris", "load_sample_images", "load_wine")},
-    **{
-        name: Import(name)
-        for name in (
-            "copy",
-            "gzip",
-            "hashlib",
-            "unicodedata",
-            "zipfile",
-            "math",
-            "sacrebleu",
-            "sys",
-            "tarfile",
-            "torch",
-        )
-    },
+    **{name: Import(name) for name in ("copy", "gzip", "hashlib", "math", "sys", "tarfile")},
+    **{name: Import(name) for name in ("sacrebleu", "torch", "unicodedata", "zipfile")},
 }
 
 
@@ -192,7 +179,8 @@ def import_lines(code: str, found: dict[str, Import]) -> str:
             alias = "" if name == where.original else f" as {name}"
             members.setdefault(where.module, []).append(where.original + alias)
     wholes = [statement for _, statement in sorted(plain)]
-    parts = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(members.items())]
+    in_order = sorted(members.items(), key=lambda item: item[0].lower())
+    parts = [f"from {module} import {', '.join(sorted(names))}" for module, names in in_order]
     groups = ([], [])  # type: tuple[list[str], list[str]]
     for statement in [*wholes, *parts]:
         top = statement.split()[1].partition(".")[0]

@@ -72,7 +72,11 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 def wrapped(start: str, value: Any, end: str = "\n", depth: int = 0) -> str:
     """Write a value behind `start`; a list or tuple too long for its line has an item a line."""
     line = f"{' ' * depth}{start}{literal(value)}{end}"
-    if len(line.rstrip("\n")) <= WIDTH or not isinstance(value, list | tuple):
+    if len(line.rstrip("\n")) <= WIDTH:
+        return line
+    if isinstance(value, Raw) and value.text.startswith("Path("):
+        return f"{start}Path(\n    {value.text[5:-1]}\n)\n"
+    if not isinstance(value, list | tuple):
         return line
     opening, closing = "()" if isinstance(value, tuple) else "[]"
     items = "".join(wrapped("", item, ",\n", depth + 4) for item in value)

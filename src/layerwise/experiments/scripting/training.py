@@ -128,9 +128,9 @@ def epoch_lines(plan: Plan, steps: Iterator[str]) -> Iterator[str]:
         order = filled(plan.data.order, order="torch.randperm(len(train_x), generator=generator)")
     else:
         order = f"torch.randperm(len(train_x){f', generator={generator}' if generator else ''})"
+    yield f"order = {order}"
     if left_out(plan):
-        order += "[:-1]"
-    yield f"order = {order}" + ("  # the last batch would hold one sample" if left_out(plan) else "")
+        yield "order = order[:-1]  # the last batch would hold one sample"
     yield f"for batch in order.split({'len(order)' if plan.is_full else 'BATCH_SIZE'}):"
     for line in steps:
         yield INDENT + line

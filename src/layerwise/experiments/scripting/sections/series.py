@@ -99,7 +99,7 @@ def _forecast(run: Run, excerpts: Excerpts, preprocessing: SeriesPreprocessing) 
     first = f"max(WINDOW, {until} - HORIZON + 1 - LIMIT)" if data.limit else "WINDOW"
     steps = (
         f"{reading.steps}"
-        "steps = table.select(pl.col(CHANNELS).cast(pl.Float32)).to_numpy()\n"
+        "steps = table.select(pl.col(CHANNELS).cast(pl.Float32)).to_numpy(writable=True)\n"
         f"test_from = {count} - max(HORIZON, round(TEST * {count}))\n"
     )
     if has_valid:
