@@ -101,6 +101,22 @@ def test_attention_equals_pytorchs(is_causal: bool, mask: Tensor | None, to_itse
     torch.testing.assert_close(ours.weights(x, memory, mask=mask), weights)
 
 
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize("mask", [None, MASK], ids=["all there", "padded"])
+def test_attention_in_bfloat16_is_that_in_float32_but_for_rounding(is_causal: bool, mask: Tensor | None) -> None:
+    torch.manual_seed(1)
+    attention = Attention(DEPTH, HEADS, is_causal=is_causal)
+    x = draw(BATCH, 6, DEPTH).float()
+    expected = attention(x, mask=mask)
+    slopes = torch.autograd.grad(expected.sum(), list(attention.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        given = attention(x, mask=mask)
+    assert given.dtype == torch.bfloat16
+    torch.testing.assert_close(given.float(), expected, rtol=0.03, atol=0.03)
+    for slope, right in zip(torch.autograd.grad(given.sum(), list(attention.parameters())), slopes, strict=True):
+        torch.testing.assert_close(slope, right, rtol=0.05, atol=0.05 * float(right.abs().max()) + 0.02)
+
+
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_an_encoders_block_equals_pytorchs(norm_first: bool) -> None:
     torch.manual_seed(2)
