@@ -238,11 +238,22 @@ def test_a_script_of_masks_reaches_their_overlap_where_this_package_is_not_insta
     assert figures(perform_alone(script))[0] == round(run.result["test"]["mean_iou"], 4)
 
 
-def test_a_script_takes_the_steps_of_a_segnet_balanced_by_classes(train, tmp_path):
-    options = {"widths": (4, 6), "convolutions": (1, 1), "balance": "median", "limit": 13, "valid": 0.0}
+def test_a_script_takes_the_steps_of_a_segnet(train, tmp_path):
+    options = {"widths": (4, 6), "convolutions": (1, 1), "limit": 13, "valid": 0.0}
     run = train("segnet", draw_islands(tmp_path / "islands"), epochs=1, batch_size=4, **options)
     names = assert_same_outcome(plain_script(run), run, "mean_iou")
     assert_same_splits(names, run)
+
+
+def test_a_script_balances_classes_as_its_run_but_for_rounding(train, tmp_path):
+    run = train("unet", draw_islands(tmp_path / "islands"), epochs=1, batch_size=4, widths=(4,), balance="median")
+    script = plain_script(run)
+    assert_laid_out(script)
+    names, _ = perform(script)
+    assert names["WEIGHTS"].tolist() == torch.tensor(run.task.weights).tolist()
+    for theirs, ours in zip(run.model.parameters(), names["model"].parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert "the same but for rounding" in " ".join(script.split())
 
 
 def test_a_script_moves_masks_with_their_pictures(train, tmp_path):

@@ -378,7 +378,7 @@ def samples_for(name: str, model: Any, shape: tuple[int, ...]) -> tuple[Tensor, 
     if CATALOGUE[name].takes in ("prose", "pairs"):
         tokens = torch.randint(1, shape[1], (2, shape[0]))
         tokens[0, -1:] = 0
-        return (tokens,) if CATALOGUE[name].takes == "prose" else (tokens, tokens)
+        return (tokens,) if CATALOGUE[name].takes == "prose" else (tokens, tokens % 3)
     return (torch.randn(2, *((model.noise,) if CATALOGUE[name].task == "adversarial" else shape)),)
 
 
