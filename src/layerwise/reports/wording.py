@@ -121,6 +121,7 @@ NOUNS = {
 }
 
 
+EXAMPLE_TEXT = '"text editor"'
 EXAMPLE_FILES = {
     "pictures": "picture.png",
     "table": "table.csv",
