@@ -152,7 +152,7 @@ class _Looker:
             try:
                 yield from method().items()
             except UsageError:
-                if parts or (part == "maps" and self.layers) or (part == "occlusion" and self.window):
+                if parts or (part == "maps" and self.layers) or (part == "occlusion" and self.window is not None):
                     raise
 
     def filters(self) -> dict[str, object]:
@@ -177,6 +177,9 @@ class _Looker:
 
     def occlusion(self) -> dict[str, object]:
         sample = self.sample
+        if self.window is not None and (self.kind != "picture" or self.window < 1):
+            wanted = "is for pictures; leave it out" if self.kind != "picture" else "must be at least 1 pixel"
+            raise UsageError(f"--window {wanted}, received {self.window}.")
         if self.kind == "picture":
             height, width = sample.shape[1:]
             side = self.window or max(1, round(min(height, width) / WINDOW_SHARE))

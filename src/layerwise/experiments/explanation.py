@@ -28,6 +28,7 @@ from layerwise.reports import explaining, wording
 from layerwise.reports.explaining import Labels
 from layerwise.reports.figures import save
 from layerwise.reports.pictures import Pixels, to_pixels
+from layerwise.runs.atomic import make_folder
 from layerwise.tasks import Classification, Regression
 from layerwise.tasks.translation import Translation
 
@@ -87,7 +88,8 @@ def explain(
         found, labels = explain_translation(run, str(inputs), parts)
         return found, _write(Path(out) if out is not None else module_folder(run, str(inputs)), found, labels, run)
     module = run.model if run else model
-    assert isinstance(module, nn.Module)
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"what is explained is a run or a torch.nn.Module, received {type(model).__name__}.")
     sample = _sample_of(run, inputs, row)
     found = look_into(
         module,
@@ -119,7 +121,7 @@ def module_folder(run: Run | None, name: str) -> Path:
 
 
 def _write(folder: Path, found: Explanation, labels: Labels, run: Run | None) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     drawn = list(explaining.drawings(found, labels))
     files = [explaining.write_explanation(folder / "explanation.html", labels, found, drawn, next_commands(run))]
     for one in drawn:
@@ -129,10 +131,10 @@ def _write(folder: Path, found: Explanation, labels: Labels, run: Run | None) ->
 
 
 def example_for(run: Run) -> str:
-    """Return a file that the run can be asked about, or a text to translate, as it is typed."""
+    """Return a file, or for a translator a text, that the run can be asked about, as it is typed."""
+    facts = run.facts
     if isinstance(run.task, Translation):
         return wording.EXAMPLE_TEXT
-    facts = run.facts
     return shlex.quote(wording.example_of(facts["goal"], facts["kind"], run.experiment.data.data))
 
 
@@ -156,6 +158,8 @@ def _sample_of(run: Run | None, inputs: str | Path | Tensor, row: int) -> _Sampl
         if run is not None:
             _check_shape(run, inputs)
         return _Sample(inputs.detach(), "sample", {}, (), (), None)
+    if not isinstance(inputs, str | Path):
+        raise UsageError(f"a sample is a file or a prepared torch.Tensor, received {type(inputs).__name__}.")
     if run is None:
         raise UsageError("a module of your own has no preprocessing; give it a prepared tensor, not a file.")
     _check_task(run)
@@ -282,7 +286,6 @@ def embed(
 
 
 def _save_map(run: Run, figure: Figure, out: str | Path | None) -> list[Path]:
-    folder = Path(out) if out is not None else run.path / "explanations"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(out) if out is not None else run.path / "explanations")
     save(figure, folder / "embeddings.png")
     return [folder / "embeddings.png"]

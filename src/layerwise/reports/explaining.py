@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +19,7 @@ from layerwise.reports.charts import shorten
 from layerwise.reports.figures import BLUE, INK, MUTED, ORANGE, TEXT_SIZE, legend, new_chart, new_figure, style, to_svg
 from layerwise.reports.page import document
 from layerwise.reports.pictures import Pixels, filter_pixels, picture_page, to_pixels
+from layerwise.runs.atomic import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -310,9 +310,7 @@ def write_explanation(
         f"<p>{markup.text(f'It has a {score_in_words(found)}.')}</p>"
         f'<nav aria-label="Contents">{links}</nav>'
     )
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(document(labels.title, header, "\n".join(sections)), encoding="utf-8")
-    os.replace(draft, path)
+    write_bytes(path, document(labels.title, header, "\n".join(sections)).encode())
     return path
 
 
