@@ -128,7 +128,7 @@ def test_the_command_says_the_translation_its_check_and_its_files(
     [
         ((), 2, 'nothing to explain; give a text, as in `layerwise explain world "text editor"`'),
         ((SAID, "--filters"), 2, "--filters is for answers of one class or value; a translation has --gradients and"),
-        ((SAID, "--maps", "all"), 2, "--maps is for answers of one class or value"),
+        ((SAID, "--maps", "all"), 2, "--maps says nothing of a translation; leave it out."),
         ((SAID, "--row", "2"), 2, "--row says nothing of a translation; leave it out."),
         ((SAID, "--output", "a"), 2, "--output says nothing of a translation; leave it out."),
         (("the " * 90,), 65, "cut it into sentences"),

@@ -30,6 +30,8 @@ SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "spam-logistic": ({"limit": 1000, "epochs": 8}, 0.85),
     "land-sea-segnet": ({"limit": 160, "epochs": 3}, 0.4),
     "land-sea-unet": ({"limit": 160, "epochs": 3}, 0.4),
+    "cut-outs-unet": ({"limit": 400, "epochs": 4, "widths": (8, 16)}, 0.2),
+    "python-syntax-gru": ({"limit": 600, "hidden": 32, "epochs": 3, "learning_rate": 0.02}, 0.6),
     "vowels-gru": ({"epochs": 8}, 0.7),
     "airline-gru": ({"epochs": 15}, 0.8),
     "fashion-vit": ({"limit": 2000, "epochs": 4}, 0.4),
@@ -57,6 +59,7 @@ METRICS = {
     "reconstruction": "squared_error",
     "adversarial": "frechet",
     "writing": "bits_per_byte",
+    "labelling": "accuracy",
 }
 NAMES = list(RECIPES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,19 @@ def test_a_network_that_reads_both_ways_learns_to_tell_the_words_of_python_apart
     )
     result = run.evaluation
     assert isinstance(result, LabelResult)
-    assert result.accuracy > 0.93 > result.baseline + 0.3
+    assert result.by_token is not None
+    assert result.accuracy > 0.93 > result.by_token + 0.1
+    assert result.by_token > result.baseline
+    most: dict[int, Counter[int]] = defaultdict(Counter)
+    for told, right in ((data.train, None), (data.test, [])):
+        for token, label in zip(told.inputs.flatten().tolist(), told.targets.flatten().tolist(), strict=True):  # type: ignore[union-attr]
+            if label >= 0 and right is None:
+                most[token][label] += 1
+            elif label >= 0:
+                right.append(most[token].most_common(1)[0][0] == label)
+    assert result.by_token == pytest.approx(sum(right) / len(right))
+    assert run.result["test"]["by_token"] == result.by_token
+    assert "giving each token the class that it most often has in" in result.sentence("pieces")
     assert LabelResult.from_json({k: v for k, v in result.to_json().items() if k != "goal"}) == result
     assert "Samples in the colours of what was given" in run.report.read_text()
     (tmp_path / "line.txt").write_text("spam = 1  # if\n")

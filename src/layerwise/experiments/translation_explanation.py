@@ -36,21 +36,22 @@ def explain_translation(run: Run, text: str, parts: Sequence[str]) -> tuple[Expl
     unfit = [part for part in parts if part not in PARTS]
     if unfit:
         raise UsageError(
-            f"--{unfit[0]} is for answers of one class or value; a translation has --gradients, --attention."
+            f"--{unfit[0]} is for answers of one class or value; a translation has --gradients and --attention."
         )
+    model = run.model  # loaded here and not where no gradients can be had of it
     (translation,) = translate(run, [text], 1)
     source, previous, written = teach(preprocessing, text, translation)
     with torch.inference_mode():
-        score = log_probabilities(run.model, source, previous, written).sum().item()
+        score = log_probabilities(model, source, previous, written).sum().item()
     weights = {}
-    if "attention" in (parts or PARTS) and (parts or hasattr(run.model, "attention")):
+    if "attention" in (parts or PARTS) and (parts or hasattr(model, "attention")):
         weights["translation"] = torch.from_numpy(attention(run, text, translation).weights)[None]
     found = Explanation(
         kind="translation",
         sample=source[0],
         output=0,
         score=score,
-        gradients=token_gradients(run.model, source, previous, written) if "gradients" in (parts or PARTS) else None,
+        gradients=token_gradients(model, source, previous, written) if "gradients" in (parts or PARTS) else None,
         attention=weights,
     )
     read, pieces = preprocessing.pieces(source[0].tolist()), preprocessing.pieces(written[0, :-1].tolist())

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from layerwise.data.characters import FIRST, CharacterPreprocessing
 from layerwise.data.dataset import Notice
+from layerwise.errors import LayerwiseError
 from layerwise.reports import markup, wording
 from layerwise.reports.figures import BLUE, new_chart
 from layerwise.reports.results.classes import ClassScore, count_confusion, score_classes
@@ -36,7 +38,12 @@ class LabelledSample:
 
 @dataclass(frozen=True)
 class LabelResult:
-    """A labelling of one split. count: samples. steps: that have a class. baseline: share of the commonest class."""
+    """A labelling of one split.
+
+    count: samples. steps: that have a class. baseline: share of the commonest class.
+    by_token: share that is right where each token gets the class that it has most often in training; None where the
+        training split was not at hand.
+    """
 
     goal: ClassVar[str] = "labelling"
 
@@ -47,6 +54,7 @@ class LabelResult:
     baseline: float
     classes: tuple[ClassScore, ...]
     samples: tuple[LabelledSample, ...]
+    by_token: float | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -54,7 +62,8 @@ class LabelResult:
 
     @property
     def summary(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("count", "steps", "accuracy", "baseline", "loss")}
+        by_token = {} if self.by_token is None else {"by_token": self.by_token}
+        return {name: getattr(self, name) for name in ("count", "steps", "accuracy", "baseline", "loss")} | by_token
 
     def to_json(self) -> dict[str, Any]:
         return {"goal": self.goal, **asdict(self)}
@@ -65,9 +74,14 @@ class LabelResult:
         return cls(**{**values, "classes": tuple(ClassScore(**one) for one in values["classes"]), "samples": samples})
 
     def sentence(self, samples: str, who: str = "It") -> str:
+        each = (
+            ""
+            if self.by_token is None
+            else f", and giving each token the class that it most often has in {wording.share(self.by_token)}"
+        )
         return (
             f"{who} names {wording.share(self.accuracy)} of {wording.count(self.steps)} steps of {samples} correctly; "
-            f"always giving the commonest class is right in {wording.share(self.baseline)}."
+            f"always giving the commonest class is right in {wording.share(self.baseline)}{each}."
         )
 
     def lines(self) -> list[str]:
@@ -129,7 +143,32 @@ def measure(subject: Subject) -> LabelResult:
         )
         if isinstance(preprocessing, CharacterPreprocessing)
         else (),
+        by_token=right_by_token(subject),
     )
+
+
+def right_by_token(subject: Subject) -> float | None:
+    """Return the accuracy of giving each token the class that it has most often in the training split.
+
+    A token that was not seen there gets the commonest class. None where samples are no tokens, or training is not at
+    hand.
+    """
+    try:
+        training = subject.data().train
+    except LayerwiseError:
+        return None
+    tokens, classes = training.inputs, training.targets
+    inputs, targets = subject.split.inputs, subject.split.targets
+    assert isinstance(tokens, Tensor)
+    assert isinstance(inputs, Tensor)
+    if tokens.is_floating_point():
+        return None
+    is_told, is_asked = classes != NOT_TOLD, targets != NOT_TOLD
+    seen, asked = tokens[is_told], inputs[is_asked]
+    size, kinds = int(max(seen.max(), asked.max())) + 1, int(max(classes.max(), targets.max())) + 1
+    counts = torch.bincount(seen * kinds + classes[is_told], minlength=size * kinds).view(size, kinds)
+    most = torch.where(counts.sum(1) > 0, counts.argmax(1), counts.sum(0).argmax())
+    return (most[asked] == targets[is_asked]).double().mean().item()
 
 
 def steps_of(tokens: Sequence[int], truth: Sequence[int], given: Sequence[int], subject: Subject) -> tuple[Step, ...]:
