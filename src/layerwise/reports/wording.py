@@ -122,6 +122,7 @@ NOUNS = {
 }
 
 
+EXAMPLE_TEXT = '"text editor"'
 EXAMPLE_FILES = {
     "pictures": "picture.png",
     "table": "table.csv",
