@@ -119,6 +119,7 @@ class Trained:
         return self.path / "report.html"
 
     @cached_property
+    @torch.inference_mode(False)  # whoever asks first, its weights can be differentiated by
     def model(self) -> nn.Module:
         """The trained network, in evaluation mode on the CPU.
 
