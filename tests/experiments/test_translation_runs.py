@@ -24,7 +24,6 @@ from layerwise.errors import DataError, StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.explanation import explain
 from layerwise.experiments.run import Run
-from layerwise.experiments.script import plain_script
 from layerwise.experiments.training import resume, train
 from layerwise.reports.alignments import align
 from layerwise.reports.results import result_from_json
@@ -148,7 +147,7 @@ def test_the_report_shows_translations_and_what_was_looked_at(run: Run) -> None:
     assert all(one.reference in page for one in result.examples_shown)
     assert page.count("Attention while writing") >= 3
     assert "layerwise translate" in page
-    assert "layerwise code" not in page
+    assert "layerwise code" in page
 
 
 def test_attention_has_a_row_for_each_token_that_was_written(run: Run) -> None:
@@ -272,8 +271,6 @@ def test_networks_and_settings_of_another_kind_are_refused_before_anything_is_tr
         train("transformer", fruits, runs=tmp_path, **QUICK)
     with pytest.raises(UsageError, match="--mixup is for classification"):
         trained("transformer", pairs, tmp_path, mixup=0.2)
-    with pytest.raises(UsageError, match="no plain script can be written of a translation"):
-        plain_script(run)
 
 
 def test_a_network_is_picked_for_pairs(pairs: Path, tmp_path: Path) -> None:

@@ -133,8 +133,6 @@ EXAMPLE_FILES = {
     "prose": "beginning.txt",
 }
 
-SCRIPTED = ("classification", "regression")  # tasks whose training `layerwise code` prints
-
 
 LEARNED = {  # by the name of the task, for 'run x learned ...'
     "classification": "to name classes",
