@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import sacrebleu
+import torch
 from PIL import Image
 from small_data import QUICK, outcome
 from small_pairs import write_pairs
@@ -21,6 +22,7 @@ from layerwise.data.materials import PairMaterial
 from layerwise.data.pairs import PairsPreprocessing
 from layerwise.errors import DataError, StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
+from layerwise.experiments.explanation import explain
 from layerwise.experiments.run import Run
 from layerwise.experiments.training import resume, train
 from layerwise.reports.alignments import align
@@ -94,6 +96,15 @@ def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(run: Run) 
     given = result.examples_shown[0].given or "rouge"
     assert align(run.model, preprocessing, "red " * 20, given).weights.shape[1] == 20
     assert all(name.startswith("attention") for name, _ in result.drawings(run.subject(split)))
+
+
+def test_a_run_that_was_opened_and_asked_first_can_still_be_differentiated(run: Run) -> None:
+    opened = Run.open(run.path)
+    with torch.inference_mode():
+        assert not any(weight.is_inference() for weight in opened.model.parameters())
+    assert opened.translate(SAID) == [MEANT]
+    found, _ = explain(opened, SAID, parts=("gradients",), out=run.path / "why")
+    assert found.gradients is not None
 
 
 def test_a_line_that_cannot_be_translated_is_named(

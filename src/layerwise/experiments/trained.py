@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from layerwise.data.dataset import Dataset, Preprocessing
@@ -132,12 +133,13 @@ class Trained:
                 f"run {self.name} holds the network '{self.experiment.model}', which is not in the catalogue; if it is "
                 f"a module of your own, use Run.open('{self.name}', model=...) in Python."
             )
-        model = self._module or build(
-            self.experiment.model,
-            tuple(facts["input_shape"]),
-            facts["output_count"],
-            **self.experiment.model_options,
-        )
+        with torch.inference_mode(False):  # whoever asks first, one can differentiate by its weights
+            model = self._module or build(
+                self.experiment.model,
+                tuple(facts["input_shape"]),
+                facts["output_count"],
+                **self.experiment.model_options,
+            )
         weights = self.folder.load_weights()
         try:
             model.cpu().load_state_dict(weights)
