@@ -22,6 +22,7 @@ from layerwise.training.state import TrainingState
 from layerwise.training.step import Stepper
 
 REPORTS_PER_EPOCH = 20
+STEPS_PER_REPORT = 10  # at least, but for the last of an epoch, as a report takes as long as a step of a small network
 SAVES_AT_MOST = 0.01  # of the time; a slow disk stretches the interval between saves
 
 
@@ -66,7 +67,7 @@ def train(
     saver = Saver(state, checkpoints if ranks.is_first else None, checkpoint_every_s)
     steps_per_epoch = len(batches)
     steps = training.epochs * steps_per_epoch
-    report_every = max(1, steps_per_epoch // REPORTS_PER_EPOCH)
+    report_every = max(STEPS_PER_REPORT, steps_per_epoch // REPORTS_PER_EPOCH)
 
     yield Started(progress.step, progress.evaluated, steps, steps_per_epoch, notices)
     try:
