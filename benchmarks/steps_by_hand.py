@@ -103,9 +103,7 @@ def muon(module: nn.Module, job: Job) -> list[torch.optim.Optimizer]:
     known = {id(p) for p in hidden}
     others = [p for p in module.parameters() if id(p) not in known]
     return [
-        torch.optim.Muon(
-            hidden, weight_decay=job.weight_decay, momentum=job.momentum, adjust_lr_fn="match_rms_adamw"
-        ),
+        torch.optim.Muon(hidden, weight_decay=job.weight_decay, momentum=job.momentum, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, weight_decay=job.weight_decay, fused=True),
     ]
 

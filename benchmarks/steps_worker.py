@@ -60,7 +60,7 @@ def compare(name: str, turns: int, block_s: float, runs: Path) -> dict[str, Any]
     for take in loops.values():
         take(WARM_UP)
     step_s = min(theirs.take(1)[0] for _ in range(WARM_UP))
-    ours.take(WARM_UP)
+    ours.take(WARM_UP)  # both have taken as many steps
     block = max(1, min(int(block_s / step_s), (len(job.rates) - 4 * WARM_UP) // turns))
     seconds: dict[str, list[Seconds]] = {"ours": [], "hand": []}
     for turn in range(turns):
@@ -74,7 +74,7 @@ def compare(name: str, turns: int, block_s: float, runs: Path) -> dict[str, Any]
         "batch_size": job.batch_size,
         "block": block,
         "seconds": seconds,
-        "losses": {"ours": ours.mean_losses(), "hand": theirs.mean_losses(ours.reported)},
+        "losses": {"ours": ours.mean_losses(), "hand": theirs.mean_losses()},
         "multiply_adds": theirs.multiply_adds(),
         "peak": peak(job.bfloat16),
     }
@@ -92,9 +92,9 @@ class Ours:
     """
 
     def __init__(self, setup: Setup, runs: Path) -> None:
-        folder = begin(setup, runs, None, "")
-        self.watchers = (Recorder(folder), Progress(quiet=True))
-        self.events = event_stream(setup, folder)
+        self.folder = begin(setup, runs, None, "")
+        self.watchers = (Recorder(self.folder), Progress(quiet=True))
+        self.events = event_stream(setup, self.folder)
         self.steps_per_epoch = len(setup.train)
         self.reported = 0  # steps whose losses were reported
         self.losses: list[tuple[int, list[float]]] = []
@@ -119,9 +119,14 @@ class Ours:
         return watch.stop()
 
     def mean_losses(self) -> list[float]:
-        """The mean loss of each part over the steps that were reported."""
+        """End the training; return the mean loss of each part over its steps, the unreported of its checkpoint, too."""
+        self.events.close()
+        checkpoint = self.folder.checkpoint_store().newest()
+        assert checkpoint
         sums = [[steps * loss for loss in losses] for steps, losses in self.losses]
-        return [sum(column) / self.reported for column in zip(*sums, strict=True)]
+        if gathered := checkpoint.tensors["gathered"]:
+            sums.append([total.item() for total in gathered.values()])
+        return [sum(column) / checkpoint.state["progress"]["step"] for column in zip(*sums, strict=True)]
 
 
 class ByHand:
@@ -140,8 +145,8 @@ class ByHand:
                 break
         return watch.stop()
 
-    def mean_losses(self, steps: int) -> list[float]:
-        return [torch.stack(column).double().mean().item() for column in zip(*self.losses[:steps], strict=True)]
+    def mean_losses(self) -> list[float]:
+        return [torch.stack(column).double().mean().item() for column in zip(*self.losses, strict=True)]
 
     def multiply_adds(self) -> float:
         """Return those of all products in one step, forward and backward."""
