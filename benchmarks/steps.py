@@ -66,7 +66,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
     worker = str(Path(__file__).with_name("steps_worker.py"))
     command = [sys.executable, worker, name, str(options.turns), str(options.block)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         print(f"{name} is left out, it failed: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
         return None

@@ -72,7 +72,7 @@ def told(events: Iterator[Event]) -> list[Event]:
 
 @pytest.mark.parametrize(
     ("count", "size", "reported"),
-    [(50, 8, [7]), (24, 1, [12, 24]), (500, 2, list(range(13, 250, 13)) + [250])],
+    [(50, 8, [7]), (24, 1, [12, 24]), (500, 2, [*range(13, 250, 13), 250])],
     ids=["short", "of two reports", "of at most twenty"],
 )
 def test_an_epoch_is_reported_every_tenth_step_or_more_rarely_and_at_its_end(

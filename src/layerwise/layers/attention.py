@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
 LONGEST_PLAIN = 512  # steps up to which the matrix of all weights is small
 
 
