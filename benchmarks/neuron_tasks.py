@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -89,74 +90,102 @@ def spam() -> tuple[Any, np.ndarray]:
     return inputs, np.where(np.array(mails.labels) == "spam", 1, -1).astype(np.float32)
 
 
+Makers = dict[str, Callable[[float], Any]]  # a peer's estimator by its name, made for a tolerance
+
+PLAIN = {"fit_intercept": False}
+STEPS = 10_000  # at most
+
+
 def contenders(task: Task) -> dict[str, Fit]:
     """Return who takes part, as functions from a tolerance to weights, on data prepared for each."""
-    x, y, n = task.inputs, task.y, len(task.y)
-    by_columns = x.tocsc() if sp.issparse(x) else np.asfortranarray(x)
     found: dict[str, Fit] = {
         OURS: lambda tolerance: solve(
-            Problem(x, y, task.loss, task.l1, task.l2, intercept=False, tolerance=tolerance)
+            Problem(task.inputs, task.y, task.loss, task.l1, task.l2, intercept=False, tolerance=tolerance)
         ).weights[0]
     }
-    from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge, SGDClassifier
+    inputs = task.inputs
+    if task.l1:  # coordinate descent reads columns
+        inputs = inputs.tocsc() if sp.issparse(inputs) else np.asfortranarray(inputs)
+    for name, make in PEERS[task.model](task).items():
+        found[name] = lambda tolerance, make=make: np.ravel(make(tolerance).fit(inputs, task.y).coef_)
+    return found
+
+
+def least_squares_peers(task: Task) -> Makers:
+    from sklearn.linear_model import LinearRegression
+
+    return {"LinearRegression": lambda tol: LinearRegression(**PLAIN, tol=tol), **_ridges(1e-12)}
+
+
+def ridge_peers(task: Task) -> Makers:
+    return _ridges(task.l2 * len(task.y))
+
+
+def _ridges(alpha: float) -> Makers:
+    from sklearn.linear_model import Ridge
+
+    return {
+        f"Ridge {solver}": lambda tol, solver=solver: Ridge(alpha, **PLAIN, solver=solver, tol=tol, max_iter=STEPS)
+        for solver in ("lsqr", "sparse_cg", "cholesky")
+    }
+
+
+def lasso_peers(task: Task) -> Makers:
+    from sklearn.linear_model import Lasso
+
+    alpha = task.l1 / 2
+    makers: Makers = {"Lasso": lambda tol: Lasso(alpha, **PLAIN, tol=tol, max_iter=STEPS)}
+    for name, package in _installed("celer", "skglm"):
+        makers[name] = lambda tol, package=package: package.Lasso(alpha, **PLAIN, tol=tol)
+    return makers
+
+
+def elastic_net_peers(task: Task) -> Makers:
+    from sklearn.linear_model import ElasticNet
+
+    alpha = task.l1 / 2 + task.l2
+    net = {"l1_ratio": task.l1 / 2 / alpha, **PLAIN}
+    makers: Makers = {"ElasticNet": lambda tol: ElasticNet(alpha, **net, tol=tol, max_iter=STEPS)}
+    for name, package in _installed("celer", "skglm"):
+        makers[name] = lambda tol, package=package: package.ElasticNet(alpha, **net, tol=tol)
+    return makers
+
+
+def logistic_peers(task: Task) -> Makers:
+    from sklearn.linear_model import LogisticRegression
+
+    strength = 1 / (2 * task.l2 * len(task.y))
+    return {
+        f"LogisticRegression {solver}": lambda tol, solver=solver: LogisticRegression(
+            C=strength, **PLAIN, solver=solver, tol=tol, max_iter=1000
+        )
+        for solver in ("lbfgs", "newton-cg", "liblinear", "newton-cholesky")
+    }
+
+
+def svm_peers(task: Task) -> Makers:
+    from sklearn.linear_model import SGDClassifier
     from sklearn.svm import LinearSVC
 
-    def fitted(make: Callable[[float], Any], inputs: Any = x) -> Fit:
-        return lambda tolerance: np.ravel(make(tolerance).fit(inputs, y).coef_)
+    strength, alpha = 1 / (2 * task.l2 * len(task.y)), 2 * task.l2
+    makers: Makers = {
+        "LinearSVC": lambda tol: LinearSVC(C=strength, loss="hinge", **PLAIN, dual=True, tol=tol, max_iter=100_000),
+        "SGDClassifier": lambda tol: SGDClassifier(alpha=alpha, **PLAIN, tol=tol, max_iter=300, random_state=0),
+    }
+    for name, package in _installed("skglm"):
+        makers[name] = lambda tol, package=package: package.LinearSVC(C=strength, tol=tol, max_iter=100)
+    return makers
 
-    plain = {"fit_intercept": False}
-    match task.model:
-        case "least squares":
-            found["LinearRegression"] = fitted(lambda tol: LinearRegression(**plain, tol=tol))
-            for solver in ("lsqr", "sparse_cg", "cholesky"):
-                found[f"Ridge {solver}"] = fitted(
-                    lambda tol, solver=solver: Ridge(1e-12, **plain, solver=solver, tol=tol, max_iter=10_000)
-                )
-        case "ridge":
-            for solver in ("lsqr", "sparse_cg", "cholesky"):
-                found[f"Ridge {solver}"] = fitted(
-                    lambda tol, solver=solver: Ridge(task.l2 * n, **plain, solver=solver, tol=tol, max_iter=10_000)
-                )
-        case "lasso" | "elastic net":
-            alpha = task.l1 / 2 + task.l2
-            share = task.l1 / 2 / alpha
-            if task.model == "lasso":
-                found["Lasso"] = fitted(lambda tol: Lasso(alpha, **plain, tol=tol, max_iter=10_000), by_columns)
-            else:
-                make_net = lambda tol: ElasticNet(alpha, l1_ratio=share, **plain, tol=tol, max_iter=10_000)  # noqa: E731
-                found["ElasticNet"] = fitted(make_net, by_columns)
-            if find_spec("celer"):
-                import celer
 
-                make_celer = lambda tol: celer.ElasticNet(alpha, l1_ratio=share, **plain, tol=tol)  # noqa: E731
-                if task.model == "lasso":
-                    make_celer = lambda tol: celer.Lasso(alpha, **plain, tol=tol)  # noqa: E731
-                found["celer"] = fitted(make_celer, by_columns)
-            if find_spec("skglm"):
-                import skglm
+def _installed(*names: str) -> list[tuple[str, Any]]:
+    return [(name, import_module(name)) for name in names if find_spec(name)]
 
-                make_skglm = lambda tol: skglm.ElasticNet(alpha, l1_ratio=share, **plain, tol=tol)  # noqa: E731
-                if task.model == "lasso":
-                    make_skglm = lambda tol: skglm.Lasso(alpha, **plain, tol=tol)  # noqa: E731
-                found["skglm"] = fitted(make_skglm, by_columns)
-        case "logistic":
-            strength = 1 / (2 * task.l2 * n)
-            for solver in ("lbfgs", "newton-cg", "liblinear", "newton-cholesky"):
-                found[f"LogisticRegression {solver}"] = fitted(
-                    lambda tol, solver=solver: LogisticRegression(
-                        C=strength, **plain, solver=solver, tol=tol, max_iter=1000
-                    )
-                )
-        case "linear svm":
-            strength = 1 / (2 * task.l2 * n)
-            found["LinearSVC"] = fitted(
-                lambda tol: LinearSVC(C=strength, loss="hinge", dual=True, **plain, tol=tol, max_iter=100_000)
-            )
-            found["SGDClassifier"] = fitted(
-                lambda tol: SGDClassifier(alpha=2 * task.l2, **plain, tol=tol, max_iter=300, random_state=0)
-            )
-            if find_spec("skglm"):
-                import skglm
 
-                found["skglm"] = fitted(lambda tol: skglm.LinearSVC(C=strength, tol=tol, max_iter=100), x)
-    return found
+PEERS: dict[str, Callable[[Task], Makers]] = {
+    "least squares": least_squares_peers,
+    "ridge": ridge_peers,
+    "lasso": lasso_peers,
+    "elastic net": elastic_net_peers,
+    "logistic": logistic_peers,
+    "linear svm": svm_peers,
+}

@@ -123,6 +123,12 @@ def spoil(folder: Path, how: str) -> None:
         Image.fromarray(grey).save(masks / "08.jpg")
     elif how == "deep":
         Image.fromarray(np.full((20, 20), 300, np.uint16)).save(masks / "09.png")
+    elif how == "black and white":
+        for path in masks.iterdir():
+            Image.fromarray(np.where(np.array(Image.open(path)) > 0, 255, 0).astype(np.uint8)).save(path)
+    elif how == "other names":
+        for path in list(masks.iterdir()):
+            path.rename(masks / f"{path.stem}_mask.png")
     elif how == "one class":
         for path in masks.iterdir():
             Image.fromarray(grey).save(path)
@@ -139,14 +145,22 @@ def spoil(folder: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "complaint"),
     [
-        ("missing mask", r"masks holds no mask for the picture '03'; add it, or take the picture out"),
-        ("missing picture", r"pictures holds no picture for the mask '04'; add it, or take the mask out"),
+        (
+            "missing mask",
+            r"masks holds no mask for the picture '03'; add one of the same name, or take the picture out",
+        ),
+        (
+            "missing picture",
+            r"pictures holds no picture for the mask '04'; add one of the same name, or take the mask out",
+        ),
         ("size", r"05.png is of 20x19 pixels, and its picture 05.png of 20x20; make a mask of the picture's size"),
-        ("class", r"06.png: row 4, column 8 is of class 3, and .*classes.txt names 3 classes, 0 to 2"),
+        ("class", r"06.png: row 4, column 8 is of class 3, and .*classes.txt names classes 0 to 2"),
         ("colour", r"07.png is in colour \(RGB\); a mask holds one class number a pixel"),
         ("lossy", r"08.jpg is a JPEG, which blurs class numbers; save masks as PNG"),
         ("deep", r"09.png holds the value 300; class numbers go from 0 to 254"),
-        ("one class", r"hold one class alone; at least two are needed to learn, numbered from 0, where 255"),
+        ("black and white", "hold 0 and 255 alone, and 255 is no class but .* nobody has judged; write 1 in its place"),
+        ("other names", r"no mask for the picture '00' and 11 more; call '00_mask' as it, or take"),
+        ("one class", r"hold class 0 alone; at least two are needed to learn, numbered from 0, where 255"),
         ("no masks", r"holds no folder masks/; put a mask of the same name beside each picture"),
         ("named twice", r"classes.txt names a class twice"),
         ("damaged", r"01.png is named as PNG and holds no picture"),
@@ -159,6 +173,19 @@ def test_a_folder_that_cannot_be_learned_from_is_refused_in_one_sentence(
     spoil(tmp_path / "land", how)
     with pytest.raises(DataError, match=complaint):
         load(DataConfig(str(tmp_path / "land")))
+
+
+def test_classes_that_no_pixel_is_of_are_told(tmp_path: Path) -> None:
+    (write_folder(tmp_path / "land") / "classes.txt").write_text(CLASSES + "lake\nswamp\n")
+    warned = [one.text for one in load(DataConfig(str(tmp_path / "land"))).notices if one.severity == "warning"]
+    assert any("No pixel is of 2 of the 5 classes ('lake', 'swamp')" in text for text in warned)
+
+
+@pytest.mark.parametrize("start", ["\ufeff".encode(), b""])
+def test_names_of_classes_may_be_written_by_old_editors(tmp_path: Path, start: bytes) -> None:
+    folder = write_folder(tmp_path / "land")
+    (folder / "classes.txt").write_bytes(start + "Wüste\r\nWald\r\nMoor\r\n".encode("utf-8" if start else "latin-1"))
+    assert load(DataConfig(str(folder))).classes == ("Wüste", "Wald", "Moor")
 
 
 # -- land and sea -------------------------------------------------------------------------------------------

@@ -121,6 +121,25 @@ def test_a_table_of_other_than_two_columns_is_no_table_of_pairs(tmp_path: Path) 
         load(DataConfig(data=str(path)))
 
 
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["english"], "has 1 column .english. where two were expected, .* add the other one"),
+        (["english\tfrench"], "has a header and no pairs below it; give some to learn from"),
+        (["english\tfrench", "a\tb", "A\tc", "b\tB"], "two.pairs.tsv has 1 sample, and training, validation and test"),
+        (
+            ["the red car drives\tla voiture rouge", "a\tb"],
+            "begins with the pair 'the red car drives' and .* two languages",
+        ),
+    ],
+)
+def test_tables_of_too_few_pairs_and_without_names_of_languages_are_refused(
+    tmp_path: Path, rows: list[str], sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        load(DataConfig(str(write(tmp_path / "two.pairs.tsv", *rows))))
+
+
 def test_flags_for_tables_are_refused_for_pairs(tmp_path: Path) -> None:
     rows = [f"{one}\t{other}" for one, other in zip(SOURCES, TARGETS, strict=True)]
     path = write(tmp_path / "my.pairs.tsv", "english\tfrench", *rows)
@@ -132,6 +151,8 @@ def test_texts_to_answer_for_are_the_lines_of_a_file(dataset: Dataset, tmp_path:
     path = write(tmp_path / "texts.txt", "the car", "", "the house")
     inputs, ids = dataset.preprocessing.read(path)
     assert (len(inputs), ids) == (2, ["the car", "the house"])
+    with pytest.raises(DataError, match=r"texts\.txt, line 3 has \d+ tokens, and the longest text"):
+        dataset.preprocessing.read(write(tmp_path / "texts.txt", "the car", "", "the car " * 40))
     with pytest.raises(DataError, match="holds no text"):
         dataset.preprocessing.read(write(tmp_path / "none.txt", ""))
 

@@ -94,7 +94,7 @@ def test_a_data_set_learns_its_tokens_from_the_training_texts_alone():
     )
     assert (dataset.kind, dataset.goal, dataset.input_shape) == ("prose", "writing", (16, dataset.output_count))
     assert not any("zyz" in token for token in dataset.preprocessing.to_json()["tokenizer"]["tokens"])
-    assert any("1 held-out texts have 1,600 bytes" in notice.text for notice in dataset.notices)
+    assert any("1 held-out text has 1,600 bytes" in notice.text for notice in dataset.notices)
 
 
 def test_lines_of_the_test_that_stand_in_the_training_text_are_told_of():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from layerwise.data.config import DataConfig
 from layerwise.data.loading import load, preprocessing_from_json
 from layerwise.data.materials import ForecastMaterial, Series
 from layerwise.data.series import SeriesPreprocessing, pad, read_ts
-from layerwise.data.series_dataset import forecast_dataset
+from layerwise.data.series_dataset import forecast_dataset, forecast_split, labelled_split
 from layerwise.data.sources import series as sources
 from layerwise.errors import DataError, NotFoundError, UsageError
 
@@ -76,7 +77,11 @@ def test_a_ts_file_is_read_as_it_was_written(data: st.DataObject, channels: int,
         (HEADER, "holds no series"),
         ("", "holds no series"),
         ("\x00\xff binary", "holds no series"),
-        (HEADER + "1,2:3,4:low\n1,2:low\n", "series of different channels"),
+        (
+            HEADER + "1,2:3,4:low\n1,2:low\n",
+            r"line 7: the series has another number of channels \(1\) than those before it \(2\)",
+        ),
+        (HEADER + "1,2:3,4:middle\n", r"line 6: the label 'middle' is none of those in the header \(low, high\)"),
     ],
 )
 def test_what_is_no_ts_file_is_refused_by_its_line(text: str, sentence: str) -> None:
@@ -152,8 +157,20 @@ def table(path: Path, rows: int = 60, **columns: object) -> Path:
     return path
 
 
-def test_a_table_becomes_windows_in_the_order_of_its_time(tmp_path: Path) -> None:
-    whole = pl.read_csv(table(tmp_path / "shop.csv"))
+DAYS = [date(2026, 1, 25) + timedelta(day) for day in range(60)]  # over the ends of two months
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [str(step) for step in range(60)],  # 10 comes behind 9
+        [str(day) for day in DAYS],
+        [f"{day:%d.%m.%Y}" for day in DAYS],  # 01.02. comes behind 31.01.
+        [f"{2021 + step // 12}-{1 + step % 12:02}" for step in range(60)],
+    ],
+)
+def test_a_table_becomes_windows_in_the_order_of_its_time(tmp_path: Path, times: list[str]) -> None:
+    whole = pl.read_csv(table(tmp_path / "shop.csv", when=times, sales=[float(step) for step in range(60)]))
     whole.sample(fraction=1, shuffle=True, seed=1).write_csv(tmp_path / "mixed.csv")
     options = {"target": "sales", "split_column": "when", "horizon": 2, "window": 5}
     datasets = [load(DataConfig(str(tmp_path / name), **options)) for name in ("shop.csv", "mixed.csv")]  # type: ignore[arg-type]
@@ -161,6 +178,54 @@ def test_a_table_becomes_windows_in_the_order_of_its_time(tmp_path: Path) -> Non
     assert datasets[0].target_names == ("sales +1", "sales +2")
     everything = torch.arange(len(datasets[0].train))
     assert torch.equal(datasets[0].train.inputs[everything], datasets[1].train.inputs[everything])
+    assert bool((datasets[1].train.inputs[everything][..., 0].diff(dim=1) == 1).all())
+    last, _ = datasets[0].preprocessing.read(tmp_path / "mixed.csv")
+    assert last[0, :, 0].tolist() == [55, 56, 57, 58, 59]
+
+
+def test_numbers_with_decimal_commas_are_forecast(tmp_path: Path) -> None:
+    rows = "".join(f"{day:%d.%m.%Y};{step},5\n" for step, day in enumerate(DAYS))
+    (tmp_path / "umsatz.csv").write_text(f"Tag;Umsatz\n{rows}", encoding="latin-1")
+    config = DataConfig(str(tmp_path / "umsatz.csv"), target="Umsatz", split_column="Tag", horizon=2, window=5)
+    dataset = load(config)
+    assert dataset.train.inputs[torch.tensor([0])][0, :, 0].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    assert dataset.train.ids[0] == "2026-01-30"
+
+
+@pytest.mark.parametrize(
+    ("times", "severity", "sentence"),
+    [
+        ([*DAYS[:30], *DAYS[29:59]], "warning", "the time 2026-02-23 stands in line 31 and in line 32; a forecast"),
+        ([*DAYS[:30], *(day + timedelta(9) for day in DAYS[30:])], "warning", "no rows lie between 2026-02-23 and"),
+        ([DAYS[0] + timedelta(7 * (step // 5) + step % 5) for step in range(60)], None, "no rows lie between"),
+    ],
+)
+def test_odd_times_are_told_and_weekends_are_not(
+    tmp_path: Path, times: list[date], severity: str | None, sentence: str
+) -> None:
+    path = table(tmp_path / "shop.csv", when=times, holes=[None, *range(59)])
+    notices = load(DataConfig(str(path), target="sales", split_column="when", horizon=2, window=5)).notices
+    assert [one.severity for one in notices if sentence in one.text] == ([severity] if severity else [])
+    assert any(
+        "Column 'holes' is left out, since 1 of its cells are empty, the first in" in one.text for one in notices
+    )
+
+
+def test_new_tables_and_files_are_measured_as_a_run_was_trained(tmp_path: Path) -> None:
+    path = table(tmp_path / "shop.csv")
+    dataset = load(DataConfig(str(path), target="sales", split_column="when", horizon=2, window=5))
+    assert isinstance(dataset.preprocessing, SeriesPreprocessing)
+    split = forecast_split(path, dataset.preprocessing, 2)
+    assert len(split) == 60 - 5 - 2 + 1
+    assert torch.equal(split.targets[-len(dataset.test) :], dataset.test.targets)
+    assert split.ids[-len(dataset.test) :] == dataset.test.ids
+    with pytest.raises(DataError, match="has 6 steps, and a forecast of 2 from 5 takes 7; give a longer series"):
+        forecast_split(table(tmp_path / "short.csv", rows=6), dataset.preprocessing, 2)
+    series, labels = tones(6)
+    (tmp_path / "tones.ts").write_text(ts(series, labels))
+    fitted = SeriesPreprocessing.fit(pad(series), ("channel 1", "channel 2"))
+    measured, classes = labelled_split(tmp_path / "tones.ts", fitted)
+    assert [classes[number] for number in measured.targets.tolist()] == labels
 
 
 @pytest.mark.parametrize(
@@ -172,15 +237,30 @@ def test_a_table_becomes_windows_in_the_order_of_its_time(tmp_path: Path) -> Non
             {"horizon": 2, "target": "sales", "window": 70},
             "has 60 steps, and with --window 70 and --horizon 2",
         ),
-        ({"horizon": 2, "target": "gaps"}, r"column 'gaps' holds no number in row 8; fill it in"),
-        ({"horizon": 2, "target": "words"}, r"column 'words' holds no number in row 1; fill it in"),
+        (
+            {"horizon": 2, "target": "gaps"},
+            r"shop\.csv, line 9: column 'gaps' is empty where a number was expected; fill it in",
+        ),
+        (
+            {"horizon": 2, "target": "words"},
+            r"shop\.csv: column 'words' holds no numbers, so it can neither be forecast",
+        ),
+        (
+            {"horizon": 2, "target": "still"},
+            "column 'still' is 5 in all 43 training steps, so there is nothing to learn",
+        ),
+        (
+            {"horizon": 2, "target": "sales", "split_column": "gaps"},
+            "line 9: column 'gaps' is empty, so the row has no",
+        ),
+        ({"horizon": 2, "target": "sales", "split_column": "words"}, "'words' holds 'a', neither dates nor numbers"),
         ({"horizon": 2, "target": "sales", "split_by": "group"}, "--split-by group suits no forecast"),
         ({"window": 3, "target": "sales"}, "--window is for forecasts of a series, and .* is a table"),
     ],
 )
 def test_a_forecast_that_cannot_be_made_is_refused(tmp_path: Path, options: dict[str, object], sentence: str) -> None:
     gaps = [None if row == 7 else float(row) for row in range(60)]
-    path = table(tmp_path / "shop.csv", gaps=gaps, words=["a"] * 60)
+    path = table(tmp_path / "shop.csv", gaps=gaps, words=["a"] * 60, still=[5.0] * 60)
     with pytest.raises((DataError, UsageError), match=sentence):
         load(DataConfig(str(path), **options))  # type: ignore[arg-type]
 

@@ -107,7 +107,9 @@ def test_shares_and_ways_that_cannot_work_are_refused_by_their_flag():
 
 
 def test_too_few_samples_or_groups_are_refused():
-    with pytest.raises(DataError, match="There are 2 samples"):
+    with pytest.raises(
+        DataError, match="the data has 2 samples, and training, validation and test need at least 3 together"
+    ):
         split_indices(2, test=0.2, valid=0.2, seed=0)
     with pytest.raises(DataError, match="There are 2 groups; 3 splits"):
         split_indices(6, test=0.2, valid=0.2, seed=0, by="group", values=torch.tensor([1, 1, 1, 2, 2, 2]))

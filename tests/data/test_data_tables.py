@@ -90,6 +90,8 @@ def test_gzip_and_old_line_ends_and_blank_lines_are_read(read):
     table = read(b"a,b\r\n1,2\r\n\r\n3,4")
     assert column(table) == [1.0, 3.0]
     assert list(table.lines) == [2, 4]
+    table = read(b"\n\r\na,b\n1,2\n\n3,4\n")
+    assert (column(table), list(table.lines)) == ([1.0, 3.0], [4, 6])
 
 
 def test_a_first_column_without_a_name_is_row_numbers_and_left_out(read):

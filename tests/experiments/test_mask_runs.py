@@ -170,11 +170,12 @@ def test_an_overlay_that_cannot_be_is_refused_in_one_sentence(
     picture, out = tmp_path / "a.png", tmp_path / "out.png"
     Image.fromarray(paint(20, 20, 0)[0]).save(picture)
     cases = [
-        ((classifier.path, picture, "--overlay", out), 2, "is a classification by resnet-small and does not say what"),
+        ((classifier.path, picture, "--overlay", out), 2, "learned to name classes, and not what each pixel is"),
         ((unet.path, picture, picture, "--overlay", out), 2, "one file for one picture, received 2 of them"),
         ((unet.path, tmp_path, "--overlay", out), 2, "one file for one picture, received the folder"),
         ((unet.path, picture, "--overlay", tmp_path / "out.gif"), 2, "must end in one of .png"),
         ((unet.path, picture, "--overlay", tmp_path / "no" / "out.png"), StorageError.exit_code, "there is no folder"),
+        ((unet.path, picture, "--overlay", picture), 2, "is the file to answer for and would be written over"),
         ((unet.path, tmp_path / "b.png", "--overlay", out), NotFoundError.exit_code, "b.png does not exist"),
     ]
     for words, code, sentence in cases:
@@ -186,7 +187,7 @@ def test_an_overlay_that_cannot_be_is_refused_in_one_sentence(
 def test_what_is_no_picture_is_refused(unet: Run, classifier: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="received float64 of shape"):
         unet.segment(np.zeros((5, 5)))
-    with pytest.raises(UsageError, match="does not say what each pixel is; name a run of segnet or unet"):
+    with pytest.raises(UsageError, match="and not what each pixel is; name a run of segnet or unet"):
         classifier.segment(np.zeros((5, 5), np.uint8))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no pictures"):
@@ -198,7 +199,11 @@ def test_what_is_no_picture_is_refused(unet: Run, classifier: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("model", "options", "sentence"),
     [
-        ("resnet-small", {}, "resnet-small is for classification or regression, and islands is for segmentation"),
+        (
+            "resnet-small",
+            {},
+            "resnet-small is for classification or regression, and islands is for segmentation; use unet",
+        ),
         ("unet", {"mixup": 0.2}, "--mixup is for classification, and unet on islands is segmentation"),
         ("unet", {"label_smoothing": 0.1}, "--label-smoothing is for classification"),
         ("unet", {"balance": "mean"}, "--balance must be one of none, median, received 'mean'. Did you mean 'median'?"),

@@ -15,6 +15,7 @@ from small_data import QUICK, draw_fruits, outcome
 from torch import nn
 
 from layerwise.cli.main import main
+from layerwise.cli.printing import next_commands
 from layerwise.errors import UsageError
 from layerwise.experiments import training
 from layerwise.experiments.evaluation import evaluate
@@ -254,7 +255,7 @@ def test_the_command_writes_a_grid_single_pictures_and_a_film(
 def test_what_cannot_paint_and_what_cannot_be_asked_of_painters_is_refused(
     fruits: Path, fruit_run: Run, flats: Path, coder_run: Run, gan_run: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="is classification and paints no pictures; train vae, gan or dcgan"):
+    with pytest.raises(UsageError, match="learned to name classes, and not to paint; train vae, gan or dcgan"):
         fruit_run.sample()
     with pytest.raises(UsageError, match="codes have no distribution to draw from; train vae"):
         coder_run.sample(2)
@@ -264,7 +265,12 @@ def test_what_cannot_paint_and_what_cannot_be_asked_of_painters_is_refused(
         with pytest.raises(UsageError, match="no plain script can be written of run"):
             plain_script(run)
     for model, data, options, sentence in [
-        ("gan", flats, {"target": "rent"}, "learn from pictures with classes, and flats.* is table for regression"),
+        (
+            "gan",
+            flats,
+            {"target": "rent"},
+            "learn from pictures with classes, and flats.* holds rows of a table for regression",
+        ),
         ("gan", fruits, {"beta": 2.0}, "--beta is for reconstruction, and gan on fruits is adversarial"),
         ("mlp", fruits, {"gradient_penalty": 1.0}, "--gradient-penalty is for adversarial"),
         ("autoencoder", fruits, {"beta": 2.0}, "--beta weighs the divergence of a VAE's codes, and autoencoder has"),
@@ -284,6 +290,12 @@ def test_an_autoencoder_answers_for_a_file_with_its_code(coder_run: Run, fruits:
     out = coder_run.path / "answers.csv"
     assert main(["predict", str(coder_run.path), str(picture), "--out", str(out)]) == 0
     assert out.read_text().splitlines()[0] == "id,squared_error,code"
+
+
+def test_only_a_network_whose_codes_can_be_drawn_is_said_to_paint(vae_run: Run, coder_run: Run) -> None:
+    said = {run.name: [command for command, _ in next_commands(run)] for run in (vae_run, coder_run)}
+    assert f"layerwise sample {vae_run.name}" in said[vae_run.name]
+    assert not any("sample" in command for command in said[coder_run.name])
 
 
 def test_painters_are_measured_on_other_pictures_of_any_classes(vae_run: Run, tmp_path: Path) -> None:

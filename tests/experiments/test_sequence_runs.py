@@ -10,18 +10,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from small_data import QUICK, outcome
 
+from layerwise.cli.printing import next_commands
 from layerwise.data.characters import character_dataset
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.data.loading import load
 from layerwise.data.materials import LabelledTexts
 from layerwise.errors import StoppedError, UsageError
+from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.inspection import inspect
 from layerwise.experiments.script import plain_script
 from layerwise.experiments.training import resume, train
 from layerwise.reports.statistics import statistics
+from layerwise.tasks import Regression
 from layerwise.training.events import Event, Stepped
 
 SMALL: dict[str, Any] = {"hidden": 12, "embedding": 8, "epochs": 4, "batch_size": 16, **QUICK}
@@ -90,6 +94,20 @@ def test_a_forecast_is_in_the_units_of_the_table(sales: Path, tmp_path: Path) ->
     told = values if values else list(next(iter(answer.values())).values())
     truth = [1000 + 200 * np.sin(day / 4) for day in (200, 201, 202)]
     np.testing.assert_allclose(told, truth, atol=150)
+    assert (f"layerwise predict {run.name} {sales}", "let it answer for your own files") in next_commands(run)
+    page = run.report.read_text(encoding="utf-8")
+    assert "It forecasts ‘sales’ 3 steps ahead, at 38 times that it never saw." in page
+    assert "seriess" not in page
+    (tmp_path / "newer.csv").write_bytes(sales.read_bytes())
+    again, _ = evaluate(run, data=str(tmp_path / "newer.csv"), out=tmp_path / "again")
+    assert again.count == 200 - 12 - 3 + 1
+
+
+def test_figures_of_a_single_forecast_have_no_r2() -> None:
+    task = Regression(("a", "b"), (0.0, 0.0), (1.0, 1.0))
+    told, came = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.5, 2.0]])
+    assert task.metrics(told, came) == {"loss": 0.125, "mae": 0.25, "rmse": 0.25}
+    assert task.metrics(told.repeat(2, 1), torch.tensor([[0.0, 1.0], [2.0, 3.0]]))["r2"] == 0.0
 
 
 def test_characters_are_learned_from(tmp_path: Path) -> None:
@@ -119,11 +137,11 @@ def test_data_of_series_can_be_looked_at(waves: Path, tmp_path: Path) -> None:
 REFUSALS: list[tuple[str, str, dict[str, Any], str]] = [
     ("gru", "digits", {}, r"gru takes sequences .* received samples of shape \(1, 8, 8\); use mlp .* for pictures"),
     ("gru", "iris", {}, r"gru takes sequences .* received samples of shape \(4,\); use mlp for rows of numbers"),
-    ("resnet-small", "waves", {}, "resnet-small takes pictures, and waves is series; use rnn, lstm or gru"),
+    ("resnet-small", "waves", {}, "resnet-small takes pictures, and waves is series; use gru, lstm or rnn"),
     ("vit", "iris", {}, r"ViT takes pictures .* use mlp for rows of numbers"),
-    ("mlp", "waves", {}, "mlp takes samples of one length, and the series of waves differ; use rnn, lstm or gru"),
-    ("logistic", "words", {}, "logistic takes numbers, and words is characters; use rnn, lstm or gru"),
-    ("lenet5", "words", {}, "lenet5 takes pictures, and words is characters; use rnn, lstm or gru"),
+    ("mlp", "waves", {}, "mlp takes samples of one length, and the series of waves differ; use gru, lstm or rnn"),
+    ("logistic", "words", {}, "logistic takes numbers, and words is characters; use gru, lstm or rnn"),
+    ("lenet5", "words", {}, "lenet5 takes pictures, and words is characters; use gru, lstm or rnn"),
     ("gru", "words", {"mixup": 0.2}, "--mixup blends numbers, and words is characters; leave it out"),
     ("gru", "waves", {"augment": "flip"}, "--augment changes pictures, and waves is a series"),
     ("gru", "waves", {"each_step": True}, "--each-step gives outputs at every step, and waves has one target a sample"),

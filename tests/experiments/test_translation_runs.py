@@ -81,6 +81,26 @@ def test_the_figures_are_those_of_the_translations_against_their_references(run:
     assert [one.score for one in result.worst] == sorted(one.score for one in result.worst)
 
 
+def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(tmp_path: Path) -> None:
+    rows = [f"{'long ' * size}\t{size}" for size in range(1, 40)]
+    (tmp_path / "numbers.pairs.tsv").write_text("\n".join(["words\tcount", *rows]) + "\n")
+    run = trained("seq2seq", tmp_path / "numbers.pairs.tsv", tmp_path / "runs", epochs=2, seed=6)
+    dataset = run.dataset()
+    assert dataset.test.inputs[:].ne(0).sum(1).max() > dataset.input_shape[0]  # type: ignore[index,union-attr]
+    assert "Attention while writing" in run.report.read_text(encoding="utf-8")
+
+
+def test_a_line_that_cannot_be_translated_is_named(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts.txt").write_text(f"{SAID}\n\n{'red ' * 300}\n")
+    assert typed(run, "translate", "--file", str(tmp_path / "texts.txt")) == 65
+    assert "texts.txt, line 3 has 300 tokens" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("red " * 300))
+    assert typed(run, "translate") == 65
+    assert "standard input, line 1 has 300 tokens" in capsys.readouterr().err
+
+
 def test_a_weak_translator_is_told_so(pairs: Path, tmp_path: Path) -> None:
     weak = trained("transformer", pairs, tmp_path, epochs=2, learning_rate=1e-5)
     [notice] = weak.evaluation.notices()
@@ -198,7 +218,7 @@ def test_a_file_without_texts_gets_a_sentence(run: Run, tmp_path: Path, capsys: 
 
 
 def test_a_run_that_learned_something_else_does_not_translate(fruit_run: Run) -> None:
-    with pytest.raises(UsageError, match="learned classification, and only a run that learned translation can"):
+    with pytest.raises(UsageError, match="learned to name classes, and not to translate; name another, or train one"):
         fruit_run.translate("a")
     with pytest.raises(UsageError, match="--beam is for runs that translate"):
         evaluate(fruit_run, beam=4)
@@ -207,9 +227,9 @@ def test_a_run_that_learned_something_else_does_not_translate(fruit_run: Run) ->
 def test_networks_and_settings_of_another_kind_are_refused_before_anything_is_trained(
     run: Run, pairs: Path, fruits: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"gru is for .*, and world is for translation; use seq2seq, transformer"):
+    with pytest.raises(UsageError, match=r"gru is for .*, and world is for translation; use transformer or seq2seq"):
         train("gru", pairs, runs=tmp_path, **QUICK)
-    with pytest.raises(UsageError, match="transformer is for translation, and fruits is for classification"):
+    with pytest.raises(UsageError, match=r"and fruits is for classification; use resnet-small, densenet-small or mlp"):
         train("transformer", fruits, runs=tmp_path, **QUICK)
     with pytest.raises(UsageError, match="--mixup is for classification"):
         trained("transformer", pairs, tmp_path, mixup=0.2)

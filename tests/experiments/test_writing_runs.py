@@ -6,6 +6,8 @@ import bz2
 import gzip
 import lzma
 import random
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,20 @@ import pytest
 from small_data import QUICK
 
 from layerwise.cli.main import main
+from layerwise.cli.printing import next_commands
+from layerwise.cli.write import without_controls
 from layerwise.data.config import DataConfig
-from layerwise.errors import DataError, UsageError
+from layerwise.data.dataset import Dataset
+from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.inspection import inspect
 from layerwise.experiments.run import Run
 from layerwise.experiments.training import resume, train
 from layerwise.experiments.writing import stream
+from layerwise.reports import wording
+from layerwise.reports.results import measure, prose
 from layerwise.reports.results.prose import ProseResult
+from layerwise.reports.wording import example_of, use_of
 
 SMALL: dict[str, Any] = {"window": 24, "vocabulary": 290, "batch_size": 8, "epochs": 6, **QUICK}
 NAMES = ("Anna", "Boris", "Clara", "Dmitri")
@@ -59,6 +67,48 @@ def test_the_test_part_is_measured_beside_programs_that_compress_the_same_bytes(
     files = (gzip.compress(data, 9), bz2.compress(data, 9), lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
     assert list(result.compressed.values()) == [8 * len(file) / len(data) for file in files]
     assert writer.result["test"]["bits_per_byte"] == result.bits_per_byte
+
+
+def test_a_program_that_has_read_the_training_text_is_the_fairer_bar(writer: Run, book: Path, tmp_path: Path) -> None:
+    lines = book.read_text().splitlines(keepends=True)
+    held_out, result = "".join(lines[560:]).encode(), writer.evaluation
+    assert isinstance(result, ProseResult)
+    learned = writer.dataset().train.inputs.flatten().tolist()  # windows side by side: the text from its beginning
+    known = writer.preprocessing.tokenizer.decode(learned).encode()  # type: ignore[attr-defined]
+    assert book.read_bytes().startswith(known[:2000])
+
+    def size(data: bytes) -> int:
+        return len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
+
+    assert result.after_reading == 8 * (size(known + held_out) - size(known)) / len(held_out)
+    assert result.after_reading < result.compressed["xz -9e"]
+    assert writer.result["test"]["xz_after_reading"] == result.after_reading
+    assert f"and xz -9e after training text {wording.decimal(result.after_reading)}." in result.sentence("lines")
+    assert result.table()[1][-1][0] == "xz -9e after training text"
+
+
+def test_no_more_of_a_long_training_text_is_read_first_than_was_said(
+    writer: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(prose, "READ_BYTES", 1000)
+    monkeypatch.setattr(prose, "COMPRESSORS", {"xz -9e": lambda data: read.append(len(data)) or lzma.compress(data)})
+    subject = writer.subject(writer.dataset().test)
+    bits = prose.bits_after_reading(subject, writer.preprocessing.tokenizer, b"Anna says")  # type: ignore[attr-defined]
+    assert bits is not None
+    assert 800 < read[1] <= 1000
+    assert read[0] == read[1] + len(b"Anna says")
+
+
+def test_without_its_training_text_a_writer_is_measured_without_that_bar(writer: Run) -> None:
+    def gone() -> Dataset:
+        raise NotFoundError("book.txt does not exist")
+
+    result = measure(replace(writer.subject(writer.dataset().test), data=gone))
+    assert isinstance(result, ProseResult)
+    assert result.after_reading is None
+    assert "after training text" not in result.sentence("lines")
+    assert "xz_after_reading" not in result.summary
 
 
 def test_what_a_token_costs_adds_up_to_the_figure_of_the_test(writer: Run) -> None:
@@ -124,6 +174,20 @@ def test_the_command_writes_as_it_goes_and_for_programs(writer: Run, capsys: pyt
     assert '"continuations"' in capsys.readouterr().out
 
 
+def test_characters_that_a_terminal_would_obey_are_shown_as_broken() -> None:
+    assert without_controls("a\x1b[2Jb\tc\n\x07é漢") == "a\ufffd[2Jb\tc\n\ufffdé漢"
+
+
+def test_the_next_command_begins_as_the_text_does(writer: Run) -> None:
+    command, _ = next_commands(writer)[0]
+    result = writer.evaluation
+    assert isinstance(result, ProseResult)
+    beginning = " ".join(result.continuations[0].prompt.split()[:3])
+    assert shlex.split(command) == ["layerwise", "write", "writer", beginning]
+    assert example_of("writing", "prose", "book.txt") == "The"
+    assert use_of("writing", "a {b}").command.format(run="writer") == "write writer 'a {b}'"
+
+
 REFUSED = [
     (["", "--tokens", "3"], "the prompt is empty"),
     (["Anna " * 30], "and the network sees 24 at once; shorten the prompt"),
@@ -148,7 +212,7 @@ def test_what_cannot_be_written_is_refused_in_a_sentence(
 
 
 def test_a_run_that_was_trained_for_something_else_does_not_write(fruit_run: Run) -> None:
-    with pytest.raises(UsageError, match=r"was trained for classification and cannot write; train one on a text"):
+    with pytest.raises(UsageError, match=r"learned to name classes, and not to write; train one on a text"):
         fruit_run.write("Anna")
 
 
@@ -160,7 +224,7 @@ def test_a_writer_has_no_answer_for_files(writer: Run, book: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "sentence"),
     [
-        ("mlp", {}, "mlp is for classification or regression, and book is for writing; use rnn, lstm, gru, gpt"),
+        ("mlp", {}, "mlp is for classification or regression, and book is for writing; use gpt, gru, lstm or rnn"),
         ("gru", {"bidirectional": True}, "--bidirectional shows gru the token that it is to guess"),
         ("gru", {"from_last": True}, "--from-last is for forecasts, and book is for writing"),
         ("gpt", {"label_smoothing": 0.1}, "--label-smoothing is for"),

@@ -35,8 +35,10 @@ SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "fashion-vit": ({"limit": 2000, "epochs": 4}, 0.4),
     "fashion-resnet-tiny": ({"limit": 1500, "epochs": 2, "warmup": 0.5}, 0.4),
     "names-gru": ({"limit": 1500, "epochs": 4}, 0.2),
+    "digits-autoencoder": ({"epochs": 6}, 0.3),
     "digits-vae": ({"epochs": 8}, 0.35),
     "digits-gan": ({"epochs": 8}, 40.0),
+    "digits-dcgan": ({"epochs": 8}, 100.0),
     "python-gpt": (
         {**GUIDE, "vocabulary": 512, "window": 64, "depth": 64, "blocks": 2, **SMALL_STEPS, "learning_rate": 0.01},
         3.3,

@@ -94,7 +94,7 @@ def test_a_single_last_outlier_does_not_lift_the_end_of_a_smooth_curve() -> None
 @pytest.mark.parametrize("class_count", [2, 5, 10, 16])
 def test_every_count_of_the_confusion_matrix_is_written_in_its_cell(class_count: int) -> None:
     evaluation = classifier(tuple(f"class {number}" for number in range(class_count)))
-    axes = charts.confusion_chart(evaluation).axes[0]
+    axes = evaluation.draw_confusion().axes[0]
     written = {text.get_position(): text.get_text().split("\n")[0] for text in axes.texts}
     expected = {
         (column, row): str(count)
@@ -108,21 +108,21 @@ def test_every_count_of_the_confusion_matrix_is_written_in_its_cell(class_count:
 
 
 def test_short_names_stand_upright_and_long_ones_slanted() -> None:
-    upright = charts.confusion_chart(classifier(("ham", "spam"))).axes[0]
+    upright = classifier(("ham", "spam")).draw_confusion().axes[0]
     assert {label.get_rotation() for label in upright.get_xticklabels()} == {0}
-    slanted = charts.confusion_chart(classifier(tuple(f"a long name {n}" for n in range(10)))).axes[0]
+    slanted = classifier(tuple(f"a long name {n}" for n in range(10))).draw_confusion().axes[0]
     assert {label.get_rotation() for label in slanted.get_xticklabels()} == {45}
 
 
 def test_many_classes_have_neither_numbers_nor_names_that_overlap() -> None:
-    axes = charts.confusion_chart(classifier(tuple(f"class {number}" for number in range(60)), rows=600)).axes[0]
+    axes = classifier(tuple(f"class {number}" for number in range(60)), rows=600).draw_confusion().axes[0]
     assert len(axes.texts) == 0
     assert [label.get_text() for label in axes.get_yticklabels() if label.get_text()] == []
 
 
 def test_the_calibration_chart_draws_each_part_and_its_size() -> None:
     evaluation = classifier(("a", "b", "c"))
-    upper, lower = charts.calibration_chart(evaluation).axes
+    upper, lower = charts.calibration_chart(evaluation.calibration).axes
     filled = [part for part in evaluation.calibration if part.count]
     line = next(line for line in upper.get_lines() if line.get_label() == "this model")
     np.testing.assert_allclose(line.get_xydata(), [[part.confidence, part.accuracy] for part in filled])
@@ -135,7 +135,7 @@ def test_the_residual_chart_draws_every_sample() -> None:
     draw = torch.Generator().manual_seed(0)
     targets, outputs = torch.randn(80, 1, generator=draw), torch.randn(80, 1, generator=draw)
     score = evaluate_outputs(task, outputs, targets, [str(row) for row in range(80)]).targets[0]
-    left, right = charts.residual_chart(score).axes
+    left, right = charts.residual_chart(score.name, score.points).axes
     points = torch.cat([task.in_units(targets), task.in_units(outputs)], 1).numpy()
     np.testing.assert_allclose(left.collections[0].get_offsets(), points, rtol=1e-5)
     assert sum(bar.get_height() for bar in right.patches) == 80
@@ -198,7 +198,7 @@ def test_pages_of_pictures_show_them_in_order_with_their_captions() -> None:
 
 @pytest.mark.parametrize("name", ["груши", "梨", "a & b < c", "$x", "x" * 200, "\u0000nul"])
 def test_any_name_can_be_drawn_and_saved(name: str, tmp_path: Any) -> None:
-    svg = to_svg(charts.confusion_chart(classifier((name, "other"))), f"of {name}")
+    svg = to_svg(classifier((name, "other")).draw_confusion(), f"of {name}")
     assert svg.startswith("<svg")
     assert svg.endswith("</svg>")
     save(charts.class_balance_chart([name], {"training": [3]}), tmp_path / "chart.png")
@@ -207,7 +207,7 @@ def test_any_name_can_be_drawn_and_saved(name: str, tmp_path: Any) -> None:
 
 def test_text_in_a_page_is_text_at_one_size_whatever_the_width_of_the_chart() -> None:
     """A chart is never blown up beyond the scale at which its text is as large as the page's."""
-    for figure in (charts.confusion_chart(classifier(("a", "b"))), charts.loss_curves(records_of([2.0], [1.0]))):
+    for figure in (classifier(("a", "b")).draw_confusion(), charts.loss_curves(records_of([2.0], [1.0]))):
         svg = to_svg(figure, "chart")
         width = float(svg.split('viewBox="')[1].split('"')[0].split()[2])
         assert f"max-width:{1.4 * width:.0f}px" in svg

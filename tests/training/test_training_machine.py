@@ -23,7 +23,7 @@ from layerwise.training.machine import Pace, choose_pace, core_count, multiply_a
 CPU = torch.device("cpu")
 HOURS = 10**9  # steps; any network takes long enough for every measurement
 CPU_FACTS = Path("/proc/cpuinfo")
-HAS_AMX = CPU_FACTS.exists() and "amx_bf16" in CPU_FACTS.read_text()
+HAS_BFLOAT16 = CPU_FACTS.exists() and any(flag in CPU_FACTS.read_text() for flag in ("amx_bf16", "avx512_bf16"))
 
 
 def picture_network(width=8):
@@ -123,7 +123,7 @@ def test_a_short_run_is_plain_and_says_so():
     assert any("1 thread for" in reason for reason in pace.reasons)
 
 
-@pytest.mark.skipif(not HAS_AMX, reason="this processor has no units for bfloat16")
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no instructions for bfloat16")
 def test_bfloat16_is_chosen_where_it_is_measured_to_be_faster():
     torch.manual_seed(0)
     wide = nn.Sequential(nn.Linear(1024, 2048), nn.ReLU(), nn.Linear(2048, 2048), nn.ReLU(), nn.Linear(2048, 10))
@@ -132,6 +132,13 @@ def test_bfloat16_is_chosen_where_it_is_measured_to_be_faster():
     assert pace.precision == "bfloat16"
     with pace.autocast(CPU):
         assert wide(inputs).dtype == torch.bfloat16
+
+
+@pytest.mark.skipif(HAS_BFLOAT16 or torch.cuda.is_available(), reason="this machine has instructions for bfloat16")
+def test_bfloat16_is_not_tried_where_it_would_be_emulated():
+    pace = choose_pace(picture_network(), loss_of_a_batch, HOURS, MachineConfig(compile="no", threads=1))
+    assert pace.precision == "float32"
+    assert any("no instructions for bfloat16" in reason for reason in pace.reasons)
 
 
 def test_what_was_asked_for_is_not_measured():

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from layerwise.cli.arguments import Parser, add_run, add_runs_folder, add_value
 from layerwise.errors import UsageError
-from layerwise.reports.wording import EXAMPLE_FILES
 
 if TYPE_CHECKING:
     from layerwise.experiments.run import Run
@@ -81,7 +80,9 @@ def run(args: argparse.Namespace) -> None:
 def check(args: argparse.Namespace, trained: Run) -> None:
     """Refuse words that leave nothing to do, or that say nothing here."""
     if args.input is None and not args.embeddings:
-        example = f"layerwise explain {trained.name} {EXAMPLE_FILES[trained.facts['kind']]}"
+        from layerwise.experiments.explanation import example_for
+
+        example = f"layerwise explain {trained.name} {example_for(trained)}"
         raise UsageError(f"nothing to explain; name a file, as in `{example}`, or use --embeddings.")
     if args.limit is not None and not args.embeddings:
         raise UsageError("--limit is for the map of --embeddings; leave it out.")

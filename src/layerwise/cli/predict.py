@@ -37,13 +37,16 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import say
     from layerwise.experiments.run import Run
 
+    for flag, path in (("--out", args.out), ("--overlay", args.overlay)):
+        if path is not None:
+            check_spared(flag, Path(path), args.sources)
     if args.out is not None:
         check_out(Path(args.out))
     trained = Run.open(args.run, runs=args.runs)
     answers = lay_over(trained, args.sources, Path(args.overlay)) if args.overlay else trained.predict(*args.sources)
     if args.out is not None:
         write_answers(Path(args.out), answers)
-        say(f"{len(answers)} answers are in {args.out}")
+        say(f"{'1 answer is' if len(answers) == 1 else f'{len(answers)} answers are'} in {args.out}")
     elif args.json:
         print(json.dumps({"run": trained.name, "predictions": answers}, ensure_ascii=False, indent=1))
     else:
@@ -93,6 +96,14 @@ def print_answers(answers: list[dict[str, Any]]) -> None:
         others = ", ".join(f"{label} {wording.share(probability)}" for label, probability in ranked)
         rows.append([answer["id"], answer["label"], wording.share(answer["probability"]), others])
     print_table(["", "label", "probability", "next"], rows, numbers=["probability"])
+
+
+def check_spared(flag: str, path: Path, sources: list[str]) -> None:
+    """Refuse to write over a file that is read."""
+    from layerwise.errors import UsageError
+
+    if path.is_file() and any(Path(source).exists() and path.samefile(source) for source in sources):
+        raise UsageError(f"{flag} {path} is the file to answer for and would be written over; name another.")
 
 
 def check_out(path: Path) -> None:

@@ -100,15 +100,16 @@ def say_result(run: Run, *, open_report: bool) -> None:
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
     goal = run.evaluation.goal
-    use = wording.use_of(goal, run.facts["kind"])
+    data, kind = run.experiment.data.data, run.facts["kind"]
+    use = wording.use_of(goal, wording.example_of(goal, kind, data, run.evaluation))
     commands = [
         (f"layerwise {use.command.format(run=run.name)}", use.purpose),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
     ]
     if goal in wording.SCRIPTED:
         commands.append((f"layerwise code {run.name}", "the same training as a plain-PyTorch script"))
-    if goal == "reconstruction":
-        commands.append((f"layerwise sample {run.name}", "new pictures, where its codes have a distribution"))
+    if goal == "reconstruction" and getattr(run.model, "variational", False):
+        commands.append((f"layerwise sample {run.name}", "new pictures"))
     return [*commands, ("layerwise runs", "all trainings so far")]
 
 

@@ -29,14 +29,15 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import say, say_files
     from layerwise.experiments.run import Run
+    from layerwise.experiments.translating import translate
     from layerwise.reports.alignments import alignment_chart
     from layerwise.reports.figures import save
 
     if args.attention is not None:
         check_picture(Path(args.attention))
-    texts = texts_of(args)
+    names, texts = texts_of(args)
     trained = Run.open(args.run, runs=args.runs)
-    translations = trained.translate(*texts, beam=args.beam)
+    translations = translate(trained, texts, args.beam, names)
     if args.attention is not None:
         save(alignment_chart(trained.attention(texts[0], translations[0])), Path(args.attention))
     if args.json:
@@ -49,30 +50,39 @@ def run(args: argparse.Namespace) -> None:
         say_files([Path(args.attention)])
 
 
-def texts_of(args: argparse.Namespace) -> list[str]:
-    """Return the texts of the command line, of a file, or of standard input. Raises UsageError where there is none."""
+def texts_of(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return what to call the texts of the command line, of a file, or of standard input, and the texts.
+
+    Names are left to the translator for those of the command line. Raises UsageError for two sources at once.
+    """
     from layerwise.errors import UsageError
 
     if args.file is not None:
         if args.texts:
             raise UsageError(f"--file {args.file} and texts were both given; leave one of them out.")
-        return lines_of(Path(args.file))
+        return numbered(read_file(Path(args.file)), args.file)
     if args.texts or sys.stdin.isatty():
-        return list(args.texts)
-    return [line for line in sys.stdin.read().splitlines() if line.strip()]
+        return [], list(args.texts)
+    return numbered(sys.stdin.read(), "standard input")
 
 
-def lines_of(path: Path) -> list[str]:
-    """Return the lines of a text file that say something."""
+def numbered(text: str, name: str) -> tuple[list[str], list[str]]:
+    """Return the lines of a text that say something: their names, and themselves."""
+    lines = [(f"{name}, line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return [name for name, _ in lines], [line for _, line in lines]
+
+
+def read_file(path: Path) -> str:
+    """Read the file of --file. Raises NotFoundError, or DataError where it says nothing."""
     from layerwise.data.text import read_text
     from layerwise.errors import DataError, NotFoundError
 
     if not path.is_file():
         raise NotFoundError(f"--file {path}: there is no such file; name a text file with a text a line.")
-    lines = [line for line in read_text(path).splitlines() if line.strip()]
-    if not lines:
+    text = read_text(path)
+    if not text.strip():
         raise DataError(f"{path} holds no text; write one a line.")
-    return lines
+    return text
 
 
 def check_picture(path: Path) -> None:

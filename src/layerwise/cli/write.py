@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import unicodedata
 
 from layerwise.cli.arguments import Parser, add_run, add_runs_folder, add_value
 
@@ -45,10 +46,15 @@ def run(args: argparse.Namespace) -> None:
             written.append("".join(pieces))
             continue
         first = next(pieces, "")  # what cannot be written is refused before anything is printed
-        print(args.prompt + first, end="", flush=True)
+        print(args.prompt + without_controls(first), end="", flush=True)
         for piece in pieces:
-            print(piece, end="", flush=True)
+            print(without_controls(piece), end="", flush=True)
         print("\n" if number + 1 < args.count else "")
     if args.json:
         document = {"run": trained.name, "prompt": args.prompt, "continuations": written}
         print(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def without_controls(text: str) -> str:
+    """Return a text whose control characters a terminal would not obey: all but new lines and tabs become U+FFFD."""
+    return "".join("\ufffd" if unicodedata.category(one) == "Cc" and one not in "\n\t" else one for one in text)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from layerwise.data.augmentation import Augmentation, mixup
 from layerwise.data.chance import derive_seed
-from layerwise.data.dataset import Preprocessing, Split
+from layerwise.data.dataset import Preparation, Split
 from layerwise.data.pictures import PicturePreprocessing
 
 POOL = 32  # batches that are sorted by length together; more are alike within and differ more between
@@ -73,7 +73,7 @@ class Batches:
     def __init__(
         self,
         split: Split,
-        preprocessing: Preprocessing,
+        preprocessing: Preparation,
         batch_size: int,
         *,
         seed: int = 0,

@@ -91,7 +91,7 @@ def character_dataset(material: LabelledTexts, name: str, config: DataConfig, se
     """Split labelled texts, and learn the characters of the training split."""
     classes = tuple(sorted(set(material.labels)))
     targets = torch.tensor([classes.index(label) for label in material.labels])
-    indices = split_indices(len(targets), test=config.test, valid=config.valid, seed=seed, classes=targets)
+    indices = split_indices(len(targets), test=config.test, valid=config.valid, seed=seed, classes=targets, name=name)
     indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, targets))
     preprocessing = CharacterPreprocessing.fit([material.texts[position] for position in indices.train.tolist()])
 

@@ -50,8 +50,8 @@ class Split:
         return self.inputs[indices], self.targets[indices]
 
 
-class Preprocessing(Protocol):
-    """From a raw file to the numbers that a network takes; fitted on the training split alone, saved with the run."""
+class Preparation(Protocol):
+    """From compact samples to the numbers that a network takes: all that a training needs of a Preprocessing."""
 
     @property
     def kind(self) -> Kind:
@@ -66,12 +66,16 @@ class Preprocessing(Protocol):
         """
         ...
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read raw samples from a file or folder as one compact tensor, with an id for each."""
-        ...
-
     def prepare(self, inputs: Tensor) -> Tensor:
         """Turn compact samples into network inputs, float32 or token numbers, on whatever device they are."""
+        ...
+
+
+class Preprocessing(Preparation, Protocol):
+    """From a raw file to the numbers that a network takes; fitted on the training split alone, saved with the run."""
+
+    def read(self, source: Path) -> tuple[Tensor, list[str]]:
+        """Read raw samples from a file or folder as one compact tensor, with an id for each."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -113,6 +117,11 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one prepared sample, without the batch."""
         return self.preprocessing.input_shape
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of samples of each split."""
+        return {"train": len(self.train), "valid": len(self.valid), "test": len(self.test)}
 
     @property
     def output_count(self) -> int:

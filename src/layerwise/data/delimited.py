@@ -286,8 +286,9 @@ def _record_blocks(path: Path, encoding: Encoding, size: int) -> Iterator[tuple[
         end = _last_record_end(rest)
         if end:
             whole, rest = rest[:end], rest[end:]
-            if whole.strip(b"\n"):
-                yield whole, line
+            blank = len(whole) - len(whole.lstrip(b"\n"))  # polars would leave them out without a word
+            if whole[blank:]:
+                yield whole[blank:], line + blank
             line += whole.count(b"\n")
         elif len(rest) > RECORD_BYTES_LIMIT:
             break

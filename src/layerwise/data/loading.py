@@ -198,7 +198,9 @@ def _divide(material: PictureMaterial, config: DataConfig, seed: int) -> tuple[S
     if material.valid:
         kept, held_out = hold_out(len(whole), valid=config.test, seed=seed, classes=labels)
         return _select(whole, kept), material.valid, _select(whole, held_out)
-    parts = split_indices(len(whole), test=config.test, valid=config.valid, seed=seed, classes=labels)
+    parts = split_indices(
+        len(whole), test=config.test, valid=config.valid, seed=seed, classes=labels, name=material.source
+    )
     train, valid, test = (_select(whole, part) for part in parts)
     return train, valid, test
 

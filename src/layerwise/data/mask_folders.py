@@ -25,6 +25,7 @@ from layerwise.data.folders import MEMORY_BUDGET, pictures_in
 from layerwise.data.materials import PictureMaterial
 from layerwise.data.picture_files import decode_picture, read_header, read_mask_file, refusing_bombs
 from layerwise.data.splits import split_indices
+from layerwise.data.text import read_text
 from layerwise.errors import DataError
 
 PICTURES, MASKS, CLASS_FILE = "pictures", "masks", "classes.txt"
@@ -57,9 +58,10 @@ def scan_masks(folder: Path, config: DataConfig, seed: int) -> PictureMaterial:
             holds a number that is no class, or all is of one class.
     """
     names, pictures, masks, classes = read_folder(folder)
+    check_classes(folder, masks, classes)
     read = list(zip(names, pictures, masks, strict=True))
     side = config.image_size or min(LARGEST_TILE_PX, *(min(mask.shape) for mask in masks))
-    parts = split_indices(len(read), test=config.test, valid=config.valid, seed=seed)
+    parts = split_indices(len(read), test=config.test, valid=config.valid, seed=seed, name=str(folder))
     splits = [tiles_of([read[one] for one in part.tolist()], side, len(pictures[0])) for part in parts]
     return PictureMaterial(
         train=splits[0],
@@ -67,7 +69,7 @@ def scan_masks(folder: Path, config: DataConfig, seed: int) -> PictureMaterial:
         source=f"the folder {folder}",
         valid=splits[1],
         test=splits[2],
-        notices=tuple(_notices(masks, side)),
+        notices=tuple(_notices(masks, side, classes)),
         goal="segmentation",
     )
 
@@ -114,8 +116,10 @@ def pair_up(folder: Path) -> list[Pair]:
     ):
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            alike = [name for name in sorted(masks) if kind == "mask" and name.startswith(missing[0])]
+            remedy = f"call '{alike[0]}' as it" if alike else "add one of the same name"
             raise DataError(
-                f"{path} holds no {kind} for the {there} '{missing[0]}'{more}; add it, or take the {there} out."
+                f"{path} holds no {kind} for the {there} '{missing[0]}'{more}; {remedy}, or take the {there} out."
             )
     return [Pair(pictures[name], masks[name], name) for name in sorted(pictures)]
 
@@ -132,14 +136,12 @@ def read_mask(pair: Pair) -> Pixels:
 
 
 def class_names(folder: Path, pairs: Sequence[Pair], masks: Sequence[Pixels]) -> tuple[str, ...]:
-    """Return the names in classes.txt, else the numbers. Raises DataError for a number beyond them, or one class."""
+    """Return the names in classes.txt, else the numbers. Raises DataError for a number beyond them."""
     file = folder / CLASS_FILE
-    met = np.unique(np.concatenate([np.unique(mask) for mask in masks]))
-    met = met[met != UNLABELLED]
     if not file.is_file():
-        names = tuple(str(number) for number in range(int(met.max(initial=0)) + 1))
+        names = tuple(str(number) for number in range(int(met_in(masks).max(initial=0)) + 1))
     else:
-        names = tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+        names = tuple(line.strip() for line in read_text(file).splitlines() if line.strip())
         if len(set(names)) < len(names):
             raise DataError(f"{file} names a class twice; give each class a name of its own.")
     for pair, mask in zip(pairs, masks, strict=True):
@@ -148,14 +150,33 @@ def class_names(folder: Path, pairs: Sequence[Pair], masks: Sequence[Pixels]) ->
             row, column = (int(place[0]) for place in unknown.nonzero())
             raise DataError(
                 f"{pair.mask}: row {row + 1}, column {column + 1} is of class {mask[row, column]}, and {file} names "
-                f"{len(names)} classes, 0 to {len(names) - 1}; add its name, or use {UNLABELLED} for no class."
+                f"{'class 0 alone' if len(names) == 1 else f'classes 0 to {len(names) - 1}'}; add its name, or use "
+                f"{UNLABELLED} for no class."
             )
-    if len(met) < 2 or len(names) < 2:
-        raise DataError(
-            f"the masks in {folder / MASKS} hold {'one class alone' if len(met) else 'no class'}; at least two are "
-            f"needed to learn, numbered from 0, where {UNLABELLED} is no class but a pixel that nobody has judged."
-        )
     return names
+
+
+def met_in(masks: Sequence[Pixels]) -> Pixels:
+    """Return the numbers of the classes that occur, ascending."""
+    met: Pixels = np.unique(np.concatenate([np.unique(mask) for mask in masks]))
+    return np.delete(met, met == UNLABELLED)
+
+
+def check_classes(folder: Path, masks: Sequence[Pixels], classes: Sequence[str]) -> None:
+    """Raise DataError where there are not two classes to tell apart."""
+    met = met_in(masks)
+    if len(met) > 1 and len(classes) > 1:
+        return
+    is_black_and_white = len(met) == 1 and met[0] == 0 and any((mask == UNLABELLED).any() for mask in masks)
+    if is_black_and_white:
+        raise DataError(
+            f"the masks in {folder / MASKS} hold 0 and {UNLABELLED} alone, and {UNLABELLED} is no class but a pixel "
+            "that nobody has judged; write 1 in its place."
+        )
+    raise DataError(
+        f"the masks in {folder / MASKS} hold {f'class {met[0]} alone' if len(met) else 'no class'}; at least two are "
+        f"needed to learn, numbered from 0, where {UNLABELLED} is no class but a pixel that nobody has judged."
+    )
 
 
 def tiles_of(read: Iterable[tuple[str, Pixels, Pixels]], side: int, channels: int) -> Split:
@@ -183,7 +204,15 @@ def starts(size: int, side: int) -> list[int]:
     return [*range(0, size - side, side), size - side]
 
 
-def _notices(masks: Sequence[Pixels], side: int) -> Iterator[Notice]:
+def _notices(masks: Sequence[Pixels], side: int, classes: Sequence[str]) -> Iterator[Notice]:
+    absent = [name for number, name in enumerate(classes) if number not in met_in(masks)]
+    if absent:
+        shown = ", ".join(f"'{name}'" for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
+        yield Notice(
+            "warning",
+            f"No pixel is of {len(absent)} of the {len(classes)} classes ({shown}), so the network cannot learn them; "
+            "number classes from 0 without gaps.",
+        )
     if any(mask.shape != (side, side) for mask in masks):
         yield Notice("info", f"Pictures keep their scale and are cut into tiles of {side}x{side} pixels.")
     judged = sum(int((mask != UNLABELLED).sum()) for mask in masks) / sum(mask.size for mask in masks)

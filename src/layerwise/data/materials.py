@@ -79,6 +79,7 @@ class ForecastMaterial:
     source: str
     window: int
     horizon: int
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from layerwise.errors import DataError
 
 VOCABULARY_SIZE = 4000
 SUFFIXES = (".pairs.tsv", ".pairs.csv")
+LONGEST_NAME = 3  # words in the name of a language
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,20 @@ class PairsPreprocessing:
 
         Raises DataError, by its name, for an empty text and for one longer than all that were learned from.
         """
-        normal = [normalise(text) for text in texts]
-        rows = self.tokenizer.encode([f" {text}" for text in normal])  # the first word is cut as any other
-        for text, row, name in zip(normal, rows, names, strict=True):
-            if not text:
+        rows = self.tokens_of(texts)
+        for text, size, name in zip(texts, rows.ne(0).sum(1).tolist(), names, strict=True):
+            if not normalise(text):
                 raise DataError(f"{name} is empty; there is nothing to translate in it.")
-            if len(row) > self.length:
+            if size > self.length:
                 raise DataError(
-                    f"{name} has {len(row)} tokens, and the longest text that the network learned from has "
-                    f"{self.length}; cut it into sentences."
+                    f"{name} has {size} tokens, and the longest text that the network learned from has {self.length}; "
+                    "cut it into sentences."
                 )
-        return _padded(rows)
+        return rows
+
+    def tokens_of(self, texts: Sequence[str]) -> Tensor:
+        """Return the tokens of texts to translate, however long they are, (n, longest) int64."""
+        return _padded(self.tokenizer.encode([f" {normalise(text)}" for text in texts]))  # as any word within a text
 
     def encode_targets(self, texts: Sequence[str]) -> Tensor:
         """Return the tokens of translations, each with END behind it, (n, longest) int64."""
@@ -102,11 +106,14 @@ class PairsPreprocessing:
         """
         texts, ids = read_texts(source, self.languages[0])
         if source.is_file() and source.suffix.lower() == ".txt":
-            texts = [line for line in texts[0].splitlines() if line.strip()]
-            ids = list(texts)
+            lines = [(line, number) for number, line in enumerate(texts[0].splitlines(), 1) if line.strip()]
+            texts, ids = [line for line, _ in lines], [line for line, _ in lines]
+            names = [f"{source}, line {number}" for _, number in lines]
+        else:
+            names = [f"{source}, {name}" for name in ids]
         if not texts:
             raise DataError(f"{source} holds no text; write one a line.")
-        return self.encode(texts, ids), ids
+        return self.encode(texts, names), ids
 
     def read_split(self, path: Path) -> Split:
         """Read a table of pairs to measure on. Raises DataError for another table, or a text that is too long."""
@@ -156,11 +163,20 @@ def pairs_file(path: Path) -> PairMaterial:
     """Read a table of two columns whose header names two languages, a pair of texts a row. Raises DataError."""
     rows = open_rows(path)
     if len(rows.names) != 2:
+        many = len(rows.names) > 2
         raise DataError(
-            f"{path} has {len(rows.names)} columns ({', '.join(rows.names)}) where two were expected, a text and its "
-            "translation; take the others out."
+            f"{path} has {len(rows.names)} column{'s' if many else ''} ({', '.join(rows.names)}) where two were "
+            f"expected, a text and its translation; {'take the others out' if many else 'add the other one'}."
         )
-    frame = pl.concat([chunk.frame for chunk in rows.chunks()]).fill_null("")
+    if any(len(name.split()) > LONGEST_NAME for name in rows.names):
+        raise DataError(
+            f"{path} begins with the pair '{rows.names[0]}' and '{rows.names[1]}', where the names of two languages "
+            "were expected; put a line with them at the top."
+        )
+    chunks = [chunk.frame for chunk in rows.chunks()]
+    if not chunks:
+        raise DataError(f"{path} has a header and no pairs below it; give some to learn from.")
+    frame = pl.concat(chunks).fill_null("")
     pairs = distinct((str(first), str(second)) for first, second in frame.select(rows.names).rows())
     left_out = len(frame) - len(pairs)
     notices = (Notice("info", f"{left_out} of {len(frame)} pairs repeat a text or lack one; they are left out."),)
@@ -180,7 +196,7 @@ def pair_dataset(material: PairMaterial, name: str, config: DataConfig, seed: in
         train, valid = hold_out(count, valid=config.valid, seed=seed)
         test_sources, test_targets = material.test_sources, material.test_targets
     else:
-        train, valid, test = split_indices(count, test=config.test, valid=config.valid, seed=seed)
+        train, valid, test = split_indices(count, test=config.test, valid=config.valid, seed=seed, name=material.source)
         test_sources, test_targets = _chosen(material, test)
     train = limit_indices(train, config.limit, seed)
     train_texts = _chosen(material, train)

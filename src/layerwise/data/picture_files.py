@@ -88,7 +88,8 @@ def read_mask_file(path: Path) -> NDArray[np.uint8]:
             raise DataError(f"{path} is a {image.format}, which blurs class numbers; save masks as PNG.")
         if image.mode not in MASK_MODES:
             raise DataError(
-                f"{path} is in colour ({image.mode}); a mask holds one class number a pixel, as grey or palette values."
+                f"{path} is in colour ({image.mode}); a mask holds one class number a pixel, as grey or palette "
+                "values, so save it with a number for each colour."
             )
         values = np.array(image)
     if values.min(initial=0) < 0 or values.max(initial=0) > 255:

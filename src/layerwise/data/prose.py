@@ -220,7 +220,7 @@ def notices_of(train: Texts, test: Texts, copies: int) -> Iterable[Notice]:
     share = sum(line in known for line in lines) / len(lines)
     size = sum(len(text.encode()) for text in test.values())
     text = (
-        f"{len(test)} held-out texts have {size:,} bytes; of their {len(lines):,} lines of {TELLING_LINE} characters "
-        f"or more, {share:.1%} stand in the training texts, too."
+        f"{len(test)} held-out {'text has' if len(test) == 1 else 'texts have'} {size:,} bytes; of {len(lines):,} "
+        f"lines of {TELLING_LINE} characters or more in them, {share:.1%} stand in the training texts, too."
     )
     yield Notice("warning" if share > 0.5 else "info", text)

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
 from layerwise.data.dataset import Kind
 from layerwise.data.materials import Series
-from layerwise.data.tables import TABLE_SUFFIXES, open_rows
+from layerwise.data.steps import read_steps
+from layerwise.data.tables import TABLE_SUFFIXES
 from layerwise.errors import DataError, NotFoundError, nearest
 
 
@@ -28,6 +28,7 @@ class SeriesPreprocessing:
 
     channels: their names. length: steps of the longest training series, or of every window.
     is_window: samples are windows of one long series, and the last one of a file is what a forecast is made from.
+    time: the column that the steps of such a series are ordered by.
     """
 
     channels: tuple[str, ...]
@@ -35,11 +36,18 @@ class SeriesPreprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     is_window: bool = False
+    time: str | None = None
     kind: Kind = "series"
 
     @classmethod
     def fit(
-        cls, series: Tensor, channels: Sequence[str], *, length: int | None = None, is_window: bool = False
+        cls,
+        series: Tensor,
+        channels: Sequence[str],
+        *,
+        length: int | None = None,
+        is_window: bool = False,
+        time: str | None = None,
     ) -> SeriesPreprocessing:
         """Measure training series, (n, time, channels), padding left out; a constant's deviation is 1."""
         steps = series.flatten(0, -2).double()
@@ -52,6 +60,7 @@ class SeriesPreprocessing:
             tuple(steps.mean(0).tolist()),
             tuple(deviation.tolist()),
             is_window,
+            time,
         )
 
     @property
@@ -74,20 +83,24 @@ class SeriesPreprocessing:
             raise NotFoundError(f"{source} does not exist; name a .ts file or a table.{nearest(source.name, names)}")
         if source.suffix.lower() == ".ts":
             series, _ = read_ts(source.read_bytes(), str(source))
-            if series[0].shape[1] != len(self.channels):
-                raise DataError(
-                    f"{source} has {series[0].shape[1]} channels, and the network takes {len(self.channels)}; "
-                    "give series of the kind that it was trained on."
-                )
+            self.check_channels(series[0].shape[1], source)
             return pad(series), [f"series {number + 1}" for number in range(len(series))]
         if not source.name.lower().endswith(TABLE_SUFFIXES):
             raise DataError(f"{source} is neither a .ts file of series nor a table; name one of those.")
-        steps = read_columns(source, self.channels)
+        steps, _ = read_steps(source, self.channels, self.time)
         if self.is_window and len(steps) < self.length:
             raise DataError(
                 f"{source} has {len(steps)} steps, and a forecast needs the last {self.length}; add earlier ones."
             )
         return torch.from_numpy(steps[-self.length :] if self.is_window else steps)[None], [source.name]
+
+    def check_channels(self, count: int, source: Path) -> None:
+        """Raise DataError where series have more or fewer channels than the network takes."""
+        if count != len(self.channels):
+            raise DataError(
+                f"{source} has {count} channels, and the network takes {len(self.channels)}; give series of the kind "
+                "that it was trained on."
+            )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -97,13 +110,19 @@ class SeriesPreprocessing:
             "mean": list(self.mean),
             "std": list(self.std),
             "is_window": self.is_window,
+            "time": self.time,
         }
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> SeriesPreprocessing:
         """Rebuild what `to_json` gave."""
         return SeriesPreprocessing(
-            tuple(saved["channels"]), saved["length"], tuple(saved["mean"]), tuple(saved["std"]), saved["is_window"]
+            tuple(saved["channels"]),
+            saved["length"],
+            tuple(saved["mean"]),
+            tuple(saved["std"]),
+            saved["is_window"],
+            saved.get("time"),
         )
 
 
@@ -135,8 +154,8 @@ def read_ts(data: bytes, name: str) -> tuple[list[Series], list[str]]:
             is_data = key.lower() == "@data"
             continue
         *channels, label = line.split(":")
-        has_label = header.get("@classlabel", "").lower().startswith("true")
-        if not has_label:
+        has_label, *known = header.get("@classlabel", "false").split()
+        if has_label.lower() != "true":
             channels, label = [*channels, label], ""
         try:
             columns = [np.array(channel.split(","), np.float32) for channel in channels]
@@ -148,28 +167,18 @@ def read_ts(data: bytes, name: str) -> tuple[list[Series], list[str]]:
                 f"{name}, line {number}: expected channels of equally many numbers between commas, with colons between "
                 f"the channels, received '{line[:60]}'; mend or take out the line."
             ) from None
+        if series and steps.shape[1] != series[0].shape[1]:
+            raise DataError(
+                f"{name}, line {number}: the series has another number of channels ({steps.shape[1]}) than those "
+                f"before it ({series[0].shape[1]}); mend or take out the line."
+            )
+        if known and label not in known:
+            raise DataError(
+                f"{name}, line {number}: the label '{label}' is none of those in the header ({', '.join(known[:10])}); "
+                "correct it, or add it to the line of @classLabel."
+            )
         series.append(steps)
         labels.append(label)
-    if not series or any(steps.shape[1] != series[0].shape[1] for steps in series):
-        raise DataError(
-            f"{name} holds no series, or series of different channels; it must be a file of the .ts format."
-        )
+    if not series:
+        raise DataError(f"{name} holds no series; in a file of the .ts format they stand below a line of @data.")
     return series, labels
-
-
-def read_columns(source: Path, channels: Sequence[str]) -> Series:
-    """Read the columns `channels` of a table as one series. Raises DataError for one that is missing or no number."""
-    rows = open_rows(source)
-    missing = [name for name in channels if name not in rows.names]
-    if missing:
-        raise DataError(
-            f"{source} has no column '{missing[0]}', which the network takes.{nearest(missing[0], rows.names)}"
-        )
-    frames = [chunk.frame.select(channels) for chunk in rows.chunks()]
-    frame = pl.concat(frames).select(pl.all().cast(pl.Float32, strict=False))
-    for name in channels:
-        missing_rows = ~frame[name].is_finite().fill_null(False)
-        if missing_rows.any():
-            row = int(missing_rows.arg_max() or 0)
-            raise DataError(f"{source}: column '{name}' holds no number in row {row + 1} of the data; fill it in.")
-    return frame.to_numpy().astype(np.float32)

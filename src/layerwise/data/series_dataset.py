@@ -18,7 +18,8 @@ from layerwise.data.dataset import Dataset, Split
 from layerwise.data.materials import ForecastMaterial, Series, SeriesMaterial
 from layerwise.data.series import SeriesPreprocessing, pad, read_ts
 from layerwise.data.splits import check_shares, hold_out, limit_indices, split_indices
-from layerwise.data.tables import open_rows
+from layerwise.data.steps import in_order, left_out, numbers, odd_times, read_steps, times_of
+from layerwise.data.tables import read_table
 from layerwise.errors import DataError, UsageError, nearest
 
 
@@ -35,7 +36,9 @@ def series_dataset(material: SeriesMaterial, name: str, config: DataConfig, seed
         everything = torch.arange(len(test_labels))
         test = split_of(material.test_series, test_labels, everything, "test series")
     else:
-        train, valid, rest = split_indices(len(labels), test=config.test, valid=config.valid, seed=seed, classes=labels)
+        train, valid, rest = split_indices(
+            len(labels), test=config.test, valid=config.valid, seed=seed, classes=labels, name=name
+        )
         test = split_of(material.series, labels, rest, "series")
     train = limit_indices(train, config.limit, seed, labels)
     train_split, valid_split = (split_of(material.series, labels, part, "series") for part in (train, valid))
@@ -70,22 +73,25 @@ def forecast_file(path: Path, config: DataConfig) -> ForecastMaterial:
     assert config.horizon
     if not config.target:
         raise UsageError("--horizon needs --target, the column whose next values are to be told.")
-    rows = open_rows(path)
-    wanted = [name for name in (config.target, config.split_column) if name]
-    for name in wanted:
-        if name not in rows.names:
-            raise DataError(f"{path} has no column '{name}'.{nearest(name, rows.names)}")
-    frame = pl.concat([chunk.frame for chunk in rows.chunks()])
-    if config.split_column:
-        frame = frame.sort(config.split_column)
-    numeric = {
-        name: frame[name].cast(pl.Float32, strict=False) for name in frame.columns if name != config.split_column
-    }
-    usable = [values for name, values in numeric.items() if name == config.target or not values.null_count()]
-    times = [frame[config.split_column]] if config.split_column else []
-    window = config.window or 2 * config.horizon
+    table = read_table(path)
+    for name in filter(None, (config.target, config.split_column)):
+        if name not in table.frame.columns:
+            hint = nearest(name, table.frame.columns) or f" Its columns are {', '.join(table.frame.columns[:10])}."
+            raise DataError(f"{path} has no column '{name}'.{hint}")
+    table = in_order(table, config.split_column)
+    numbers(table, [config.target])
+    others = [name for name in table.frame.columns if name not in (config.target, config.split_column, "")]
+    notices = [*table.notices, *odd_times(table, config.split_column), *left_out(table, others)]
+    complete = [name for name in others if table.frame[name].dtype.is_numeric() and not table.frame[name].null_count()]
+    times = [config.split_column] if config.split_column else []
     return ForecastMaterial(
-        pl.DataFrame([*times, *usable]), config.target, config.split_column, str(path), window, config.horizon
+        table.frame.select(*times, config.target, *complete),
+        config.target,
+        config.split_column,
+        str(path),
+        config.window or 2 * config.horizon,
+        config.horizon,
+        tuple(notices),
     )
 
 
@@ -107,9 +113,7 @@ def forecast_dataset(material: ForecastMaterial, name: str, config: DataConfig) 
     check_shares(test=config.test, valid=config.valid, by="time")
     window, horizon = config.window or material.window, config.horizon or material.horizon
     channels, steps = numbers_of(material, name)
-    times = (
-        [str(time) for time in material.frame[material.time]] if material.time else list(map(str, range(len(steps))))
-    )
+    times = times_of(material.frame, material.time)
     count = len(steps)
     test_from = count - max(horizon, round(config.test * count))
     valid_from = test_from - (max(horizon, round(config.valid * test_from)) if config.valid else 0)
@@ -118,17 +122,20 @@ def forecast_dataset(material: ForecastMaterial, name: str, config: DataConfig) 
             f"{name} has {count} steps, and with --window {window} and --horizon {horizon} too few of them are left to "
             f"learn from; give a longer series, or lower one of them."
         )
+    if (steps[:valid_from, 0] == steps[0, 0]).all():
+        raise DataError(
+            f"{name}: column '{material.target}' is {steps[0, 0]:g} in all {valid_from} training steps, so there is "
+            "nothing to learn; name another."
+        )
     scale = torch.from_numpy(steps[:valid_from])
-    preprocessing = SeriesPreprocessing.fit(scale[None], channels, length=window, is_window=True)
+    preprocessing = SeriesPreprocessing.fit(scale[None], channels, length=window, is_window=True, time=material.time)
     mean, deviation = preprocessing.mean[0], preprocessing.std[0]
-    inputs = sliding_window_view(steps, window, axis=0)[: count - window].swapaxes(1, 2).copy()
-    futures = sliding_window_view((steps[:, 0] - mean) / deviation, horizon)[window:]
+    inputs, targets, ids = windows_of(steps, times, preprocessing, horizon)
 
     def part(first: int, end: int) -> Split:
         """The windows whose forecasts lie within the steps from `first` to before `end`."""
         chosen = slice(max(0, first - window), max(0, end - horizon - window + 1))
-        ids = times[window:][chosen]
-        return Split(torch.from_numpy(inputs[chosen]), torch.from_numpy(futures[chosen].astype(np.float32)), ids)
+        return Split(inputs[chosen], targets[chosen], ids[chosen])
 
     earliest = max(0, valid_from - window - horizon + 1 - config.limit) if config.limit else 0
     train = part(window + earliest, valid_from)
@@ -144,7 +151,44 @@ def forecast_dataset(material: ForecastMaterial, name: str, config: DataConfig) 
         target_means=(mean,) * horizon,
         target_deviations=(deviation,) * horizon,
         source=material.source,
+        notices=material.notices,
     )
+
+
+def windows_of(
+    steps: Series, times: Sequence[str], preprocessing: SeriesPreprocessing, horizon: int
+) -> tuple[Tensor, Tensor, Sequence[str]]:
+    """Return each window of a series, the standardised values of the first channel behind it, and their first time."""
+    window, last = preprocessing.length, len(steps) - horizon
+    inputs = sliding_window_view(steps, window, axis=0)[: last - window + 1].swapaxes(1, 2).copy()
+    standard = (steps[:, 0] - preprocessing.mean[0]) / preprocessing.std[0]
+    targets = sliding_window_view(standard, horizon)[window:].astype(np.float32)
+    return torch.from_numpy(inputs), torch.from_numpy(targets), times[window : last + 1]
+
+
+def forecast_split(path: Path, preprocessing: SeriesPreprocessing, horizon: int) -> Split:
+    """Read a table and cut it into windows with what came after them, as the network was trained on.
+
+    Raises:
+        DataError: a column is missing, a cell is empty, or there are too few steps.
+    """
+    steps, times = read_steps(path, preprocessing.channels, preprocessing.time)
+    fewest = preprocessing.length + horizon
+    if len(steps) < fewest:
+        raise DataError(
+            f"{path} has {len(steps)} steps, and a forecast of {horizon} from {preprocessing.length} takes {fewest}; "
+            "give a longer series."
+        )
+    return Split(*windows_of(steps, times, preprocessing, horizon))
+
+
+def labelled_split(path: Path, preprocessing: SeriesPreprocessing) -> tuple[Split, tuple[str, ...]]:
+    """Read a .ts file of labelled series, all of it, and the classes in it. Raises DataError."""
+    material = series_file(path)
+    preprocessing.check_channels(len(material.channels), path)
+    classes = tuple(sorted(set(material.labels)))
+    labels = torch.tensor([classes.index(label) for label in material.labels])
+    return split_of(material.series, labels, torch.arange(len(labels)), "series"), classes
 
 
 def numbers_of(material: ForecastMaterial, name: str) -> tuple[tuple[str, ...], Series]:

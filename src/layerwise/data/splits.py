@@ -35,6 +35,7 @@ def split_indices(
     by: str = "random",
     classes: Tensor | None = None,
     values: Tensor | None = None,
+    name: str = "the data",
 ) -> Indices:
     """Divide `count` samples.
 
@@ -47,12 +48,14 @@ def split_indices(
         classes: (count,) int64 class of each sample; every class of three samples or more comes into every
         split.
         values: (count,) int64 group, or time of any number type, of each sample.
+        name: what to call the data in a message.
 
     Raises UsageError for a share or a way that cannot work, DataError for too few samples or groups.
     """
     check_shares(test=test, valid=valid, by=by)
     if count < 3:
-        raise DataError(f"There are {count} samples; three splits need at least 3.")
+        samples = "1 sample" if count == 1 else f"{count} samples"
+        raise DataError(f"{name} has {samples}, and training, validation and test need at least 3 together; give more.")
     if by == "random":
         labels = torch.zeros(count, dtype=torch.int64) if classes is None else classes
         return _split_by_chance(labels, test, valid, seed)

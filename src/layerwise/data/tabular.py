@@ -135,6 +135,7 @@ def _divide_and_encode(
         by=config.split_by,
         classes=labels,
         values=rows.split_values,
+        name=table.source,
     )
     indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, labels))
     target = target.fit(rows.target[indices.train.numpy()])
@@ -172,7 +173,8 @@ def _check_columns(table: TableFile, config: DataConfig) -> None:
     names = tuple(table.types)
     if not config.target:
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-        raise UsageError(f"{table.source} is a table: say which column to predict with --target ({shown}).")
+        pairs = "; texts with their translations belong in a file that ends in .pairs.tsv" if len(names) == 2 else ""
+        raise UsageError(f"{table.source} is a table: say which column to predict with --target ({shown}){pairs}.")
     for flag, name in (("--target", config.target), ("--split-column", config.split_column)):
         if name is not None and name not in table.types:
             raise DataError(

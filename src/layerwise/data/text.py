@@ -161,7 +161,7 @@ def text_dataset(
     """Split labelled texts, learn the vocabulary from the training split alone, and count its words in all."""
     classes = tuple(sorted(set(labels)))
     targets = torch.tensor([classes.index(label) for label in labels])
-    indices = split_indices(len(texts), test=config.test, valid=config.valid, seed=seed, classes=targets)
+    indices = split_indices(len(texts), test=config.test, valid=config.valid, seed=seed, classes=targets, name=name)
     indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, targets))
     preprocessing = fit_text(texts[position] for position in indices.train.tolist())
     train, valid, test = (_split(texts, targets, ids, positions, preprocessing) for positions in indices)

@@ -1,10 +1,24 @@
-"""Which network to take where none was named, and why."""
+"""Which network to take where none was named, and why; which ones to take where the one that was named cannot work."""
 
 from __future__ import annotations
 
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import Dataset, Goal, Kind
 
 SMALL_PICTURE_PX = 64
+SEQUENTIAL = ("gru", "lstm", "rnn")
+SUITABLE: dict[tuple[Kind, Goal], tuple[str, ...]] = {  # by what the data is and what it is for, the best first
+    ("pictures", "classification"): ("resnet-small", "densenet-small", "mlp"),
+    ("pictures", "segmentation"): ("unet", "segnet"),
+    ("table", "classification"): ("mlp", "logistic"),
+    ("table", "regression"): ("mlp", "linear"),
+    ("text", "classification"): ("logistic", "mlp"),
+    ("series", "classification"): SEQUENTIAL,
+    ("series", "regression"): SEQUENTIAL,
+    ("tokens", "classification"): SEQUENTIAL,
+    ("tokens", "labelling"): SEQUENTIAL,
+    ("prose", "writing"): ("gpt", *SEQUENTIAL),
+    ("pairs", "translation"): ("transformer", "seq2seq"),
+}
 
 
 def choose_model(dataset: Dataset, pretrained: str = "no") -> tuple[str, str]:
@@ -34,3 +48,10 @@ def choose_model(dataset: Dataset, pretrained: str = "no") -> tuple[str, str]:
     if dataset.kind == "pairs":
         return "transformer", "transformer, because it looks up any word of the source at any place of the translation"
     return "mlp", f"mlp, because a table of {dataset.input_shape[0]} prepared columns has no grid to convolve"
+
+
+def suitable_models(dataset: Dataset) -> tuple[str, ...]:
+    """Return catalogue names that suit what `dataset` is and what it is for, the best first; none where none does."""
+    suitable = SUITABLE.get((dataset.kind, dataset.goal), ())
+    first, _ = choose_model(dataset)
+    return (first, *(name for name in suitable if name != first)) if suitable else ()

@@ -18,6 +18,8 @@ from layerwise.data.pairs import SUFFIXES as PAIR_SUFFIXES
 from layerwise.data.pairs import PairsPreprocessing
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.prose import SUFFIXES, ProsePreprocessing, is_prose, read_prose, without_copies
+from layerwise.data.series import SeriesPreprocessing
+from layerwise.data.series_dataset import forecast_split, labelled_split
 from layerwise.data.tables import TABLE_SUFFIXES
 from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.run import Run
@@ -87,6 +89,8 @@ def split_of(run: Run, data: str | None) -> Split:
         raise DataError(
             f"{data} is for {SOURCES[data].goal}, and run {run.name} learned {run.facts['goal']}; give data for that."
         )
+    if isinstance(preprocessing, SeriesPreprocessing) and path.is_file():
+        return series_split(run, path, preprocessing)
     kind = "pairs" if data.lower().endswith(PAIR_SUFFIXES) else kind_of(data)
     if kind and kind != preprocessing.kind:
         raise DataError(
@@ -127,6 +131,16 @@ def prose_split(data: str, preprocessing: ProsePreprocessing) -> Split:
             raise NotFoundError(f"there is no text {data}; name a file that ends in {', '.join(SUFFIXES)}.")
         raise DataError(f"{data} is no text; name a file that ends in {', '.join(SUFFIXES)}, or a folder of them.")
     return preprocessing.telling_split(without_copies(read_prose(Path(data)).texts))
+
+
+def series_split(run: Run, path: Path, preprocessing: SeriesPreprocessing) -> Split:
+    """Read a table as windows with what came after them, or a .ts file of labelled series, as the run takes them."""
+    if path.suffix.lower() == ".ts" and not preprocessing.is_window:
+        return with_classes_of(run, *labelled_split(path, preprocessing), str(path))
+    if not preprocessing.is_window or not path.name.lower().endswith(TABLE_SUFFIXES):
+        wanted = f"a table with the column {preprocessing.channels[0]}" if preprocessing.is_window else "a .ts file"
+        raise DataError(f"{path} is not what run {run.name} was trained on; give {wanted}.")
+    return forecast_split(path, preprocessing, run.facts["output_count"])
 
 
 def kind_of(data: str) -> Kind | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,11 +114,17 @@ def _write(folder: Path, found: Explanation, labels: Labels, run: Run | None) ->
     return files
 
 
+def example_for(run: Run) -> str:
+    """Return a file that the run can be asked about, as it is typed."""
+    facts = run.facts
+    return shlex.quote(wording.example_of(facts["goal"], facts["kind"], run.experiment.data.data))
+
+
 def next_commands(run: Run | None) -> list[tuple[str, str]]:
     """Return literal commands that go on from an explanation, with what each is for."""
     if run is None:
         return []
-    sample = wording.EXAMPLE_FILES[run.facts["kind"]]
+    sample = example_for(run)
     return [
         (f"layerwise explain {run.name} {sample} --occlusion", "one part alone, of another sample"),
         (f"layerwise explain {run.name} --embeddings", "the test samples as a map"),
@@ -179,9 +186,9 @@ def _check_shape(run: Run, sample: Tensor) -> None:
 
 def _check_task(run: Run) -> None:
     if not isinstance(run.task, Classification | Regression):
-        goal = run.facts["task"]["name"]
+        learned = wording.LEARNED[run.facts["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {goal}, and what is explained is an answer of one class or value; "
+            f"run {run.name} learned {learned}, and what is explained is an answer of one class or value; "
             "give the parts that you ask about as a module of your own in Python."
         )
 

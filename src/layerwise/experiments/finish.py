@@ -9,7 +9,7 @@ from typing import Any
 from layerwise.data.dataset import Dataset
 from layerwise.experiments.environment import environment
 from layerwise.experiments.experiment import SECTIONS
-from layerwise.experiments.run import Run, sizes_of
+from layerwise.experiments.run import Run
 from layerwise.experiments.setup import Setup, fingerprint
 from layerwise.models.summary import summarise
 from layerwise.reports.facts import ReportFacts, Summary
@@ -36,7 +36,7 @@ def begin(setup: Setup, parent: Path, name: str | None, reason: str) -> RunFolde
             "kind": dataset.kind,
             "goal": dataset.goal,
             "source": dataset.source,
-            "sizes": sizes_of(dataset),
+            "sizes": dataset.sizes,
             "input_shape": list(dataset.input_shape),
             "output_count": dataset.output_count,
             "task": task_to_json(setup.task),

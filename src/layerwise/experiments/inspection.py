@@ -15,7 +15,6 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.data.loading import load
 from layerwise.data.pictures import PicturePreprocessing
-from layerwise.experiments.run import sizes_of
 from layerwise.reports import charts, pictures
 from layerwise.reports.figures import save
 from layerwise.reports.overlays import painted
@@ -55,7 +54,7 @@ def facts_of(dataset: Dataset, described: Sequence[Statistic]) -> dict[str, Any]
         "goal": dataset.goal,
         "source": dataset.source,
         "input_shape": list(dataset.input_shape),
-        "sizes": sizes_of(dataset),
+        "sizes": dataset.sizes,
         "class_counts": counts,
         "statistics": [statistic.to_json() for statistic in described],
         "notices": [asdict(notice) for notice in dataset.notices],

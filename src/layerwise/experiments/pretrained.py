@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from layerwise.data.archives import read_files
-from layerwise.data.dataset import Dataset, Kind, Preprocessing, Split
+from layerwise.data.dataset import Dataset, Kind, Preparation, Preprocessing, Split
 from layerwise.data.fetch import Package, Pin, fetch
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.errors import DataError, UsageError
@@ -36,7 +34,7 @@ class Start:
     trained: nn.Module
     train: Split
     valid: Split
-    preprocessing: Preprocessing
+    preparation: Preparation
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,6 @@ class Features:
 
     def prepare(self, inputs: Tensor) -> Tensor:
         return inputs
-
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        raise NotImplementedError("features are computed, not read")
-
-    def to_json(self) -> dict[str, Any]:
-        raise NotImplementedError("features are not saved")
 
 
 def check_start(experiment: Experiment, dataset: Dataset) -> None:

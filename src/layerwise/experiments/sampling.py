@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from layerwise.errors import UsageError
-from layerwise.experiments.run import Run
+from layerwise.experiments.trained import Trained
 from layerwise.generation.walks import tour
+from layerwise.reports import wording
 from layerwise.reports.grids import picture_grid, to_gif, to_png
 from layerwise.reports.pictures import to_pixels
 from layerwise.runs.atomic import storage_errors, write_bytes
@@ -21,7 +22,7 @@ WALK_FRAME_MS = 80
 SINGLE_PX = 112  # single pictures in a film are drawn about so large, by a whole factor
 
 
-def sample(run: Run, count: int = 64, seed: int = 0) -> Tensor:
+def sample(run: Trained, count: int = 64, seed: int = 0) -> Tensor:
     """Let the network of `run` paint pictures of codes drawn by chance.
 
     Args:
@@ -38,7 +39,7 @@ def sample(run: Run, count: int = 64, seed: int = 0) -> Tensor:
     return draw_pictures(painter_of(run), run.model, count, seed)
 
 
-def walk(run: Run, stations: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
+def walk(run: Trained, stations: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
     """Let the network of `run` paint on a walk through the space of its codes, and back to where it began.
 
     Args:
@@ -67,12 +68,12 @@ def check_numbers(count: int, seed: int) -> None:
         raise UsageError(f"--seed must be a whole number from 0 to 2^63 - 1, received {seed}.")
 
 
-def painter_of(run: Run) -> Painter:
+def painter_of(run: Trained) -> Painter:
     """Return the task of a run whose network paints. Raises UsageError for any other."""
     if not isinstance(run.task, Painter):
         raise UsageError(
-            f"run {run.name} is {task_name(run.task)} and paints no pictures; train vae, gan or dcgan, as in "
-            "`layerwise train gan --data mnist`."
+            f"run {run.name} learned {wording.LEARNED[task_name(run.task)]}, and not to paint; train vae, gan or "
+            "dcgan, as in `layerwise train gan --data mnist`."
         )
     return cast(Painter, run.task)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +16,11 @@ from layerwise.data.folders import pictures_in
 from layerwise.data.picture_files import read_picture
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.errors import DataError, NotFoundError, StorageError, UsageError, nearest
+from layerwise.experiments.trained import Trained
 from layerwise.generation.tiling import tiled_scores
 from layerwise.reports import wording
 from layerwise.reports.overlays import laid_over, with_legend
 from layerwise.tasks.segmentation import Segmentation
-
-if TYPE_CHECKING:
-    from layerwise.experiments.run import Run
 
 OVERLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -65,7 +63,7 @@ class Segments:
         Image.fromarray(self.mask).save(path)
 
 
-def segment(run: Run, picture: str | Path | NDArray[np.uint8]) -> Segments:
+def segment(run: Trained, picture: str | Path | NDArray[np.uint8]) -> Segments:
     """Say of each pixel what it is.
 
     picture: a file, or (height, width, 3) or (height, width) uint8 values.
@@ -82,7 +80,7 @@ def segment(run: Run, picture: str | Path | NDArray[np.uint8]) -> Segments:
     return Segments(task.classes, scores.argmax(0).to(torch.uint8).numpy(), values)
 
 
-def segment_files(run: Run, source: Path) -> list[dict[str, Any]]:
+def segment_files(run: Trained, source: Path) -> list[dict[str, Any]]:
     """Return the shares of the classes in a picture, or in each picture of a folder, 'id' first."""
     if not source.exists():
         names = [entry.name for entry in source.parent.iterdir()] if source.parent.is_dir() else []
@@ -95,14 +93,14 @@ def segment_files(run: Run, source: Path) -> list[dict[str, Any]]:
     return [{"id": name, "shares": segment(run, path).shares} for path, name in found]
 
 
-def segmentation_of(run: Run) -> tuple[Segmentation, PicturePreprocessing]:
+def segmentation_of(run: Trained) -> tuple[Segmentation, PicturePreprocessing]:
     """Return what the run learned of pixels. Raises UsageError for a run that learned something else."""
     task, preprocessing = run.task, run.preprocessing
     if isinstance(task, Segmentation) and isinstance(preprocessing, PicturePreprocessing):
         return task, preprocessing
     raise UsageError(
-        f"run {run.name} is a {run.facts['goal']} by {run.experiment.model} and does not say what each pixel is; "
-        "name a run of segnet or unet."
+        f"run {run.name} learned {wording.LEARNED[run.facts['task']['name']]}, and not what each pixel is; name a run "
+        "of segnet or unet."
     )
 
 

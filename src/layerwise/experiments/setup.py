@@ -92,7 +92,7 @@ def set_up(
     def batches(split: Split, size: int, *, is_training: bool = False, channels_last: bool = False) -> Batches:
         return Batches(
             split,
-            start.preprocessing,
+            start.preparation,
             size,
             seed=training.seed,
             shuffle=is_training,

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from layerwise.data.dataset import Dataset, Split
 from layerwise.errors import UsageError
+from layerwise.experiments.choice import suitable_models
 from layerwise.experiments.experiment import Experiment
-from layerwise.models import CATALOGUE, Entry, config_of, entry_of
+from layerwise.models import Entry, config_of, entry_of
 
 ANSWERS = ("classification", "regression")
 GOALS: dict[str, tuple[str, ...]] = {  # what networks learn, by what they take
@@ -43,11 +44,11 @@ def check_suits(experiment: Experiment, dataset: Dataset) -> None:
     if takes == "sequences":
         _check_recurrent(experiment, dataset)
     elif takes == "pictures" and dataset.kind in WORDS:
-        raise UsageError(f"{name} takes pictures, and {data} is {WORDS[dataset.kind]}; use rnn, lstm or gru.")
+        raise UsageError(f"{name} takes pictures, and {data} is {WORDS[dataset.kind]}; {hint_of(dataset)}.")
     elif dataset.kind == "tokens":
-        raise UsageError(f"{name} takes numbers, and {data} is characters; use rnn, lstm or gru.")
+        raise UsageError(f"{name} takes numbers, and {data} is characters; {hint_of(dataset)}.")
     elif dataset.kind == "series" and not _of_one_length(dataset):
-        raise UsageError(f"{name} takes samples of one length, and the series of {data} differ; use rnn, lstm or gru.")
+        raise UsageError(f"{name} takes samples of one length, and the series of {data} differ; {hint_of(dataset)}.")
 
 
 def fitted(experiment: Experiment, dataset: Dataset) -> Experiment:
@@ -61,11 +62,18 @@ def _check_goal(entry: Entry, name: str, dataset: Dataset) -> None:
     """A network that gives a mask or a text learns no classes, and the other way round."""
     if entry.task or dataset.goal in GOALS[entry.takes]:
         return
-    fitting = [other for other, one in CATALOGUE.items() if not one.task and dataset.goal in GOALS[one.takes]]
-    hint = f"use {', '.join(fitting[:4])}" if fitting else "name other data"
     raise UsageError(
-        f"{name} is for {' or '.join(GOALS[entry.takes])}, and {dataset.name} is for {dataset.goal}; {hint}."
+        f"{name} is for {' or '.join(GOALS[entry.takes])}, and {dataset.name} is for {dataset.goal}; "
+        f"{hint_of(dataset)}."
     )
+
+
+def hint_of(dataset: Dataset) -> str:
+    """Say which networks to use for this data."""
+    *most, last = suitable_models(dataset) or ("",)
+    if not last:
+        return "name other data"
+    return f"use {', '.join(most)} or {last}" if most else f"use {last}"
 
 
 def _check_recurrent(experiment: Experiment, dataset: Dataset) -> None:

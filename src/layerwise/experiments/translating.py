@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from layerwise.data.pairs import PairsPreprocessing
 from layerwise.errors import UsageError
+from layerwise.experiments.trained import Trained
+from layerwise.reports import wording
 from layerwise.reports.alignments import Alignment, align
 from layerwise.tasks.translation import Translation
 
-if TYPE_CHECKING:
-    from layerwise.experiments.run import Run
 
-
-def translate(run: Run, texts: Sequence[str], beam: int) -> list[str]:
-    """Return the translation of each text. Raises as `Run.translate` says."""
+def translate(run: Trained, texts: Sequence[str], beam: int, names: Sequence[str] = ()) -> list[str]:
+    """Return the translation of each text, called by its name in messages. Raises as `Run.translate` says."""
     task, preprocessing = translator_of(run)
     if not texts:
         raise UsageError('nothing to translate; name a text, as in `layerwise translate latest "text editor"`.')
     if beam < 1:
         raise UsageError(f"--beam must be a whole number of at least 1, received {beam}.")
-    names = [f"text {number + 1}" if len(texts) > 1 else "the text" for number in range(len(texts))]
+    names = names or [f"text {number + 1}" if len(texts) > 1 else "the text" for number in range(len(texts))]
     inputs = preprocessing.encode(texts, names)
     with torch.inference_mode():
         return [preprocessing.decode(tokens) for tokens in task.translate(run.model, inputs, beam)]
 
 
-def attention(run: Run, text: str, translation: str | None) -> Alignment:
+def attention(run: Trained, text: str, translation: str | None) -> Alignment:
     """Return what was looked at. Raises as `translate`, and UsageError for a module of one's own that cannot tell."""
     _, preprocessing = translator_of(run)
     if not hasattr(run.model, "attention"):
@@ -38,12 +36,13 @@ def attention(run: Run, text: str, translation: str | None) -> Alignment:
     return align(run.model, preprocessing, text, written)
 
 
-def translator_of(run: Run) -> tuple[Translation, PairsPreprocessing]:
+def translator_of(run: Trained) -> tuple[Translation, PairsPreprocessing]:
     """Return the task and the preprocessing of a run that translates. Raises UsageError for any other run."""
     task, preprocessing = run.task, run.preprocessing
     if not isinstance(task, Translation) or not isinstance(preprocessing, PairsPreprocessing):
+        learned = wording.LEARNED[run.facts["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {run.facts['task']['name']}, and only a run that learned translation can "
-            "translate; name one, or train one with `layerwise train transformer --data english-french`."
+            f"run {run.name} learned {learned}, and not to translate; name another, or train one with "
+            "`layerwise train transformer --data english-french`."
         )
     return task, preprocessing

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from layerwise.data.prose import ProsePreprocessing
 from layerwise.errors import UsageError
+from layerwise.experiments.trained import Trained
 from layerwise.generation.decoding import Sampling, Writer
 from layerwise.generation.text import go_on
-
-if TYPE_CHECKING:
-    from layerwise.experiments.run import Run
+from layerwise.reports import wording
 
 
 def stream(
-    run: Run,
+    run: Trained,
     prompt: str,
     *,
     tokens: int = 200,
@@ -36,9 +35,9 @@ def stream(
     sampling = Sampling(temperature, top_k, top_p, seed)
     preprocessing, model = run.preprocessing, run.model
     if not isinstance(preprocessing, ProsePreprocessing):
-        goal = run.facts["goal"]
+        learned = wording.LEARNED[run.facts["task"]["name"]]
         raise UsageError(
-            f"run {run.name} was trained for {goal} and cannot write; train one on a text, such as "
+            f"run {run.name} learned {learned}, and not to write; train one on a text, such as "
             "`layerwise train gpt --data book.txt`."
         )
     if not hasattr(model, "begin"):

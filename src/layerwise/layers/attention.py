@@ -12,8 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LONGEST_PLAIN = 512  # steps up to which the matrix of all weights is small
-
 
 class Cache(NamedTuple):
     """The keys and values of the steps so far, each (batch, heads, time, depth / heads)."""
@@ -45,13 +43,20 @@ class Attention(nn.Module):
         those of `x` must be among them already (`extend`).
         """
         keys, values = cache or self.remember(x if memory is None else memory)
-        queries = self.split(self.query(x))
-        dropout = self.dropout if self.training else 0.0
-        visible = self.visible(queries, keys, mask)
-        gather = gather_plainly if suits_plain_products(queries, keys) else F.scaled_dot_product_attention
-        gathered = gather(queries, keys, values, attn_mask=visible, dropout_p=dropout)
+        gathered = self.gather(self.split(self.query(x)), keys, values, mask)
         joined: Tensor = self.output(gathered.transpose(1, 2).flatten(2))  # (batch, heads, time, part) -> x's shape
         return joined
+
+    def gather(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the values that each query gathers, (batch, heads, queries, part)."""
+        silenced = self.dropout if self.training else 0.0
+        if has_slow_kernel(queries):
+            weights = attention_weights(queries, keys, self.visible(queries, keys, mask))
+            return F.dropout(weights, silenced) @ values
+        if self.is_causal and mask is None and queries.shape[2] == keys.shape[2]:  # spares accelerators the mask
+            return F.scaled_dot_product_attention(queries, keys, values, dropout_p=silenced, is_causal=True)
+        visible = self.visible(queries, keys, mask)
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible, dropout_p=silenced)
 
     def weights(
         self, x: Tensor, memory: Tensor | None = None, *, mask: Tensor | None = None, cache: Cache | None = None
@@ -59,12 +64,7 @@ class Attention(nn.Module):
         """Return how much each step of `x` takes from each step it sees, (batch, heads, time, memory's time)."""
         keys, _ = cache or self.remember(x if memory is None else memory)
         queries = self.split(self.query(x))
-        scores = queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5
-        visible = self.visible(queries, keys, mask)
-        if visible is not None:
-            scores = scores.masked_fill(~visible, float("-inf"))
-        weights: Tensor = scores.softmax(-1)
-        return weights
+        return attention_weights(queries, keys, self.visible(queries, keys, mask))
 
     def remember(self, memory: Tensor) -> Cache:
         """Return the keys and values of `memory`, (batch, time, depth)."""
@@ -92,21 +92,24 @@ class Attention(nn.Module):
         return earlier if seen is None else seen & earlier
 
 
-def suits_plain_products(queries: Tensor, keys: Tensor) -> bool:
-    """Whether attention is faster as two products than by PyTorch's fused kernel: in bfloat16 on the processor.
+def attention_weights(queries: Tensor, keys: Tensor, visible: Tensor | None) -> Tensor:
+    """Return softmax(queries keys^T / sqrt(part)) over the keys that are visible, (batch, heads, queries, keys)."""
+    batch, heads, _, part = queries.shape
+    transposed = keys.flatten(0, 1).transpose(1, 2)
+    if visible is None:
+        scores = torch.bmm(queries.flatten(0, 1) * part**-0.5, transposed)
+    else:
+        hidden = torch.zeros_like(visible, dtype=queries.dtype).masked_fill(~visible, torch.finfo(queries.dtype).min)
+        hidden = hidden.expand(batch, heads, -1, -1).flatten(0, 1) if hidden.ndim == 4 else hidden
+        scores = torch.baddbmm(hidden, queries.flatten(0, 1), transposed, alpha=part**-0.5)
+    weights: Tensor = scores.softmax(-1).unflatten(0, (batch, heads))
+    return weights
 
-    There the fused kernel's backward pass multiplies one small block after the other. Measured with torch 2.13 on one
-    thread of a processor with AVX-512 BF16, forward and backward, plain against fused: 2.8 against 25 ms for 17 steps
-    (batch 128, 4 heads of 16 numbers), 5.3 against 31 ms for 40 steps (64, 4, 64), 23 against 50 ms for 256 steps (16,
-    4, 64). Beyond LONGEST_PLAIN steps the fused kernel is as fast, and never holds all weights at once.
+
+def has_slow_kernel(queries: Tensor) -> bool:
+    """Whether torch's fused attention is slower than products and a softmax: on the processor in bfloat16.
+
+    Measured with torch 2.13 on one thread with AVX-512 BF16, forward and backward: 46 against 18 ms for 256 tokens in 4
+    heads of 64, batch 16; 26 against 2.5 ms for 17 tokens in 4 heads of 16, batch 128. In float32 the fused one leads.
     """
-    is_half = queries.dtype == torch.bfloat16 and queries.device.type == "cpu"
-    return is_half and max(queries.shape[2], keys.shape[2]) <= LONGEST_PLAIN
-
-
-def gather_plainly(queries: Tensor, keys: Tensor, values: Tensor, attn_mask: Tensor | None, dropout_p: float) -> Tensor:
-    """Scaled dot-product attention written out: softmax(Q K' / sqrt(part)) V (section 3.2.1, equation 1)."""
-    scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(2, 3)  # (batch, heads, queries, keys)
-    if attn_mask is not None:
-        scores = scores.masked_fill(~attn_mask, float("-inf"))
-    return F.dropout(scores.softmax(-1), dropout_p) @ values
+    return queries.device.type == "cpu" and queries.dtype == torch.bfloat16

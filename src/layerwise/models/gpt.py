@@ -3,8 +3,8 @@
 Radford et al. 2018 and 2019, "Language models are unsupervised multitask learners": learned places, normalisation
 before each part, the output layer shares its weights with the vectors of the tokens.
 
-Deviation: sizes for one machine (GPT-2 small has depth 768, 12 heads and 12 blocks: `--depth 768 --heads 12 --blocks
-12`), dropout only where asked for.
+Deviations: sizes for one machine (GPT-2 small has depth 768, 12 heads and 12 blocks: `--depth 768 --heads 12 --blocks
+12`), dropout only where asked for, and the exact GELU, which GPT-2 approximates by a hyperbolic tangent.
 """
 
 from __future__ import annotations

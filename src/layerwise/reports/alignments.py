@@ -34,7 +34,7 @@ class Alignment:
 @torch.inference_mode()
 def align(model: Any, preprocessing: PairsPreprocessing, source: str, translation: str) -> Alignment:
     """Return the attention of `model`, one with a method `attention`, while it writes `translation`."""
-    inputs, targets = preprocessing.encode([source], [source]), preprocessing.encode_targets([translation])
+    inputs, targets = preprocessing.tokens_of([source]), preprocessing.encode_targets([translation])
     previous = torch.cat((torch.full((1, 1), START), targets[:, :-1]), dim=1)
     weights = model.attention(inputs, previous)[0].float().cpu().numpy()
     written = preprocessing.pieces(targets[0, :-1].tolist())

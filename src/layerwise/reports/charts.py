@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,6 @@ from layerwise.reports.figures import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from layerwise.reports.results.classes import ClassResult
-    from layerwise.reports.results.masks import MaskResult
-    from layerwise.reports.results.values import TargetScore
 
 Record = Mapping[str, Any]
 Floats = NDArray[np.float64]
@@ -178,13 +174,13 @@ def smoothed(values: Floats) -> Floats:
 # -- a trained classifier -----------------------------------------------------------------------------------
 
 
-def confusion_chart(evaluation: ClassResult | MaskResult) -> Figure:
-    """Draw the confusion matrix: rows are the truth, shade is the share of the row; right blue, wrong orange."""
+def confusion_chart(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Figure:
+    """Draw a confusion matrix: rows are the truth, shade is the share of the row; right blue, wrong orange."""
     from matplotlib.collections import PatchCollection
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Rectangle
 
-    counts = np.array(evaluation.confusion)
+    counts = np.array(confusion)
     class_count = len(counts)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(8.5, max(3.6, 0.46 * class_count + 0.9))
@@ -198,7 +194,7 @@ def confusion_chart(evaluation: ClassResult | MaskResult) -> Figure:
     axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
     if class_count <= COUNTS_IN_CELLS_TO:
         _write_cells(axes, counts, shares, 72 * (side - 0.9) / class_count)
-    _name_classes(axes, [score.name for score in evaluation.classes], (side - 0.9) / class_count)
+    _name_classes(axes, names, (side - 0.9) / class_count)
     axes.set_xlim(-0.5, class_count - 0.5)
     axes.set_ylim(class_count - 0.5, -0.5)
     axes.set_aspect("equal")
@@ -237,14 +233,29 @@ def _name_classes(axes: Axes, names: Sequence[str], cell: float) -> None:
     axes.tick_params(colors=MUTED, labelsize=min(TEXT_SIZE, 24 * cell), length=0)
 
 
-def calibration_chart(evaluation: ClassResult) -> Figure:
+class Answers(Protocol):
+    """Answers given with a probability in (low, high]: how many, how sure on average, how often right."""
+
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def accuracy(self) -> float: ...
+
+
+def calibration_chart(parts: Sequence[Answers]) -> Figure:
     """Draw how often answers are right against how sure they are, with the number of answers below."""
     figure = new_figure(height=3.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     style(upper, "", "share that is right")
     style(lower, "probability that the model gives its answer", "answers")
-    filled = [part for part in evaluation.calibration if part.count]
-    width = 1 / len(evaluation.calibration)
+    filled = [part for part in parts if part.count]
+    width = 1 / len(parts)
     middles = [(part.low + part.high) / 2 for part in filled]
     upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="perfectly calibrated")
     upper.bar(middles, [part.accuracy for part in filled], 0.92 * width, color=BLUE, alpha=0.35)
@@ -276,13 +287,13 @@ def calibration_chart(evaluation: ClassResult) -> Figure:
 # -- a trained regression -----------------------------------------------------------------------------------
 
 
-def residual_chart(score: TargetScore) -> Figure:
-    """Draw given against true values, and the distribution of the residuals."""
+def residual_chart(name: str, pairs: Sequence[tuple[float, float]]) -> Figure:
+    """Draw given against true values of a target, and the distribution of the residuals. pairs: (true, given)."""
     figure = new_figure(height=2.9)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    points = np.array(score.points)
+    points = np.array(pairs)
     low, high = float(points.min()), float(points.max())
-    style(left, f"true {shorten(score.name, 24)}", f"given {shorten(score.name, 24)}", grid="both")
+    style(left, f"true {shorten(name, 24)}", f"given {shorten(name, 24)}", grid="both")
     left.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     left.scatter(points[:, 0], points[:, 1], s=13, color=BLUE, alpha=0.5, linewidths=0)
     style(right, "given - true", "samples")

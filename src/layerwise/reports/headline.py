@@ -25,7 +25,7 @@ def key_figures(facts: ReportFacts) -> list[tuple[str, str, str]]:
     if facts.elapsed_s is not None:
         steps = max((record["step"] for record in facts.records), default=0)
         figures.append((wording.duration(facts.elapsed_s), "training", f"{wording.count(steps)} steps"))
-    noun = wording.NOUNS.get(facts.dataset.kind, "sample") + "s"
+    noun = wording.several(wording.NOUNS.get(facts.dataset.kind, "sample"))
     others = f"{wording.count(len(facts.dataset.valid))} to choose, {wording.count(len(facts.dataset.test))} to test"
     figures.append((wording.count(len(facts.dataset.train)), f"{noun} to learn from", others))
     return figures

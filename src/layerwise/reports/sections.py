@@ -241,7 +241,7 @@ def value_in_words(value: Any) -> str:
 def use(facts: ReportFacts) -> str:
     """Commands and lines of Python that go on from here."""
     run, goal = facts.run, facts.evaluation.goal if facts.evaluation else facts.dataset.goal
-    use = wording.use_of(goal, facts.dataset.kind)
+    use = wording.use_of(goal, example_of(facts, goal))
     commands = {
         f"layerwise {use.command.format(run=run)}": use.purpose,
         f"layerwise evaluate {run}": "measure it again, or on other data with --data",
@@ -266,6 +266,12 @@ def use(facts: ReportFacts) -> str:
         markup.subtitle("In Python"),
         markup.code(python),
     )
+
+
+def example_of(facts: ReportFacts, goal: str) -> str:
+    """Return what can be given to the run: the beginning of a text, or a file."""
+    data = str(facts.experiment.get("data", {}).get("data", ""))
+    return wording.example_of(goal, facts.dataset.kind, data, facts.evaluation)
 
 
 def surroundings(facts: ReportFacts) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 METRIC_NAMES = {
@@ -100,7 +102,12 @@ def losses(values: Mapping[str, float]) -> str:
 
 def plural(number: int, one: str, many: str | None = None) -> str:
     """Return 1 picture, 360 pictures."""
-    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+    return f"{count(number)} {one if number == 1 else many or several(one)}"
+
+
+def several(one: str) -> str:
+    """Return the plural of a noun: pictures, and series as it is."""
+    return one if one.endswith("s") else f"{one}s"
 
 
 NOUNS = {
@@ -127,6 +134,18 @@ EXAMPLE_FILES = {
 SCRIPTED = ("classification", "regression")  # tasks whose training `layerwise code` prints
 
 
+LEARNED = {  # by the name of the task, for 'run x learned ...'
+    "classification": "to name classes",
+    "regression": "to tell numbers",
+    "segmentation": "what each pixel is",
+    "labelling": "what each step is",
+    "translation": "to translate",
+    "writing": "to go on with texts",
+    "reconstruction": "to give pictures back from codes",
+    "adversarial": "to paint pictures",
+}
+
+
 class Use(NamedTuple):
     """What a finished run is for: a command without its first word, its purpose, and the same as a line of Python."""
 
@@ -142,16 +161,35 @@ USES = {  # by the name of the task; the others answer for files
         "run.segment('picture.png').save_overlay('out.png')",
     ),
     "translation": Use("translate {run} 'text'", "let it translate", "print(run.translate('text'))"),
-    "writing": Use("write {run} 'import'", "let it go on with a text", "print(run.write('import'))"),
+    "writing": Use("write {run} {example}", "let it go on with a text", "print(run.write({example}))"),
     "adversarial": Use("sample {run} --count 64", "let it paint", "pictures = run.sample(64)"),
 }
 
 
-def use_of(goal: str, kind: str) -> Use:
-    """Return what a run that learned `goal` on data of this kind is for."""
-    file = EXAMPLE_FILES.get(kind, "file")
-    answers = f"for answer in run.predict({file!r}):\n    print(answer)"
-    return USES.get(goal) or Use(f"predict {{run}} {file}", "let it answer for your own files", answers)
+def example_of(goal: str, kind: str, data: str, result: object = None) -> str:
+    """Return what can be given to a run that learned `goal` from `data`: a beginning of a text, or a file.
+
+    A file of the user's own stands for itself. result: of a writer, whose held-out text has a beginning.
+    """
+    if goal == "writing":
+        written = getattr(result, "continuations", ())
+        return " ".join(written[0].prompt.split()[:3]) if written else "The"
+    if kind in ("table", "series", "tokens") and Path(data).is_file():
+        return data
+    if kind == "series" and goal == "regression":
+        return EXAMPLE_FILES["table"]
+    return EXAMPLE_FILES.get(kind, "file")
+
+
+def use_of(goal: str, example: str) -> Use:
+    """Return what a run that learned `goal` is for; the command still lacks {run}. example: see `example_of`."""
+    typed = shlex.quote(example).replace("{", "{{").replace("}", "}}")
+    if goal not in USES:
+        answers = f"for answer in run.predict({example!r}):\n    print(answer)"
+        return Use(f"predict {{run}} {typed}", "let it answer for your own files", answers)
+    use = USES[goal]
+    command, python = use.command.replace("{example}", typed), use.python.replace("{example}", repr(example))
+    return use._replace(command=command, python=python)
 
 
 def samples_in_words(count: int, kind: str, split_name: str = "test") -> str:

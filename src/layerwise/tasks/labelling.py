@@ -41,6 +41,10 @@ class Labelling(Task):
         scores = model(batch.inputs).flatten(0, 1)
         yield "model", F.cross_entropy(scores, batch.targets.flatten(), ignore_index=NOT_TOLD)
 
+    def weight(self, batch: Batch) -> Tensor:
+        """Return how many steps have a class."""
+        return (batch.targets != NOT_TOLD).sum()
+
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         return self.metrics(*self.tell(model, batches))
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import Dataset, Kind
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.errors import UsageError
 
@@ -40,6 +40,17 @@ def paint_codes(task: Painter, model: nn.Module, codes: Tensor) -> Tensor:
         return (torch.cat(parts).clamp(0, 1) * 255).round().byte().cpu()
 
 
+KINDS: dict[Kind, str] = {
+    "pictures": "pictures",
+    "table": "rows of a table",
+    "text": "texts",
+    "series": "series",
+    "tokens": "texts",
+    "pairs": "pairs of texts",
+    "prose": "a text",
+}
+
+
 def picture_scale(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and deviation of each channel, on the scale from 0 to 1, that pictures were prepared by.
 
@@ -48,7 +59,7 @@ def picture_scale(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...
     """
     if not isinstance(dataset.preprocessing, PicturePreprocessing) or dataset.goal != "classification":
         raise UsageError(
-            f"autoencoders and GANs learn from pictures with classes, and {dataset.name} is {dataset.kind} for "
-            f"{dataset.goal}; use mnist, fashion-mnist, or a folder of class folders."
+            f"autoencoders and GANs learn from pictures with classes, and {dataset.name} holds {KINDS[dataset.kind]} "
+            f"for {dataset.goal}; use mnist, fashion-mnist, or a folder of class folders."
         )
     return dataset.preprocessing.mean, dataset.preprocessing.std

@@ -46,15 +46,16 @@ class Regression(Task):
     def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """Return 'loss' (standardised squared error), and 'r2', 'mae', 'rmse' in the targets' own units.
 
-        Several targets are averaged evenly.
+        Several targets are averaged evenly. Where a target is the same in all rows, there is no 'r2'.
         """
         loss = F.mse_loss(outputs, targets).item()
         given, truth = self.in_units(outputs), self.in_units(targets)
         residual = (given - truth).square().sum(0)
-        spread = (truth - truth.mean(0)).square().sum(0).clamp_min(torch.finfo(truth.dtype).tiny)
+        spread = (truth - truth.mean(0)).square().sum(0)
+        r2 = {"r2": (1 - residual / spread).mean().item()} if spread.min() > 0 else {}
         return {
             "loss": loss,
-            "r2": (1 - residual / spread).mean().item(),
+            **r2,
             "mae": (given - truth).abs().mean().item(),
             "rmse": (given - truth).square().mean(0).sqrt().mean().item(),
         }

@@ -14,6 +14,8 @@ from layerwise.data.dataset import UNLABELLED, Dataset
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.task import Batch, Task
 
+NEXT_TO_NOTHING = 1e-6  # pixels of a batch that has none with a class: their mean is 0, and not 0 / 0
+
 
 @dataclass(frozen=True)
 class Segmentation(Task):
@@ -39,9 +41,17 @@ class Segmentation(Task):
         return {"model": model}
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield the mean cross-entropy of a pixel."""
-        weights = torch.tensor(self.weights, device=batch.inputs.device) if self.weights else None
-        yield "model", F.cross_entropy(model(batch.inputs), batch.targets.long(), weights, ignore_index=UNLABELLED)
+        """Yield the mean cross-entropy of a pixel; 0 where no pixel has a class."""
+        weights = torch.tensor(self.weights, device=batch.targets.device) if self.weights else None
+        scores, targets = model(batch.inputs), batch.targets.long()
+        total = F.cross_entropy(scores, targets, weights, ignore_index=UNLABELLED, reduction="sum")
+        yield "model", total / self.weight(batch)
+
+    def weight(self, batch: Batch) -> Tensor:
+        """Return how many pixels have a class, each as much as its class weighs."""
+        weights = torch.zeros(UNLABELLED + 1)
+        weights[: len(self.classes)] = torch.tensor(self.weights or 1.0)
+        return weights.to(batch.targets.device)[batch.targets.long()].sum().clamp(min=NEXT_TO_NOTHING)
 
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Return 'loss', 'pixel_accuracy', 'class_accuracy' (mean over classes) and 'mean_iou'."""

@@ -40,8 +40,15 @@ class Task(Protocol):
         ...
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield (part, loss); each part takes its step before the next loss is asked for."""
+        """Yield (part, loss); each part takes its step before the next loss is asked for.
+
+        A loss is a mean over what `weight` counts, so that the pieces of a batch add up to the whole.
+        """
         ...
+
+    def weight(self, batch: Batch) -> Tensor | float:
+        """Return how much a piece of a batch counts beside the others: as many samples as it has."""
+        return len(batch.inputs)
 
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Measure `model` on `batches`; the model comes in evaluation mode, without gradients."""

@@ -53,6 +53,10 @@ class Translation(Task):
         scores, targets = self.scores(model, batch)
         yield "model", F.cross_entropy(scores, targets, ignore_index=0, label_smoothing=self.label_smoothing)
 
+    def weight(self, batch: Batch) -> Tensor:
+        """Return how many tokens are told."""
+        return (batch.targets != 0).sum()
+
     def scores(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the scores at all places and what stands there, (batch * time, tokens) and (batch * time,)."""
         targets = batch.targets

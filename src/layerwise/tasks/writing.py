@@ -40,6 +40,10 @@ class Writing(Task):
         """Yield the mean cross-entropy of a token, in nats; places of padding (0) do not count."""
         yield "model", F.cross_entropy(model(batch.inputs).flatten(0, 1), batch.targets.flatten(), ignore_index=0)
 
+    def weight(self, batch: Batch) -> Tensor:
+        """Return how many tokens are told."""
+        return (batch.targets != 0).sum()
+
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Return 'loss' (nats a token), 'bits_per_byte', and 'accuracy' of the likeliest token."""
         return self.metrics(*self.tell(model, batches))

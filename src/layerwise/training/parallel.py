@@ -1,8 +1,9 @@
 """Data-parallel training over several processes, started by `torchrun --nproc-per-node N -m layerwise ...`.
 
-Every rank holds the whole model and takes its share of every batch. Gradients are averaged with the number
-of samples as weights, so that a step is that of one process on the whole batch, within rounding. The
-exception is batch normalisation, which normalises over each rank's own share.
+Every rank holds the whole model and takes its share of every batch. Gradients are averaged with what
+each was computed from as weights (samples, or the tokens or pixels that have a target), so that a step is that of one
+process on the whole batch, within rounding. The exception is batch normalisation, which normalises over each rank's
+own share.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class Ranks:
                 dist.broadcast(sent, src=0)
                 tensor.copy_(sent)
 
-    def average_gradients(self, parameters: Iterable[nn.Parameter], samples: int) -> None:
-        """Replace each gradient by its mean over the ranks, weighted by the `samples` each computed it from.
+    def average_gradients(self, parameters: Iterable[nn.Parameter], weight: float) -> None:
+        """Replace each gradient by its mean over the ranks, weighted by how much each computed it from.
 
         A gradient that is None counts as zero; where it is None on all ranks it stays None.
         """
@@ -81,7 +82,7 @@ class Ranks:
             return
         parameters = list(parameters)
         counts = torch.tensor(
-            [samples, *(p.grad is not None for p in parameters)],
+            [weight, *(p.grad is not None for p in parameters)],
             dtype=torch.float64,
             device=self._wire_device,
         )
@@ -92,7 +93,7 @@ class Ranks:
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
         gradients = [p.grad for p in used if p.grad is not None]
         for bucket in _buckets(gradients):
-            _average(bucket, samples / max(total, 1.0))
+            _average(bucket, weight / (total or 1.0))
 
     def average_statistics(self, model: nn.Module) -> None:
         """Replace floating buffers, such as running means of normalisation, by their mean over the ranks."""

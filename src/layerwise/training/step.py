@@ -79,7 +79,8 @@ class Stepper:
         losses: dict[str, Tensor] = {}
         for part, loss in self._backward_passes(batch):
             parameters, optimizer = self.parameters[part], self.optimizers[part]
-            self.ranks.average_gradients(parameters, len(batch))
+            weight = float(self.task.weight(batch)) if self.ranks.world > 1 else 1.0
+            self.ranks.average_gradients(parameters, weight)
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
             watched = [clip(gradients, self.training.clip_norm)] if self.training.clip_norm else gradients
             self.guard.check(part, loss, watched, step, optimizer)
@@ -95,16 +96,18 @@ class Stepper:
     def _backward_passes(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield each part with its loss once its gradients are there, gathered over the pieces of the batch."""
         pieces = batch.pieces(self.training.accumulate)
+        weights = [self.task.weight(piece) for piece in pieces] if len(pieces) > 1 else [1.0]
+        total = sum(weights)
         streams = [self.task.losses(self.runner, piece) for piece in pieces]
         while True:
             totals: list[Tensor] = []
-            for stream, piece in zip(streams, pieces, strict=True):
+            for stream, weight in zip(streams, weights, strict=True):
                 with self.pace.autocast(self.device):
                     yielded = next(stream, None)
                 if yielded is None:
                     return
                 part, loss = yielded
-                loss = loss * (len(piece) / len(batch)) if len(pieces) > 1 else loss
+                loss = loss * (weight / total) if len(pieces) > 1 else loss
                 loss.backward(inputs=self.movable[part])
                 totals.append(loss.detach())
             yield part, sum(totals[1:], start=totals[0])

@@ -31,6 +31,27 @@ MOST_SAMPLES = 3000  # in a working set
 
 
 @compiled
+def shuffle(order: Any, count: int, state: int) -> int:
+    """Put the first `count` places of `order` in a random order by xorshift, the same everywhere; return its state."""
+    for k in range(count):
+        state ^= (state << 13) & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= (state << 5) & 0xFFFFFFFF
+        other = k + state % (count - k)
+        order[k], order[other] = order[other], order[k]
+    return state
+
+
+@compiled
+def output_of(numbers: Any, places: Any, w: Any, bias: float) -> float:
+    """Return the output of a row, given by its numbers and their places."""
+    output = bias
+    for m in range(len(places)):
+        output += w[places[m]] * numbers[m]
+    return output
+
+
+@compiled
 def epochs(
     data: Any,
     indices: Any,
@@ -52,20 +73,12 @@ def epochs(
     top, bottom = np.inf, -np.inf
     for _ in range(count):
         highest, lowest = -np.inf, np.inf
-        for k in range(active):  # shuffle: xorshift, so that the order is the same everywhere
-            state ^= (state << 13) & 0xFFFFFFFF
-            state ^= state >> 17
-            state ^= (state << 5) & 0xFFFFFFFF
-            other = k + state % (active - k)
-            order[k], order[other] = order[other], order[k]
+        state = shuffle(order, active, state)
         k = 0
         while k < active:
             i = order[k]
-            output = bias[0]
             numbers, places = data[starts[i] : starts[i + 1]], indices[starts[i] : starts[i + 1]]
-            for m in range(len(places)):
-                output += w[places[m]] * numbers[m]
-            slope = y[i] * output - 1.0
+            slope = y[i] * output_of(numbers, places, w, bias[0]) - 1.0
             wanted = slope
             if alpha[i] == 0.0:
                 if slope > top:

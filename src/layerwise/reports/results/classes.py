@@ -16,13 +16,12 @@ from layerwise.data.dataset import Notice
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.reports import charts, markup, pictures, wording
 from layerwise.reports.figures import to_svg
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks import Classification
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 CALIBRATION_BINS = 15
 WORST_COUNT = 24
@@ -158,12 +157,16 @@ class ClassResult:
     def notices(self) -> Iterator[Notice]:
         yield from observe_classes(self)
 
-    def section(self, facts: ReportFacts) -> str:
-        return class_section(self, facts)
+    def section(self, evidence: Evidence) -> str:
+        return class_section(self, evidence)
+
+    def draw_confusion(self) -> Figure:
+        """Draw the confusion matrix with the names of the classes."""
+        return charts.confusion_chart(self.confusion, [score.name for score in self.classes])
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
-        yield "confusion", charts.confusion_chart(self)
-        yield "calibration", charts.calibration_chart(self)
+        yield "confusion", self.draw_confusion()
+        yield "calibration", charts.calibration_chart(self.calibration)
         if isinstance(subject.preprocessing, PicturePreprocessing) and self.worst:
             shown, _ = subject.split.take(torch.tensor([mistake.position for mistake in self.worst]))
             captions = [f"given {one.given}, {one.probability:.0%}\ntruth {one.truth}" for one in self.worst]
@@ -320,17 +323,17 @@ def _observe_calibration(evaluation: ClassResult) -> Iterator[Notice]:
         )
 
 
-def class_section(evaluation: ClassResult, facts: ReportFacts) -> str:
+def class_section(evaluation: ClassResult, evidence: Evidence) -> str:
     """Which class is taken for which, class by class, and the surest mistakes."""
     confusion = markup.chart(
-        to_svg(charts.confusion_chart(evaluation), _confusion_in_words(evaluation)),
+        to_svg(evaluation.draw_confusion(), _confusion_in_words(evaluation)),
         "Which class is taken for which",
         "A row is what it is, a column what the model says. Blue is right, orange is wrong; "
         "the fuller the colour, the larger the share of the row.",
     )
     calibration = markup.chart(
         to_svg(
-            charts.calibration_chart(evaluation),
+            charts.calibration_chart(evaluation.calibration),
             f"Calibration: the expected calibration error is {wording.share(evaluation.calibration_error)}.",
         ),
         "Is it as sure as it should be?",
@@ -341,7 +344,7 @@ def class_section(evaluation: ClassResult, facts: ReportFacts) -> str:
         "answers",
         "Where it is right, and where not",
         markup.columns(confusion, f"<div>{_class_table(evaluation)}{calibration}</div>"),
-        _show_mistakes(facts, evaluation),
+        _show_mistakes(evidence, evaluation),
     )
 
 
@@ -367,13 +370,13 @@ def _class_table(evaluation: ClassResult) -> str:
     return markup.folded(f"All {len(rows) - 1} classes", drawn) if len(rows) > CLASSES_SHOWN_OPEN + 1 else drawn
 
 
-def _show_mistakes(facts: ReportFacts, evaluation: ClassResult) -> str:
+def _show_mistakes(evidence: Evidence, evaluation: ClassResult) -> str:
     if not evaluation.worst:
         return ""
     title = markup.subtitle("The mistakes it was surest of")
-    if facts.dataset.kind == "pictures" and len(facts.split) == evaluation.count:
+    if evidence.dataset.kind == "pictures" and len(evidence.split) == evaluation.count:
         chosen = torch.tensor([mistake.position for mistake in evaluation.worst])
-        compact = facts.split.inputs[chosen]
+        compact = evidence.split.inputs[chosen]
         captions = [
             (f"‘{mistake.given}’ {wording.share(mistake.probability)}", f"is ‘{mistake.truth}’, {mistake.id}")
             for mistake in evaluation.worst

@@ -53,10 +53,11 @@ class Forecast:
 
     def sentence(self) -> str:
         """Say how the forecasts compare with naive ones."""
+        is_seasonal = self.season > 1
+        season = f", repeating what was {self.season} steps before by {wording.decimal(self.season_rmse)}"
         return (
-            f"Repeating the last value would miss by {wording.decimal(self.last_rmse)} on average (RMSE), repeating "
-            f"what was {self.season} steps before by {wording.decimal(self.season_rmse)}; the network misses by "
-            f"{wording.decimal(self.rmse)}."
+            f"Repeating the last value would miss by {wording.decimal(self.last_rmse)} on average (RMSE)"
+            f"{season if is_seasonal else ''}; the network misses by {wording.decimal(self.rmse)}."
         )
 
 
@@ -105,7 +106,7 @@ def forecast_chart(forecast: Forecast) -> Figure:
     axes.plot(range(len(forecast.truth)), forecast.truth, color=INK, linewidth=1.4, label="what came")
     for number, (start, path, guess) in enumerate(zip(forecast.starts, forecast.paths, forecast.naive, strict=True)):
         steps = range(start, start + len(path))
-        labels = ("forecast", f"{forecast.season} steps before") if number == 0 else ("", "")
+        labels = ("forecast", f"{wording.plural(forecast.season, 'step')} before") if number == 0 else ("", "")
         axes.plot(steps, path, color=BLUE, linewidth=1.4, marker="o", markersize=2.5, label=labels[0])
         axes.plot(steps, guess, color=ORANGE, linewidth=1.0, linestyle=":", label=labels[1])
         axes.axvline(start, color=MUTED, linewidth=0.4, alpha=0.5)

@@ -13,13 +13,12 @@ from layerwise.data.dataset import Notice
 from layerwise.reports import markup, wording
 from layerwise.reports.figures import BLUE, new_chart
 from layerwise.reports.results.classes import ClassScore, count_confusion, score_classes
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.labelling import NOT_TOLD, Labelling
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 SHOWN = 6  # samples: the worst, and as many evenly from all
 COLOURS = ("blue", "orange", "green", "pink", "sky", "muted", "grid")
@@ -93,7 +92,7 @@ class LabelResult:
     def notices(self) -> Iterator[Notice]:
         yield from ()
 
-    def section(self, facts: ReportFacts) -> str:
+    def section(self, evidence: Evidence) -> str:
         return label_section(self)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:

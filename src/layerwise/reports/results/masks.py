@@ -16,13 +16,12 @@ from layerwise.data.dataset import UNLABELLED, Notice, Preprocessing, Split
 from layerwise.reports import charts, markup, pictures, wording
 from layerwise.reports.figures import to_svg
 from layerwise.reports.overlays import painted
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.segmentation import Segmentation, count_pixels, overlap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
     from layerwise.reports.pictures import Pixels
 
 PIXELS_AT_ONCE = 2**20
@@ -152,11 +151,15 @@ class MaskResult:
                     f"{wording.share(score.pixels / self.pixels)} of all pixels.",
                 )
 
-    def section(self, facts: ReportFacts) -> str:
-        return mask_section(self, facts)
+    def section(self, evidence: Evidence) -> str:
+        return mask_section(self, evidence)
+
+    def draw_confusion(self) -> Figure:
+        """Draw the confusion matrix with the names of the classes."""
+        return charts.confusion_chart(self.confusion, [score.name for score in self.classes])
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
-        yield "confusion", charts.confusion_chart(self)
+        yield "confusion", self.draw_confusion()
         if self.worst:
             shown = trios(subject.model, subject.preprocessing, subject.split, self)
             captions = [
@@ -226,12 +229,12 @@ def trios(model: nn.Module, preprocessing: Preprocessing, split: Split, result: 
     return [pixels for trio in zip(pictures.to_pixels(inputs), *masks, strict=True) for pixels in trio]
 
 
-def mask_section(result: MaskResult, facts: ReportFacts) -> str:
+def mask_section(result: MaskResult, evidence: Evidence) -> str:
     """Which class is taken for which, class by class, and the worst pictures beside their masks."""
     right = sum(result.confusion[place][place] for place in range(len(result.confusion)))
     confusion = markup.chart(
         to_svg(
-            charts.confusion_chart(result),
+            result.draw_confusion(),
             f"Confusion matrix of {len(result.classes)} classes: {right} of {result.pixels} pixels on the diagonal.",
         ),
         "Which class is taken for which",
@@ -242,7 +245,7 @@ def mask_section(result: MaskResult, facts: ReportFacts) -> str:
         "answers",
         "Where it is right, and where not",
         markup.columns(confusion, f"<div>{_class_table(result)}</div>"),
-        _worst_pictures(result, facts),
+        _worst_pictures(result, evidence),
     )
 
 
@@ -261,10 +264,10 @@ def _class_table(result: MaskResult) -> str:
     )
 
 
-def _worst_pictures(result: MaskResult, facts: ReportFacts) -> str:
-    if not result.worst or len(facts.split) != result.count:
+def _worst_pictures(result: MaskResult, evidence: Evidence) -> str:
+    if not result.worst or len(evidence.split) != result.count:
         return ""
-    shown = trios(facts.model, facts.dataset.preprocessing, facts.split, result)
+    shown = trios(evidence.model, evidence.dataset.preprocessing, evidence.split, result)
     captions = [
         caption
         for one in result.worst

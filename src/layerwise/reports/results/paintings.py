@@ -15,7 +15,7 @@ from layerwise.reports import markup, pictures, wording
 from layerwise.reports.grids import grid_figure, picture_grid, sample_grids, to_address
 from layerwise.reports.likeness import PAINTING_SEED, Likeness, likeness_table, measure_likeness, nearest_pictures
 from layerwise.reports.pictures import Pixels
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.adversarial import Adversarial
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.painting import Painter, draw_pictures, paint_codes
@@ -23,7 +23,6 @@ from layerwise.tasks.painting import Painter, draw_pictures, paint_codes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 SAMPLES_SHOWN = 64
 NEIGHBOURS_SHOWN = 12
@@ -85,8 +84,8 @@ class PaintingResult:
     def notices(self) -> Iterator[Notice]:
         yield from self.likeness.notices()
 
-    def section(self, facts: ReportFacts) -> str:
-        return painting_section(self, facts)
+    def section(self, evidence: Evidence) -> str:
+        return painting_section(self, evidence)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
         task = subject.task
@@ -129,13 +128,13 @@ def walk_pixels(task: Painter, model: nn.Module, stations: int, steps: int) -> l
     return pictures.to_pixels(paint_codes(task, model, tour(codes, steps)))
 
 
-def painting_section(result: PaintingResult, facts: ReportFacts) -> str:
+def painting_section(result: PaintingResult, evidence: Evidence) -> str:
     """Painted pictures, their nearest training pictures, a walk, and the grids of the training."""
-    task = Adversarial.for_data(facts.dataset, TaskConfig())
-    painted = draw_pictures(task, facts.model, SAMPLES_SHOWN, PAINTING_SEED)
-    neighbours = picture_grid(neighbour_rows(painted[:NEIGHBOURS_SHOWN], facts.dataset), NEIGHBOURS_SHOWN)
-    walk = picture_grid(walk_pixels(task, facts.model, WALKS_SHOWN, STEPS_SHOWN), STEPS_SHOWN)
-    grids = [markup.picture(uri, title) for title, uri in (sample_grids(facts.folder) if facts.folder else [])]
+    task = Adversarial.for_data(evidence.dataset, TaskConfig())
+    painted = draw_pictures(task, evidence.model, SAMPLES_SHOWN, PAINTING_SEED)
+    neighbours = picture_grid(neighbour_rows(painted[:NEIGHBOURS_SHOWN], evidence.dataset), NEIGHBOURS_SHOWN)
+    walk = picture_grid(walk_pixels(task, evidence.model, WALKS_SHOWN, STEPS_SHOWN), STEPS_SHOWN)
+    grids = [markup.picture(uri, title) for title, uri in (sample_grids(evidence.folder) if evidence.folder else [])]
     return markup.section(
         "answers",
         "What it paints",

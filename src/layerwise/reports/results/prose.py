@@ -16,23 +16,25 @@ from torch import Tensor, nn
 from layerwise.data.dataset import Notice
 from layerwise.data.prose import ProsePreprocessing
 from layerwise.data.tokenizer import END, Tokenizer
+from layerwise.errors import LayerwiseError
 from layerwise.generation.decoding import Sampling
 from layerwise.generation.text import go_on
 from layerwise.reports import markup, wording
 from layerwise.reports.figures import BLUE, GREEN, new_chart, to_svg
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.writing import Writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip -9": lambda data: gzip.compress(data, 9, mtime=0),
     "bzip2 -9": lambda data: bz2.compress(data, 9),
     "xz -9e": lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
 }
+READ_BYTES = 4_000_000  # of the training text that xz reads first; more would take it longer than a few seconds
+READER = "xz -9e after training text"
 PASSAGE, PASSAGES_OF_A_KIND = 128, 2  # tokens of a passage that is shown
 CONTINUATIONS, PROMPT, WRITTEN = 3, 24, 96  # texts that are gone on with, and their tokens
 PALEST, DARKEST = 1.0, 12.0  # bits a token
@@ -61,6 +63,7 @@ class ProseResult:
 
     count: windows. tokens, text_bytes: that were told. loss: nats a token; perplexity: its exponential.
     compressed: bits a byte that programs need for the same bytes, which they see one behind the other as one file.
+    after_reading: bits a byte by which they lengthen what xz makes of training text; None where that was not at hand.
     """
 
     goal: ClassVar[str] = "writing"
@@ -75,6 +78,13 @@ class ProseResult:
     compressed: Mapping[str, float]
     passages: tuple[Passage, ...]
     continuations: tuple[Continuation, ...]
+    after_reading: float | None = None
+
+    @property
+    def programs(self) -> dict[str, float]:
+        """Bits a byte of each program, and of xz behind training text."""
+        read = {} if self.after_reading is None else {READER: self.after_reading}
+        return {**self.compressed, **read}
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -84,7 +94,8 @@ class ProseResult:
     def summary(self) -> dict[str, float]:
         names = ("count", "bits_per_byte", "perplexity", "accuracy", "loss", "text_bytes")
         programs = {program.split()[0]: bits for program, bits in self.compressed.items()}
-        return {name: getattr(self, name) for name in names} | programs
+        read = {} if self.after_reading is None else {"xz_after_reading": self.after_reading}
+        return {name: getattr(self, name) for name in names} | programs | read
 
     def to_json(self) -> dict[str, Any]:
         return {"goal": self.goal, **asdict(self)}
@@ -100,10 +111,11 @@ class ProseResult:
 
     def sentence(self, samples: str, who: str = "It") -> str:
         program, best = min(self.compressed.items(), key=lambda item: item[1])
+        read = "" if self.after_reading is None else f", and {READER} {wording.decimal(self.after_reading)}"
         return (
             f"{who} tells {wording.count(self.text_bytes)} bytes of text that it never saw with "
             f"{wording.decimal(self.bits_per_byte)} bits a byte; {program}, the best of three programs that compress "
-            f"files, needs {wording.decimal(best)}."
+            f"files, needs {wording.decimal(best)}{read}."
         )
 
     def lines(self) -> list[str]:
@@ -114,7 +126,7 @@ class ProseResult:
         ]
 
     def table(self) -> Rows:
-        figures = {"this network": self.bits_per_byte, **self.compressed}
+        figures = {"this network": self.bits_per_byte, **self.programs}
         return ["of the same bytes", "bits a byte"], [[name, wording.decimal(bits)] for name, bits in figures.items()]
 
     def examples(self) -> tuple[str, list[str]]:
@@ -123,7 +135,7 @@ class ProseResult:
         ]
 
     def tiles(self) -> list[Tile]:
-        programs = ", ".join(f"{program} {wording.decimal(bits)}" for program, bits in self.compressed.items())
+        programs = ", ".join(f"{program} {wording.decimal(bits)}" for program, bits in self.programs.items())
         return [
             (wording.decimal(self.bits_per_byte), "bits a byte", programs),
             (wording.decimal(self.perplexity), "perplexity", "a token: as if it had to choose among so many"),
@@ -131,7 +143,7 @@ class ProseResult:
         ]
 
     def notices(self) -> Iterator[Notice]:
-        behind = [program for program, bits in self.compressed.items() if bits <= self.bits_per_byte]
+        behind = [program for program, bits in self.programs.items() if bits <= self.bits_per_byte]
         if behind:
             yield Notice(
                 "warning",
@@ -139,7 +151,7 @@ class ProseResult:
                 "network; train longer, or on more text.",
             )
 
-    def section(self, facts: ReportFacts) -> str:
+    def section(self, evidence: Evidence) -> str:
         return prose_section(self)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
@@ -163,7 +175,25 @@ def measure(subject: Subject) -> ProseResult:
         compressed={name: 8 * len(compress(data)) / max(len(data), 1) for name, compress in COMPRESSORS.items()},
         passages=tuple(passages_of(preprocessing.tokenizer, tokens, bits, torch.tensor(task.token_bytes))),
         continuations=tuple(continuations_of(subject.model, preprocessing, tokens)),
+        after_reading=bits_after_reading(subject, preprocessing.tokenizer, data),
     )
+
+
+def bits_after_reading(subject: Subject, tokenizer: Tokenizer, data: bytes) -> float | None:
+    """Return the bits a byte by which `data` lengthens what xz makes of training text; None where that is gone.
+
+    The training text is up to READ_BYTES of it, windows evenly spread over those that the network learned from.
+    """
+    try:
+        windows = subject.data().train.inputs
+    except LayerwiseError:
+        return None
+    assert isinstance(windows, Tensor)
+    xz, sizes = COMPRESSORS["xz -9e"], torch.tensor(tokenizer.token_bytes)
+    share = min(1.0, READ_BYTES / max(1, int(sizes[windows].sum())))
+    chosen = torch.linspace(0, len(windows) - 1, max(1, int(share * len(windows)))).long()
+    known = tokenizer.decode(windows[chosen].flatten().tolist()).encode()
+    return 8 * (len(xz(known + data)) - len(xz(known))) / max(len(data), 1)
 
 
 def passages_of(tokenizer: Tokenizer, tokens: Tensor, bits: Tensor, sizes: Tensor) -> Iterator[Passage]:
@@ -204,21 +234,22 @@ def continuations_of(model: nn.Module, preprocessing: ProsePreprocessing, tokens
 
 def compression_chart(result: ProseResult) -> Figure:
     """Draw the bits a byte of the network and of the programs."""
-    figures = {"this network": result.bits_per_byte, **result.compressed}
+    figures = {"this network": result.bits_per_byte, **result.programs}
     figure, axes = new_chart("bits a byte", "", height=1.0 + 0.3 * len(figures), grid="x")
-    axes.barh(list(figures), list(figures.values()), color=[GREEN, *[BLUE] * len(result.compressed)], height=0.7)
+    axes.barh(list(figures), list(figures.values()), color=[GREEN, *[BLUE] * len(result.programs)], height=0.7)
     axes.invert_yaxis()
     return figure
 
 
 def prose_section(result: ProseResult) -> str:
     """The comparison, coloured passages, and continuations."""
-    told = f"{wording.decimal(result.bits_per_byte)} bits a byte of the network beside those of three programs."
+    told = f"{wording.decimal(result.bits_per_byte)} bits a byte of the network beside those of programs."
     drawn = markup.chart(
         to_svg(compression_chart(result), told),
         "Bits for each byte of the held-out text",
         "A network that foretells a text well can write it down with few bits. The programs compress the same bytes as "
-        "one file and know nothing beforehand; the network learned from other files.",
+        "one file and know nothing beforehand; the network learned from other files. The fairer bar is what the text "
+        f"adds to a file of xz that begins with what the network learned from, up to {READ_BYTES // 10**6} MB of it.",
     )
     passages = [
         markup.subtitle(f"{one.what[0].upper()}{one.what[1:]}: {wording.decimal(one.bits_per_byte)} bits a byte")

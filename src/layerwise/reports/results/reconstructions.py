@@ -20,7 +20,7 @@ from layerwise.reports.grids import grid_figure, picture_grid, sample_grids, to_
 from layerwise.reports.latent import latent_map
 from layerwise.reports.likeness import PAINTING_SEED, Likeness, likeness_table, measure_likeness
 from layerwise.reports.pictures import Pixels
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.painting import draw_pictures, paint_codes
 from layerwise.tasks.reconstruction import Reconstruction
@@ -28,7 +28,6 @@ from layerwise.tasks.reconstruction import Reconstruction
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 FITTED_NUMBERS = 2**26  # of the training pictures that the principal components are fitted to
 SHOWN, WAYS, STEPS, SAMPLES_SHOWN = 12, 6, 9, 64
@@ -113,8 +112,8 @@ class ReconstructionResult:
             )
         yield from self.likeness.notices() if self.likeness else ()
 
-    def section(self, facts: ReportFacts) -> str:
-        return reconstruction_section(self, facts)
+    def section(self, evidence: Evidence) -> str:
+        return reconstruction_section(self, evidence)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
         task, dataset = subject.task, subject.data()
@@ -221,11 +220,11 @@ class Coder:
         return spread[:count] if len(spread) >= count else spread
 
 
-def reconstruction_section(result: ReconstructionResult, facts: ReportFacts) -> str:
+def reconstruction_section(result: ReconstructionResult, evidence: Evidence) -> str:
     """Pictures that came back, the map of the codes, ways between pictures, and what is painted of drawn codes."""
-    assert isinstance(facts.dataset.preprocessing, PicturePreprocessing)
-    task = Reconstruction.for_data(facts.dataset, TaskConfig())
-    view = Coder(task, facts.model, facts.dataset, facts.split)
+    assert isinstance(evidence.dataset.preprocessing, PicturePreprocessing)
+    task = Reconstruction.for_data(evidence.dataset, TaskConfig())
+    view = Coder(task, evidence.model, evidence.dataset, evidence.split)
     rows = view.rows()
     return markup.section(
         "answers",
@@ -245,16 +244,16 @@ def reconstruction_section(result: ReconstructionResult, facts: ReportFacts) -> 
             "From one picture to another",
             "Both ends of a row are test pictures that came back; what is between was painted of codes between theirs.",
         ),
-        painted_pieces(result, facts, task),
+        painted_pieces(result, evidence, task),
     )
 
 
-def painted_pieces(result: ReconstructionResult, facts: ReportFacts, task: Reconstruction) -> str:
+def painted_pieces(result: ReconstructionResult, evidence: Evidence, task: Reconstruction) -> str:
     """What is painted of codes drawn by chance; nothing where none can be drawn."""
     if not result.likeness:
         return ""
-    shown = pictures.to_pixels(draw_pictures(task, facts.model, SAMPLES_SHOWN, PAINTING_SEED))
-    grids = [markup.picture(uri, title) for title, uri in (sample_grids(facts.folder) if facts.folder else [])]
+    shown = pictures.to_pixels(draw_pictures(task, evidence.model, SAMPLES_SHOWN, PAINTING_SEED))
+    grids = [markup.picture(uri, title) for title, uri in (sample_grids(evidence.folder) if evidence.folder else [])]
     return "".join(
         (
             markup.picture(to_address(picture_grid(shown, 8)), "Painted pictures", "Drawn by chance, none chosen."),

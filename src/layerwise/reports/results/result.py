@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from torch import Tensor, nn
@@ -15,7 +16,6 @@ from layerwise.tasks import Task, collect_outputs
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 Tile = tuple[str, str, str]  # a value, what it is, and the small print
 Rows = tuple[Sequence[str], Sequence[Sequence[object]]]  # the columns of a table, and its rows
@@ -44,6 +44,19 @@ class Subject:
     def outputs(self) -> tuple[Tensor, Tensor]:
         """Return the raw outputs of a network that gives one tensor, float32, and the targets, in order."""
         return collect_outputs(self.model, self.batches())
+
+
+class Evidence(Protocol):
+    """What a result may show of the network that it is of, beside its figures; folder: the run's, if there is one."""
+
+    @property
+    def dataset(self) -> Dataset: ...
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def split(self) -> Split: ...
+    @property
+    def folder(self) -> Path | None: ...
 
 
 class Result(Protocol):
@@ -100,7 +113,7 @@ class Result(Protocol):
         """Yield what the figures say in words, each with the numbers."""
         ...
 
-    def section(self, facts: ReportFacts) -> str:
+    def section(self, evidence: Evidence) -> str:
         """Return the part of the report that shows where the network is right and where not, as HTML."""
         ...
 

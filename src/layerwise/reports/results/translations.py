@@ -15,13 +15,12 @@ from layerwise.errors import UsageError
 from layerwise.reports import markup, wording
 from layerwise.reports.alignments import align, alignment_chart
 from layerwise.reports.figures import to_svg
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.translation import Translation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 SHOWN = 12
 WORST_COUNT = 24
@@ -119,10 +118,10 @@ class TranslationResult:
                 "BLEU); train it longer, or on more pairs.",
             )
 
-    def section(self, facts: ReportFacts) -> str:
+    def section(self, evidence: Evidence) -> str:
         drawn = [
             markup.chart(to_svg(figure, f"Attention while writing: {one.given}"), one.source, one.given, wide=True)
-            for one, figure in _alignments(self, facts.model, facts.dataset.preprocessing)
+            for one, figure in _alignments(self, evidence.model, evidence.dataset.preprocessing)
         ]
         return markup.section(
             "answers",

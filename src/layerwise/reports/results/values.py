@@ -15,13 +15,12 @@ from layerwise.data.dataset import Notice
 from layerwise.reports import charts, markup, wording
 from layerwise.reports.figures import to_svg
 from layerwise.reports.results.forecasts import Forecast, forecast_chart, forecast_of
-from layerwise.reports.results.result import Rows, Subject, Tile
+from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks import Regression
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from layerwise.reports.facts import ReportFacts
 
 WORST_COUNT = 24
 POINTS_AT_MOST = 1000
@@ -98,6 +97,11 @@ class ValueResult:
         return cls(**{**values, "targets": targets, "worst": worst, "forecast": forecast})
 
     def sentence(self, samples: str, who: str = "It") -> str:
+        if self.forecast:
+            return (
+                f"{who} forecasts ‘{self.forecast.name}’ {wording.plural(len(self.targets), 'step')} ahead, at "
+                f"{wording.plural(self.count, 'time')} that it never saw. {self.forecast.sentence()}"
+            )
         if len(self.targets) > 1:
             explained = wording.share(max(0.0, self.r2))
             return (
@@ -138,14 +142,14 @@ class ValueResult:
     def notices(self) -> Iterator[Notice]:
         yield from ()
 
-    def section(self, facts: ReportFacts) -> str:
+    def section(self, evidence: Evidence) -> str:
         return value_section(self)
 
     def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
         if self.forecast:
             yield "forecasts", forecast_chart(self.forecast)
         for score in charted(self.targets):
-            yield f"residuals-{score.name}", charts.residual_chart(score)
+            yield f"residuals-{score.name}", charts.residual_chart(score.name, score.points)
 
 
 def _target_from_json(values: Mapping[str, Any]) -> TargetScore:
@@ -232,7 +236,10 @@ def value_section(evaluation: ValueResult) -> str:
     over_time = _over_time(evaluation.forecast) if evaluation.forecast else ""
     drawn = [
         markup.chart(
-            to_svg(charts.residual_chart(score), f"{score.name}: given against true values, and the residuals."),
+            to_svg(
+                charts.residual_chart(score.name, score.points),
+                f"{score.name}: given against true values, and the residuals.",
+            ),
             f"{score.name}: given and true values",
             "A perfect model has every point on the dashed line and every residual at zero.",
         )
