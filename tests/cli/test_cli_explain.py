@@ -30,7 +30,7 @@ def test_the_test_samples_become_a_map(command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("table",), 2, "nothing to explain; name a file, as in `layerwise explain table table.csv`"),
+        (("table",), 2, "nothing to explain; name a file, as in `layerwise explain table {table}`"),
         (("table", "{table}", "--limit", "5"), 2, "--limit is for the map of --embeddings"),
         (("table", "{table}", "--filters"), 2, "has no filters to show"),
         (("table", "{table}", "--maps", "all"), 2, "has no convolution over pictures"),
@@ -49,5 +49,5 @@ def test_what_cannot_be_explained_gets_one_sentence(
     places = {"table": world / "sizes.csv", "picture": world / "things" / "dark" / "0.png"}
     said = command("explain", *(word.format(**places) for word in words))
     assert (said.code, said.out) == (code, "")
-    assert sentence in said.err
+    assert sentence.format(**places) in said.err
     assert said.err.count("\n") == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from saying import Command
 
+from layerwise.experiments.listing import figure
 from layerwise.runs.folder import RunFolder
 
 ROW = {"name", "path", "model", "data", "status", "reason", "created", "updated", "metrics", "figure"}
@@ -36,6 +37,21 @@ def test_runs_lists_the_newest_first_with_its_figure(command: Command) -> None:
     assert said == command("runs", "list").out
     for row in rows:
         assert row["figure"] in said
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        ({"loss": 1.0, "accuracy": 0.4, "bits_per_byte": 2.1}, "bits a byte 2.1"),
+        ({"count": 9, "accuracy": 0.4, "bleu": 30.25}, "BLEU 30.25"),
+        ({"pixel_accuracy": 0.9, "mean_iou": 0.5}, "mean IoU 50 %"),
+        ({"loss": 1.0, "accuracy": 0.4}, "accuracy 40 %"),
+        ({"loss": 1.0, "mae": 2.0}, "loss 1"),
+    ],
+)
+def test_a_run_is_listed_by_the_figure_of_its_kind(metrics: dict[str, float], words: str) -> None:
+    assert figure(metrics, is_test=True) == words
+    assert figure(metrics, is_test=False) == f"valid {words}"
 
 
 def test_a_folder_without_runs_says_how_to_make_one(command: Command, tmp_path: Path) -> None:

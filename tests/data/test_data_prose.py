@@ -133,11 +133,11 @@ def test_a_limit_leaves_fewer_windows_and_keeps_the_test(tmp_path: Path):
 
 
 BAD = [
-    ("", {}, DataError, "book is empty"),
+    ("", {}, DataError, r"book\.txt is empty"),
     ("short", {"test": 0.0}, DataError, "fill one window of 128; give a longer text, or lower --window"),
     (WORDS * 100, {"window": 1}, UsageError, "--window must be at least 2 tokens"),
     (WORDS * 100, {"horizon": 2}, UsageError, "--horizon is for forecasts"),
-    (WORDS * 100, {"vocabulary": 20}, UsageError, "at least 259 tokens, received 20"),
+    (WORDS * 100, {"vocabulary": 20}, UsageError, "--vocabulary must be at least 259, .*, received 20"),
     (WORDS * 100, {"target": "x"}, DataError, "book.txt is a file where"),
     (WORDS * 100, {"image_size": 8}, UsageError, "--image-size is for pictures"),
 ]

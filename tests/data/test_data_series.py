@@ -235,7 +235,7 @@ def test_new_tables_and_files_are_measured_as_a_run_was_trained(tmp_path: Path) 
         ({"horizon": 2, "target": "sale"}, r"has no column 'sale'\. Did you mean 'sales'"),
         (
             {"horizon": 2, "target": "sales", "window": 70},
-            "has 60 steps, and with --window 70 and --horizon 2",
+            r"shop\.csv has 60 steps, and with --window 70 and --horizon 2",
         ),
         (
             {"horizon": 2, "target": "gaps"},

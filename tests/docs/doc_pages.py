@@ -111,6 +111,6 @@ def missing_lines(shown: list[str] | tuple[str, ...], printed: str) -> list[str]
 
 
 def _loosely(line: str) -> str:
-    """Return a line with one kind of number and single spaces, without the mark of a best epoch."""
-    line = line.replace(" · best *", "")
+    """Return a line with one kind of number and single spaces, without the mark of a best epoch; minutes as seconds."""
+    line = re.sub(r"\d+ min (?=\d+ s\b)", "", line.replace(" · best *", ""))
     return " ".join(_NUMBER.sub("9", line).split())

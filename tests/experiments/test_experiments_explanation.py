@@ -93,6 +93,10 @@ def test_a_module_of_ones_own_writes_only_where_it_is_told(tmp_path: Path) -> No
     assert set(found.maps) == {"0"}
     _, files = layerwise.explain(model, torch.randn(3, 8, 8), parts=("filters",), out=tmp_path)
     assert [file.name for file in files] == ["explanation.html", "filters.png"]
+    with pytest.raises(UsageError, match=r"is a run or a torch\.nn\.Module, received int"):
+        layerwise.explain(3, torch.zeros(4))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"a file or a prepared torch\.Tensor, received ndarray"):
+        layerwise.explain(nn.Linear(4, 2), torch.zeros(4).numpy())  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no preprocessing; give it a prepared tensor"):
         layerwise.explain(model, "picture.png")
 

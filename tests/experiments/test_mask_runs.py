@@ -19,7 +19,6 @@ from layerwise.errors import DataError, NotFoundError, StorageError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.inspection import inspect
 from layerwise.experiments.run import Run
-from layerwise.experiments.script import plain_script
 from layerwise.experiments.training import train
 from layerwise.reports.overlays import class_colours
 
@@ -217,12 +216,10 @@ def test_options_that_say_nothing_of_masks_are_refused(
         train(model, islands, runs=tmp_path, **{**QUICK, "epochs": 1}, **options)
 
 
-def test_masks_are_not_for_classes_and_have_no_plain_script_yet(unet: Run, tmp_path: Path) -> None:
+def test_masks_are_not_for_classes(tmp_path: Path) -> None:
     fruits = draw_fruits(tmp_path / "fruits", each=6)
     with pytest.raises(UsageError, match=r"unet is for segmentation, and fruits is for classification"):
         train("unet", fruits, runs=tmp_path, **{**QUICK, "epochs": 1})
-    with pytest.raises(UsageError, match="no plain script can be written"):
-        plain_script(unet)
 
 
 def test_a_run_on_masks_is_measured_on_other_masks(unet: Run, tmp_path: Path) -> None:

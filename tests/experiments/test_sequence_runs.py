@@ -22,7 +22,6 @@ from layerwise.data.materials import LabelledTexts
 from layerwise.errors import StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.inspection import inspect
-from layerwise.experiments.script import plain_script
 from layerwise.experiments.training import resume, train
 from layerwise.reports.statistics import statistics
 from layerwise.tasks import Regression
@@ -81,8 +80,6 @@ def test_a_recurrent_network_tells_slow_waves_from_fast_ones_and_names_new_ones(
     answers = run.predict(waves)
     labels = [line.rpartition(":")[2] for line in waves.read_text().splitlines()[2:]]
     assert np.mean([a["label"] == label for a, label in zip(answers, labels, strict=True)]) > 0.9
-    with pytest.raises(UsageError, match="no plain script can be written of a run on series yet"):
-        plain_script(run)
 
 
 def test_a_forecast_is_in_the_units_of_the_table(sales: Path, tmp_path: Path) -> None:

@@ -17,11 +17,13 @@ from small_data import QUICK, outcome
 from small_pairs import write_pairs
 
 from layerwise.cli.main import main
+from layerwise.data.materials import PairMaterial
+from layerwise.data.pairs import PairsPreprocessing
 from layerwise.errors import DataError, StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.run import Run
-from layerwise.experiments.script import plain_script
 from layerwise.experiments.training import resume, train
+from layerwise.reports.alignments import align
 from layerwise.reports.results import result_from_json
 from layerwise.reports.results.translations import TranslationResult
 from layerwise.training.events import Event, Stepped
@@ -81,13 +83,17 @@ def test_the_figures_are_those_of_the_translations_against_their_references(run:
     assert [one.score for one in result.worst] == sorted(one.score for one in result.worst)
 
 
-def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(tmp_path: Path) -> None:
-    rows = [f"{'long ' * size}\t{size}" for size in range(1, 40)]
-    (tmp_path / "numbers.pairs.tsv").write_text("\n".join(["words\tcount", *rows]) + "\n")
-    run = trained("seq2seq", tmp_path / "numbers.pairs.tsv", tmp_path / "runs", epochs=2, seed=6)
-    dataset = run.dataset()
-    assert dataset.test.inputs[:].ne(0).sum(1).max() > dataset.input_shape[0]  # type: ignore[index,union-attr]
-    assert "Attention while writing" in run.report.read_text(encoding="utf-8")
+def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(run: Run) -> None:
+    preprocessing = run.preprocessing
+    assert isinstance(preprocessing, PairsPreprocessing)
+    split = preprocessing.split_of(["red " * 20], [MEANT])
+    assert split.inputs[:].shape == (1, 20)  # type: ignore[index]
+    assert preprocessing.length < 20
+    result = run.evaluate_split(split)
+    assert isinstance(result, TranslationResult)
+    given = result.examples_shown[0].given or "rouge"
+    assert align(run.model, preprocessing, "red " * 20, given).weights.shape[1] == 20
+    assert all(name.startswith("attention") for name, _ in result.drawings(run.subject(split)))
 
 
 def test_a_line_that_cannot_be_translated_is_named(
@@ -96,9 +102,24 @@ def test_a_line_that_cannot_be_translated_is_named(
     (tmp_path / "texts.txt").write_text(f"{SAID}\n\n{'red ' * 300}\n")
     assert typed(run, "translate", "--file", str(tmp_path / "texts.txt")) == 65
     assert "texts.txt, line 3 has 300 tokens" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"each text is a string of its own, .* received .'a', 'b'."):
+        run.translate(["a", "b"])  # type: ignore[arg-type]
     monkeypatch.setattr(sys, "stdin", io.StringIO("red " * 300))
     assert typed(run, "translate") == 65
     assert "standard input, line 1 has 300 tokens" in capsys.readouterr().err
+
+
+def test_a_translator_is_measured_on_a_known_set_of_its_languages(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pairs stand for the data set, which is fetched."""
+    known = PairMaterial(
+        ["not asked"], ["pas"], ("english", "french"), "made", [SAID, "the wide car"], [MEANT, "la rue"]
+    )
+    monkeypatch.setattr("layerwise.experiments.evaluation.load_material", lambda _: known)
+    result, _ = evaluate(run, "english-french", tmp_path)
+    assert isinstance(result, TranslationResult)
+    assert (result.count, result.exact) == (2, 0.5)
 
 
 def test_a_weak_translator_is_told_so(pairs: Path, tmp_path: Path) -> None:
@@ -115,7 +136,7 @@ def test_the_report_shows_translations_and_what_was_looked_at(run: Run) -> None:
     assert all(one.reference in page for one in result.examples_shown)
     assert page.count("Attention while writing") >= 3
     assert "layerwise translate" in page
-    assert "layerwise code" not in page
+    assert "layerwise code" in page
 
 
 def test_attention_has_a_row_for_each_token_that_was_written(run: Run) -> None:
@@ -140,7 +161,9 @@ def test_evaluating_by_a_beam_and_on_other_pairs(run: Run, pairs: Path, tmp_path
         evaluate(run, "digits", tmp_path)
     with pytest.raises(DataError, match=r"other.csv is a table, and run .* was trained on a table of pairs"):
         evaluate(run, "other.csv", tmp_path)
-    with pytest.raises(DataError, match=r"english-german is no table of pairs; give one whose name ends in .pairs.tsv"):
+    with pytest.raises(
+        DataError, match=r"english-german is from english to german, and run .* learned english to french"
+    ):
         evaluate(run, "english-german", tmp_path)
     with pytest.raises(UsageError, match="--beam must be a whole number of at least 1, received 0"):
         evaluate(run, beam=0)
@@ -194,6 +217,7 @@ def test_predict_translates_as_well(run: Run, tmp_path: Path, capsys: pytest.Cap
         (["a", "--file", "b.txt"], 2, "--file b.txt and texts were both given"),
         (["--file", "no/such.txt"], 66, "--file no/such.txt: there is no such file"),
         (["a", "--attention", "a.jpg"], 2, "--attention a.jpg: the file must end in .png, received '.jpg'"),
+        (["a", "--attention", "runs.png"], 2, "--attention runs.png is a folder; name a file in it"),
         (["a", "--attention", "no/a.png"], 74, "--attention no/a.png: there is no folder no"),
         ([], 2, "nothing to translate; name a text, as in `layerwise translate latest"),
     ],
@@ -203,10 +227,13 @@ def test_what_cannot_be_translated_gets_a_sentence(
     code: int,
     sentence: str,
     run: Run,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs.png").mkdir()
     assert typed(run, "translate", *words) == code
     assert sentence in capsys.readouterr().err
 
@@ -233,8 +260,6 @@ def test_networks_and_settings_of_another_kind_are_refused_before_anything_is_tr
         train("transformer", fruits, runs=tmp_path, **QUICK)
     with pytest.raises(UsageError, match="--mixup is for classification"):
         trained("transformer", pairs, tmp_path, mixup=0.2)
-    with pytest.raises(UsageError, match="no plain script can be written of a translation"):
-        plain_script(run)
 
 
 def test_a_network_is_picked_for_pairs(pairs: Path, tmp_path: Path) -> None:

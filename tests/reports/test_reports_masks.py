@@ -121,3 +121,8 @@ def test_a_legend_shows_each_colour_below_the_picture_and_fits_the_page(width: i
     assert {tuple(colour) for colour in class_colours(5).tolist()} <= below
     edge = pixels[30:, -1].astype(int)
     assert (edge == edge[0]).all()  # no letter runs into the margin
+
+
+def test_a_legend_grows_with_its_picture() -> None:
+    small, large = (with_legend(np.zeros((side, side, 3), np.uint8), [("sea", 0)], 2) for side in (300, 3000))
+    assert large.height - 3000 > 3 * (small.height - 300)

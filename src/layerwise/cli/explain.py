@@ -4,6 +4,7 @@
   layerwise explain latest table.csv --row 3 --output yes
   layerwise explain latest picture.png --occlusion --maps all
   layerwise explain latest --embeddings
+  layerwise explain translator "text editor"
 
 Without a flag that names a part, all parts that apply are shown. A module of your own: `layerwise.explain` in Python.
 """
@@ -29,11 +30,11 @@ PARTS = {
 
 def add_arguments(parser: Parser) -> None:
     add_run(parser)
-    parser.add_argument("input", nargs="?", metavar="INPUT", help="a picture, table, text or series to explain")
+    parser.add_argument("input", nargs="?", metavar="INPUT", help="a picture, table or series, or a text to translate")
     for part, sentence in PARTS.items():
         parser.add_argument(f"--{part}", action="store_true", help=sentence)
     parser.add_argument("--maps", metavar="LAYERS", help="feature maps: names of layers with commas between, or all")
-    parser.add_argument("--embeddings", action="store_true", help="draw the test samples as a map")
+    parser.add_argument("--embeddings", action="store_true", help="draw the test samples (or tokens) as a map")
     parser.add_argument("--output", metavar="NAME", help="the class or value to explain [the one that it gives]")
     add_value(parser, "row", int, "which sample of a file of several [1]", default=1)
     add_value(parser, "window", int, "pixels a side that are covered at once [a seventh]", default=None)
@@ -45,16 +46,18 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import say, say_files
     from layerwise.cli.showing import say_next
-    from layerwise.experiments.explanation import embed, explain, next_commands
+    from layerwise.experiments.explanation import answer_in_words, embed, explain, next_commands
     from layerwise.experiments.run import Run
-    from layerwise.reports import wording
-    from layerwise.reports.explaining import completeness
+    from layerwise.reports.explaining import completeness, score_in_words
 
     trained = Run.open(args.run, runs=args.runs)
     check(args, trained)
     if args.embeddings:
         places, files = embed(trained, out=args.out, **({} if args.limit is None else {"limit": args.limit}))
-        say(f"{len(places)} test samples in a plane, by what the last layer of {trained.name} reads")
+        samples, reason = "test samples", f"what the last layer of {trained.name} reads"
+        if trained.facts["kind"] == "pairs":
+            samples, reason = "tokens", f"the vectors that {trained.name} has for them"
+        say(f"{len(places)} {samples} in a plane, by {reason}")
         say_files(files)
     if args.input is None:
         return
@@ -69,8 +72,9 @@ def run(args: argparse.Namespace) -> None:
         window=args.window,
         out=args.out,
     )
-    answer = (*getattr(trained.task, "classes", ()), *getattr(trained.task, "target_names", ()))[found.output]
-    say(f"{trained.name} on {args.input}: {answer}, with a raw score of {wording.decimal(found.score)}")
+    is_translation = found.kind == "translation"
+    answer = trained.translate(args.input)[0] if is_translation else answer_in_words(trained, found)
+    say(f"{trained.name} on {args.input}: {answer}, with a {score_in_words(found)}")
     if found.gradients is not None:
         say(f"integrated gradients: {completeness(found)[0].lower()}{completeness(found)[1:]}")
     say_files(files)
@@ -83,6 +87,7 @@ def check(args: argparse.Namespace, trained: Run) -> None:
         from layerwise.experiments.explanation import example_for
 
         example = f"layerwise explain {trained.name} {example_for(trained)}"
-        raise UsageError(f"nothing to explain; name a file, as in `{example}`, or use --embeddings.")
+        what = "give a text" if trained.facts["kind"] == "pairs" else "name a file"
+        raise UsageError(f"nothing to explain; {what}, as in `{example}`, or use --embeddings.")
     if args.limit is not None and not args.embeddings:
         raise UsageError("--limit is for the map of --embeddings; leave it out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -105,6 +106,8 @@ def in_a_sentence(error: Exception) -> LayerwiseError:
         )
     if isinstance(error, OSError) and error.filename:
         return StorageError(f"{error.filename}: {error.strerror}; check the path and the rights of this user.")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError("the disk is full; free some space, then give the same command again.")
     return LayerwiseError(
         f"unexpected {type(error).__name__}: {reason or 'no reason given'}. This is a fault of the program; please "
         "report it, with what the same command prints where LAYERWISE_TRACEBACK=1 is set."

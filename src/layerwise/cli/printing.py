@@ -105,9 +105,8 @@ def next_commands(run: Run) -> list[tuple[str, str]]:
     commands = [
         (f"layerwise {use.command.format(run=run.name)}", use.purpose),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
+        (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
     ]
-    if goal in wording.SCRIPTED:
-        commands.append((f"layerwise code {run.name}", "the same training as a plain-PyTorch script"))
     if goal == "reconstruction" and getattr(run.model, "variational", False):
         commands.append((f"layerwise sample {run.name}", "new pictures"))
     return [*commands, ("layerwise runs", "all trainings so far")]

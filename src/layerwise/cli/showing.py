@@ -30,7 +30,7 @@ def write_figure(figure: Figure, folder: str, name: str) -> Path:
         raise UsageError(f"--out names a folder, and {folder} is a file; name another.") from None
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}; name another folder by --out."
+            f"{path.parent} cannot be made: {error.strerror or error}; name another folder by --out."
         ) from None
     say_files([path])
     return path

@@ -91,5 +91,7 @@ def check_picture(path: Path) -> None:
 
     if path.suffix != ".png":
         raise UsageError(f"--attention {path}: the file must end in .png, received '{path.suffix}'.")
+    if path.is_dir():
+        raise UsageError(f"--attention {path} is a folder; name a file in it, such as {path / 'looked-at.png'}.")
     if not path.parent.is_dir():
         raise StorageError(f"--attention {path}: there is no folder {path.parent}; make it, or name another file.")

@@ -88,6 +88,10 @@ class PairsPreprocessing:
         """Return the tokens of translations, each with END behind it, (n, longest) int64."""
         return _padded([[*row, END] for row in self.tokenizer.encode([f" {normalise(text)}" for text in texts])])
 
+    def split_of(self, sources: Sequence[str], targets: Sequence[str]) -> Split:
+        """Return pairs as a split; a text that is held out may be longer than all that were learned from."""
+        return Split(self.tokens_of(sources), self.encode_targets(targets), list(sources))
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of some tokens."""
         return self.tokenizer.decode(tokens).strip()
@@ -205,9 +209,9 @@ def pair_dataset(material: PairMaterial, name: str, config: DataConfig, seed: in
         name=name,
         kind="pairs",
         goal="translation",
-        train=_split(preprocessing, *train_texts),
-        valid=_split(preprocessing, *_chosen(material, valid)),
-        test=_split(preprocessing, test_sources, test_targets),
+        train=preprocessing.split_of(*train_texts),
+        valid=preprocessing.split_of(*_chosen(material, valid)),
+        test=preprocessing.split_of(test_sources, test_targets),
         preprocessing=preprocessing,
         source=material.source,
         notices=material.notices,
@@ -218,11 +222,6 @@ def pair_dataset(material: PairMaterial, name: str, config: DataConfig, seed: in
 def _chosen(material: PairMaterial, positions: Tensor) -> tuple[list[str], list[str]]:
     chosen = positions.tolist()
     return [material.sources[position] for position in chosen], [material.targets[position] for position in chosen]
-
-
-def _split(preprocessing: PairsPreprocessing, sources: Sequence[str], targets: Sequence[str]) -> Split:
-    rows = preprocessing.tokenizer.encode([f" {text}" for text in sources])  # those held out may be longer
-    return Split(_padded(rows), preprocessing.encode_targets(targets), list(sources))
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:

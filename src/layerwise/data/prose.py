@@ -82,9 +82,10 @@ class ProsePreprocessing:
         """
         row = self.row(texts.values())
         if len(row) <= self.window:
+            what = next(iter(texts)) if len(texts) == 1 else f"{len(texts)} texts"
             raise DataError(
-                f"the training text has {len(row)} tokens and does not fill one window of {self.window}; give a longer "
-                "text, or lower --window."
+                f"{what}: the training text has {len(row)} tokens and does not fill one window of {self.window}; give "
+                "a longer text, or lower --window."
             )
         windows = row.unfold(0, self.window + 1, self.window)  # (windows, window + 1), a view
         return Split(windows[:, :-1], windows[:, 1:], self.names(texts, len(windows), self.window))
@@ -151,7 +152,7 @@ def prose_dataset(material: ProseMaterial, name: str, config: DataConfig, seed: 
         raise UsageError("--horizon is for forecasts of numbers; a text is told token by token, so leave it out.")
     texts = without_copies(material.texts)
     if not texts:
-        raise DataError(f"{name} is empty; there is nothing to read in it.")
+        raise DataError(f"{material.source} is empty; there is nothing to read in it.")
     train, valid, test = divide(texts, material.test, config, seed)
     tokenizer = Tokenizer.train(train.values(), config.vocabulary or VOCABULARY)
     preprocessing = ProsePreprocessing(tokenizer, window)

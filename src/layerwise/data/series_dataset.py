@@ -119,13 +119,13 @@ def forecast_dataset(material: ForecastMaterial, name: str, config: DataConfig) 
     valid_from = test_from - (max(horizon, round(config.valid * test_from)) if config.valid else 0)
     if valid_from < window + horizon:
         raise DataError(
-            f"{name} has {count} steps, and with --window {window} and --horizon {horizon} too few of them are left to "
-            f"learn from; give a longer series, or lower one of them."
+            f"{material.source} has {count} steps, and with --window {window} and --horizon {horizon} too few of them "
+            "are left to learn from; give a longer series, or lower one of them."
         )
     if (steps[:valid_from, 0] == steps[0, 0]).all():
         raise DataError(
-            f"{name}: column '{material.target}' is {steps[0, 0]:g} in all {valid_from} training steps, so there is "
-            "nothing to learn; name another."
+            f"{material.source}: column '{material.target}' is {steps[0, 0]:g} in all {valid_from} training steps, so "
+            "there is nothing to learn; name another."
         )
     scale = torch.from_numpy(steps[:valid_from])
     preprocessing = SeriesPreprocessing.fit(scale[None], channels, length=window, is_window=True, time=material.time)

@@ -34,7 +34,9 @@ class Tokenizer:
         Raises UsageError for a size that does not hold the marks and all bytes, or where `tokenizers` is missing.
         """
         if size < LEAST_SIZE:
-            raise UsageError(f"A vocabulary must have room for at least {LEAST_SIZE} tokens, received {size}.")
+            raise UsageError(
+                f"--vocabulary must be at least {LEAST_SIZE}, 256 bytes and {len(MARKS)} marks, received {size}."
+            )
         library = _library()
         model = _byte_level(library, library.models.BPE())
         trainer = library.trainers.BpeTrainer(

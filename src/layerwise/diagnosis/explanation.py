@@ -14,7 +14,7 @@ from layerwise.diagnosis import probes
 from layerwise.diagnosis.attributions import Attribution, Score, integrated_gradients, occlusion, spread, windows
 from layerwise.errors import UsageError
 
-Kind = Literal["picture", "series", "features", "tokens"]
+Kind = Literal["picture", "series", "features", "tokens", "translation"]
 
 PARTS = ("filters", "maps", "occlusion", "gradients", "attention")
 KINDS: dict[int, Kind] = {3: "picture", 2: "series", 1: "features"}
@@ -26,10 +26,12 @@ UNKNOWN_TOKEN = 1
 class Explanation:
     """What was found out of one answer; what was not asked for, or cannot be had, is None or empty.
 
-    sample: prepared, without the batch. output, score: the raw output that is explained, by its number, and its value.
+    sample: prepared, without the batch. output, score: the raw output that is explained, by its number, and its value;
+        of a translation the logarithm of its probability.
     filters: of the first convolution, (filters, channels, height, width). maps: of layers, (channels, height, width).
     occlusion: how far the score falls where a part is covered: (height, width), (time,), or one number a group.
-    gradients: what each part adds to the score: of the sample's shape, (time,) of tokens, or one number a group.
+    gradients: what each part adds to the score: of the sample's shape, (time,) of tokens, (written, read) of a
+        translation, or one number a group.
     attention: of each layer, (heads, queries, keys). rollout: through all layers, (queries, keys).
     groups: the columns of features that belong together.
     """
@@ -71,7 +73,7 @@ def look_into(
         UsageError: the module cannot read the sample, or a part was asked for that does not apply.
     """
     kind: Kind = "tokens" if not sample.is_floating_point() else _kind_of(sample)
-    with _evaluating(model):
+    with evaluating(model):
         answer = _answer(model, sample[None])
         chosen = int(answer[0].argmax()) if output is None else output
         if not 0 <= chosen < answer.shape[1]:
@@ -95,7 +97,7 @@ def _kind_of(sample: Tensor) -> Kind:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Leave dropout and batch statistics out in the block."""
     modes = {layer: layer.training for layer in model.modules()}
     model.eval()
@@ -150,7 +152,7 @@ class _Looker:
             try:
                 yield from method().items()
             except UsageError:
-                if parts or (part == "maps" and self.layers) or (part == "occlusion" and self.window):
+                if parts or (part == "maps" and self.layers) or (part == "occlusion" and self.window is not None):
                     raise
 
     def filters(self) -> dict[str, object]:
@@ -175,6 +177,9 @@ class _Looker:
 
     def occlusion(self) -> dict[str, object]:
         sample = self.sample
+        if self.window is not None and (self.kind != "picture" or self.window < 1):
+            wanted = "is for pictures; leave it out" if self.kind != "picture" else "must be at least 1 pixel"
+            raise UsageError(f"--window {wanted}, received {self.window}.")
         if self.kind == "picture":
             height, width = sample.shape[1:]
             side = self.window or max(1, round(min(height, width) / WINDOW_SHARE))

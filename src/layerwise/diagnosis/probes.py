@@ -120,9 +120,15 @@ def rollout(weights: Sequence[Tensor]) -> Tensor:
 
 
 @contextmanager
-def embedded_as(layer: nn.Module, vectors: Tensor) -> Iterator[None]:
-    """Let an embedding give `vectors` in place of its own in the block."""
-    handle = layer.register_forward_hook(lambda *_: vectors)
+def embedded_as(layer: nn.Module, vectors: Tensor, *, once: bool = False) -> Iterator[None]:
+    """Let an embedding give `vectors` in place of its own in the block, or the first time that it is asked there."""
+
+    def give(*_: Any) -> Tensor:
+        if once:
+            handle.remove()
+        return vectors
+
+    handle = layer.register_forward_hook(give)
     try:
         yield
     finally:

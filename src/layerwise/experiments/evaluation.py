@@ -13,7 +13,7 @@ from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.folders import scan_folder
 from layerwise.data.loading import load
 from layerwise.data.mask_folders import read_folder, tiles_of
-from layerwise.data.materials import ProseMaterial
+from layerwise.data.materials import PairMaterial, ProseMaterial
 from layerwise.data.pairs import SUFFIXES as PAIR_SUFFIXES
 from layerwise.data.pairs import PairsPreprocessing
 from layerwise.data.pictures import PicturePreprocessing
@@ -25,7 +25,7 @@ from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.run import Run
 from layerwise.reports.figures import save
 from layerwise.reports.results import Result
-from layerwise.runs.atomic import write_json
+from layerwise.runs.atomic import make_folder, write_json
 from layerwise.tasks import Classification
 from layerwise.tasks.segmentation import Segmentation
 from layerwise.tasks.translation import Translation
@@ -59,8 +59,7 @@ def evaluate(
     check_beam(run, beam)
     split = split_of(run, data)
     result = run.evaluate_split(split, beam)
-    folder = Path(out) if out else run.path / "evaluation"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(out) if out else run.path / "evaluation")
     files = [folder / "evaluation.json"]
     write_json(files[0], result.to_json())
     for name, figure in result.drawings(run.subject(split, beam)):
@@ -100,6 +99,8 @@ def split_of(run: Run, data: str | None) -> Split:
     if isinstance(preprocessing, ProsePreprocessing):
         return prose_split(data, preprocessing)
     if isinstance(preprocessing, PairsPreprocessing):
+        if data in SOURCES:
+            return known_pairs(run, data, preprocessing)
         if not data.lower().endswith(PAIR_SUFFIXES):
             raise DataError(f"{data} is no table of pairs; give one whose name ends in {' or '.join(PAIR_SUFFIXES)}.")
         return preprocessing.read_split(path)
@@ -114,6 +115,17 @@ def split_of(run: Run, data: str | None) -> Split:
             f"{preprocessing.input_shape}; give data of the kind that it was trained on."
         )
     return with_classes_of(run, other.test, other.classes, data)
+
+
+def known_pairs(run: Run, data: str, preprocessing: PairsPreprocessing) -> Split:
+    """Return the test pairs of a data set as the run's own tokens. Raises DataError for other languages."""
+    languages = tuple(data.split("-"))  # such data sets are called so
+    if languages != preprocessing.languages:
+        there, here = (" to ".join(names) for names in (languages, preprocessing.languages))
+        raise DataError(f"{data} is from {there}, and run {run.name} learned {here}; give pairs of these languages.")
+    material = load_material(data)
+    assert isinstance(material, PairMaterial)
+    return preprocessing.split_of(material.test_sources, material.test_targets)
 
 
 def prose_split(data: str, preprocessing: ProsePreprocessing) -> Split:

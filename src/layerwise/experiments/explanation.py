@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,13 +23,20 @@ from layerwise.diagnosis.embeddings import features_of, in_the_plane
 from layerwise.diagnosis.explanation import PARTS, Explanation, look_into
 from layerwise.errors import DataError, UsageError, nearest
 from layerwise.experiments.run import Run
+from layerwise.experiments.translation_explanation import explain_translation, token_map
 from layerwise.reports import explaining, wording
 from layerwise.reports.explaining import Labels
 from layerwise.reports.figures import save
 from layerwise.reports.pictures import Pixels, to_pixels
+from layerwise.runs.atomic import make_folder
 from layerwise.tasks import Classification, Regression
+from layerwise.tasks.translation import Translation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAMPLES_IN_MAP = 1000
+NAME_LENGTH = 60  # of a folder
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,8 @@ def explain(
 
     Args:
         model: a run, or any module of your own that gives a row of numbers a sample.
-        inputs: a file as the run was trained on, or a prepared sample without the batch: (channels, height, width),
-            (time, channels), (features,) or (time,) int64 tokens.
+        inputs: a file as the run was trained on, for a translator a text, or a prepared sample without the batch:
+            (channels, height, width), (time, channels), (features,) or (time,) int64 tokens.
         row: which sample of a file of several, from 1 on.
         output: the class, value or number of the output to explain; the largest where it is left out.
         parts: which of filters, maps, occlusion, gradients and attention; all that apply where it is left out.
@@ -76,8 +83,13 @@ def explain(
     if unknown:
         raise UsageError(f"'{unknown[0]}' is no part; there are {', '.join(PARTS)}.{nearest(unknown[0], PARTS)}")
     run = model if isinstance(model, Run) else None
+    if run is not None and isinstance(run.task, Translation):
+        _check_text(inputs, row, output, layers, window)
+        found, labels = explain_translation(run, str(inputs), parts)
+        return found, _write(Path(out) if out is not None else module_folder(run, str(inputs)), found, labels, run)
     module = run.model if run else model
-    assert isinstance(module, nn.Module)
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"what is explained is a run or a torch.nn.Module, received {type(model).__name__}.")
     sample = _sample_of(run, inputs, row)
     found = look_into(
         module,
@@ -93,7 +105,11 @@ def explain(
     folder = Path(out) if out is not None else module_folder(run, sample.name)
     who = run.name if run else type(module).__name__
     labels = Labels(
-        f"{sample.name} by {who}", _output_in_words(run, found), sample.steps, sample.channels, sample.picture
+        f"{sample.name} by {who}",
+        f"‘{answer_in_words(run, found)}’" if _names(run) else answer_in_words(run, found),
+        sample.steps,
+        sample.channels,
+        sample.picture,
     )
     return found, _write(folder, found, labels, run)
 
@@ -101,11 +117,11 @@ def explain(
 def module_folder(run: Run | None, name: str) -> Path:
     """Return where the explanation of a sample goes, in the run's folder."""
     assert run is not None
-    return run.path / "explanations" / re.sub(r"[^\w.-]+", "-", name)
+    return run.path / "explanations" / re.sub(r"[^\w.-]+", "-", name)[:NAME_LENGTH]
 
 
 def _write(folder: Path, found: Explanation, labels: Labels, run: Run | None) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     drawn = list(explaining.drawings(found, labels))
     files = [explaining.write_explanation(folder / "explanation.html", labels, found, drawn, next_commands(run))]
     for one in drawn:
@@ -115,8 +131,10 @@ def _write(folder: Path, found: Explanation, labels: Labels, run: Run | None) ->
 
 
 def example_for(run: Run) -> str:
-    """Return a file that the run can be asked about, as it is typed."""
+    """Return a file, or for a translator a text, that the run can be asked about, as it is typed."""
     facts = run.facts
+    if isinstance(run.task, Translation):
+        return wording.EXAMPLE_TEXT
     return shlex.quote(wording.example_of(facts["goal"], facts["kind"], run.experiment.data.data))
 
 
@@ -124,10 +142,12 @@ def next_commands(run: Run | None) -> list[tuple[str, str]]:
     """Return literal commands that go on from an explanation, with what each is for."""
     if run is None:
         return []
-    sample = example_for(run)
+    sample, part, mapped = example_for(run), "occlusion", "the test samples"
+    if isinstance(run.task, Translation):
+        part, mapped = "gradients", "the tokens"
     return [
-        (f"layerwise explain {run.name} {sample} --occlusion", "one part alone, of another sample"),
-        (f"layerwise explain {run.name} --embeddings", "the test samples as a map"),
+        (f"layerwise explain {run.name} {sample} --{part}", "one part alone, of another sample"),
+        (f"layerwise explain {run.name} --embeddings", f"{mapped} as a map"),
         (f"layerwise evaluate {run.name}", "where it is wrong"),
     ]
 
@@ -138,6 +158,8 @@ def _sample_of(run: Run | None, inputs: str | Path | Tensor, row: int) -> _Sampl
         if run is not None:
             _check_shape(run, inputs)
         return _Sample(inputs.detach(), "sample", {}, (), (), None)
+    if not isinstance(inputs, str | Path):
+        raise UsageError(f"a sample is a file or a prepared torch.Tensor, received {type(inputs).__name__}.")
     if run is None:
         raise UsageError("a module of your own has no preprocessing; give it a prepared tensor, not a file.")
     _check_task(run)
@@ -184,6 +206,18 @@ def _check_shape(run: Run, sample: Tensor) -> None:
         )
 
 
+def _check_text(
+    inputs: str | Path | Tensor, row: int, output: int | str | None, layers: Sequence[str], window: int | None
+) -> None:
+    """Raise UsageError for what says nothing of a translation."""
+    if not isinstance(inputs, str):
+        raise UsageError("a translator explains a text, as in `layerwise.explain(run, 'text editor')`; give a string.")
+    given = {"row": row != 1, "output": output is not None, "maps": bool(layers), "window": window is not None}
+    unfit = [name for name, is_given in given.items() if is_given]
+    if unfit:
+        raise UsageError(f"--{unfit[0]} says nothing of a translation; leave it out.")
+
+
 def _check_task(run: Run) -> None:
     if not isinstance(run.task, Classification | Regression):
         learned = wording.LEARNED[run.facts["task"]["name"]]
@@ -212,15 +246,18 @@ def _names(run: Run | None) -> Sequence[str]:
     return task.target_names if isinstance(task, Regression) else ()
 
 
-def _output_in_words(run: Run | None, found: Explanation) -> str:
+def answer_in_words(run: Run | None, found: Explanation) -> str:
+    """Return the name of the class or value that is explained."""
     names = _names(run)
-    return f"‘{names[found.output]}’" if names else f"output {found.output}"
+    return names[found.output] if names else f"output {found.output}"
 
 
 def embed(
     run: Run, *, limit: int = SAMPLES_IN_MAP, seed: int = 0, out: str | Path | None = None
 ) -> tuple[NDArray[np.float64], list[Path]]:
     """Draw the test samples of a run as a map by what its last layer reads; return the places and the picture's file.
+
+    Of a translator it is the tokens that its training sources use most, by the direction of their vectors.
 
     Principal components, then t-SNE: near in the map is alike for the network; far away means little.
 
@@ -230,10 +267,13 @@ def embed(
     Raises:
         DataError: fewer than five samples. UsageError: the network has no dense layer.
     """
-    _check_task(run)
-    split = run.dataset().test
     if limit < 1:
         raise UsageError(f"--limit must be a number of samples of at least 1, received {limit}.")
+    if isinstance(run.task, Translation):
+        places, tokens = token_map(run, limit, seed)
+        return places, _save_map(run, explaining.token_figure(places, tokens), out)
+    _check_task(run)
+    split = run.dataset().test
     chosen = torch.linspace(0, len(split) - 1, min(limit, len(split))).long().unique()
     compact, targets = split.take(chosen)
     features = torch.cat([features_of(run.model, run.preprocessing.prepare(part)) for part in compact.split(512)])
@@ -242,7 +282,10 @@ def embed(
     classes = task.classes if isinstance(task, Classification) else ()
     shown: list[Any] = to_pixels(compact) if isinstance(run.preprocessing, PicturePreprocessing) else []
     figure = explaining.embedding_figure(places, targets.tolist() if classes else [], classes, shown)
-    folder = Path(out) if out is not None else run.path / "explanations"
-    folder.mkdir(parents=True, exist_ok=True)
+    return places, _save_map(run, figure, out)
+
+
+def _save_map(run: Run, figure: Figure, out: str | Path | None) -> list[Path]:
+    folder = make_folder(Path(out) if out is not None else run.path / "explanations")
     save(figure, folder / "embeddings.png")
-    return places, [folder / "embeddings.png"]
+    return [folder / "embeddings.png"]

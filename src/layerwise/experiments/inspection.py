@@ -19,6 +19,7 @@ from layerwise.reports import charts, pictures
 from layerwise.reports.figures import save
 from layerwise.reports.overlays import painted
 from layerwise.reports.statistics import Statistic, statistics
+from layerwise.runs.atomic import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +34,7 @@ def inspect(config: DataConfig, seed: int, out: str | Path) -> tuple[dict[str, A
     augmentation = Augmentation.parse(config.augment)
     dataset = load(config, seed)
     augmentation.check(dataset.input_shape)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(out))
     files, described = [], statistics(dataset)
     for name, figure in pages(dataset, described, augmentation, seed):
         files.append(folder / f"{dataset.name}-{name}.png")

@@ -29,7 +29,7 @@ def figure(metrics: Mapping[str, float], is_test: bool) -> str:
 
     is_test: it is of the test split; an unfinished run has figures of the validation split alone.
     """
-    names = ("accuracy", "r2", "mean_iou", "squared_error", "frechet", "loss")
+    names = ("bleu", "bits_per_byte", "mean_iou", "accuracy", "r2", "squared_error", "frechet", "loss")
     name = next((name for name in names if name in metrics), None)
     return ("" if is_test else "valid ") + wording.metric(name, metrics[name]) if name else ""
 

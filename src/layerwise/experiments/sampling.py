@@ -14,7 +14,7 @@ from layerwise.generation.walks import tour
 from layerwise.reports import wording
 from layerwise.reports.grids import picture_grid, to_gif, to_png
 from layerwise.reports.pictures import to_pixels
-from layerwise.runs.atomic import storage_errors, write_bytes
+from layerwise.runs.atomic import make_folder, write_bytes
 from layerwise.tasks import task_name
 from layerwise.tasks.painting import Painter, draw_pictures, paint_codes
 
@@ -88,8 +88,7 @@ def write_pictures(pictures: Tensor, out: Path, each: Path | None = None) -> lis
     files = [out]
     write_bytes(out, to_png(picture_grid(pixels)))
     if each is not None:
-        with storage_errors(each):
-            each.mkdir(parents=True, exist_ok=True)
+        make_folder(each)
         digits = max(2, len(str(len(pixels) - 1)))
         for number, one in enumerate(pixels):
             files.append(each / f"sample-{number:0{digits}}.png")

@@ -13,16 +13,15 @@ from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.augmentation import variation
 from layerwise.experiments.scripting.excerpts import Excerpts, import_lines
 from layerwise.experiments.scripting.fold import fold
+from layerwise.experiments.scripting.goals.catalogue import GOALS
+from layerwise.experiments.scripting.goals.goal import Goal
 from layerwise.experiments.scripting.networks import network, own_module
-from layerwise.experiments.scripting.pictures import picture_section
+from layerwise.experiments.scripting.plan import Plan
 from layerwise.experiments.scripting.section import WIDTH, device_of, settings_text, tidy
-from layerwise.experiments.scripting.tables import table_section, text_section
-from layerwise.experiments.scripting.training import Plan, training_section
-from layerwise.reports.wording import SCRIPTED
+from layerwise.experiments.scripting.sections.catalogue import section_of
+from layerwise.experiments.scripting.training import training_section
 from layerwise.tasks import task_name
-from layerwise.tasks.painting import Painter
-
-DATA_SECTIONS = {"pictures": picture_section, "table": table_section, "text": text_section}
+from layerwise.tasks.segmentation import Segmentation
 
 
 def plain_script(run: Run) -> str:
@@ -32,27 +31,16 @@ def plain_script(run: Run) -> str:
         UsageError: the run has something that no short script can be written of; the sentence says what.
         NotFoundError: the data of the run is not where it was.
     """
-    if run.facts["goal"] not in SCRIPTED:
-        raise UsageError(f"no plain script can be written of a {run.facts['goal']} yet; read the run's folder.")
-    if run.facts["kind"] not in DATA_SECTIONS:
-        raise UsageError(f"no plain script can be written of a run on {run.facts['kind']} yet; read the run's folder.")
-    if isinstance(run.task, Painter):
-        raise UsageError(
-            f"no plain script can be written of run {run.name}, which is {task_name(run.task)}, yet; "
-            "read the run's folder."
-        )
-    if run.experiment.start.pretrained != "no":
-        raise UsageError(
-            f"no plain script can be written of run {run.name}, which started from published weights; "
-            "read the run's folder."
-        )
+    check(run)
     excerpts = Excerpts()
-    data = DATA_SECTIONS[run.facts["kind"]](run, excerpts)
+    data = section_of(run, excerpts)
     augment = run.experiment.data.augment
-    vary, policy = variation(augment, excerpts) if augment != "none" else ("", {})
+    moves_masks = isinstance(run.task, Segmentation)
+    vary, policy = variation(augment, excerpts, moves_masks) if augment != "none" else ("", {})
     classes, build, model = network(run, excerpts)
-    plan = Plan(run, model, build, bool(vary), run.facts["kind"] == "pictures", device_of(run), excerpts)
-    training = training_section(plan)
+    plan = Plan(run, model, build, data, bool(vary), device_of(run), excerpts)
+    goal = GOALS[task_name(run.task)](plan)
+    training = training_section(plan, goal)
     settings = settings_text({"SEED": run.experiment.training.seed, **data.settings, **policy, **training.settings})
     body = "\n".join(
         [
@@ -63,7 +51,19 @@ def plain_script(run: Run) -> str:
             f"\n# The training\n\n{training.functions}\n{training.steps}",
         ]
     )
-    return f"{_docstring(plan, data.needs, data.note)}\n{written(body, excerpts)}"
+    needs = tuple(dict.fromkeys((*data.needs, *goal.needs)))
+    return f"{_docstring(plan, goal, needs)}\n{written(body, excerpts)}"
+
+
+def check(run: Run) -> None:
+    """Raise UsageError for a run that no script is written of."""
+    if task_name(run.task) not in GOALS:
+        raise UsageError(f"no plain script can be written of a {task_name(run.task)} yet; read the run's folder.")
+    if run.experiment.start.pretrained != "no":
+        raise UsageError(
+            f"no plain script can be written of run {run.name}, which started from published weights; "
+            "read the run's folder."
+        )
 
 
 def written(body: str, excerpts: Excerpts) -> str:
@@ -73,33 +73,30 @@ def written(body: str, excerpts: Excerpts) -> str:
     return f"{import_lines(body, excerpts.imports)}{gap}{body}"
 
 
-def _docstring(plan: Plan, needs: tuple[str, ...], note: str) -> str:
+def _docstring(plan: Plan, goal: Goal, needs: tuple[str, ...]) -> str:
     run = plan.run
-    sentences = [_figure(run), _likeness(plan)]
+    sentences = [_figure(run, goal), _likeness(plan)]
     packages = ", ".join(["torch", *needs[:-1]]) + f" and {needs[-1]}" if needs else "torch alone"
-    paragraphs = [" ".join(sentences), f"It needs {packages}. {note}".strip()]
+    paragraphs = [" ".join(sentences), f"It needs {packages}. {plan.data.note}".strip()]
     text = "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)
     return f'"""Train {run.experiment.model} on {run.facts["name"]} in plain PyTorch.\n\n{text}\n"""\n'
 
 
-def _figure(run: Run) -> str:
+def _figure(run: Run, goal: Goal) -> str:
     """Say what the run reached."""
     if run.status != "finished":
         return f"Run {run.name}, which this repeats, is {run.status} and has no figure yet."
-    test = run.result["test"]
-    if "accuracy" in test:
-        return f"Run {run.name}, which this repeats, got {test['accuracy']:.2%} of {test['count']} test samples right."
-    return f"Run {run.name}, which this repeats, reached an R2 of {test['r2']:.4f} on {test['count']} test samples."
+    return f"Run {run.name}, which this repeats, {goal.reached.format(**run.result['test'])}."
 
 
 def _likeness(plan: Plan) -> str:
     """Say what is the same as in the run, and what is only alike."""
     if own_module(plan.run) is not None:
         return "The data and its division are the same; the first weights are drawn anew, so the figure is only alike."
-    if plan.same_steps and (plan.run.pace.dense or plan.run.pace.batch_innermost):
+    if plan.same_steps and plan.is_rounded:
         return (
-            "The division of the data, the first weights and every step are the same but for rounding, as the run had "
-            "kernels of its own; so the figure is the same or close to it."
+            "The division of the data, the first weights and every step are the same but for rounding, so the figure "
+            "is the same or close to it."
         )
     if plan.same_steps:
         return (

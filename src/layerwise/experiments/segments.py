@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from layerwise.experiments.trained import Trained
 from layerwise.generation.tiling import tiled_scores
 from layerwise.reports import wording
 from layerwise.reports.overlays import laid_over, with_legend
+from layerwise.runs.atomic import write_bytes
 from layerwise.tasks.segmentation import Segmentation
 
 OVERLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -56,11 +58,21 @@ class Segments:
     def save_overlay(self, path: str | Path) -> None:
         """Write the overlay. Raises UsageError or StorageError for a path that it cannot be written to."""
         check_overlay(Path(path))
-        self.overlay().save(path)
+        write_bytes(Path(path), picture_bytes(self.overlay(), Path(path).suffix))
 
     def save_mask(self, path: str | Path) -> None:
-        """Write the mask as a grey PNG of class numbers, as it is read from a folder of masks."""
-        Image.fromarray(self.mask).save(path)
+        """Write the mask as a grey PNG of class numbers, as it is read from a folder of masks.
+
+        Raises StorageError for a place that cannot be written.
+        """
+        write_bytes(Path(path), picture_bytes(Image.fromarray(self.mask), ".png"))
+
+
+def picture_bytes(image: Image.Image, suffix: str) -> bytes:
+    """Return a picture as the bytes of a file whose name ends so."""
+    stream = io.BytesIO()
+    image.save(stream, Image.registered_extensions()[suffix.lower()])
+    return stream.getvalue()
 
 
 def segment(run: Trained, picture: str | Path | NDArray[np.uint8]) -> Segments:

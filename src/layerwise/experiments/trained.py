@@ -33,10 +33,12 @@ class Trained:
 
     @property
     def name(self) -> str:
+        """What commands call the run."""
         return self.folder.name
 
     @property
     def path(self) -> Path:
+        """The folder of the run."""
         return self.folder.path
 
     @property
@@ -46,10 +48,12 @@ class Trained:
 
     @cached_property
     def experiment(self) -> Experiment:
+        """What was asked: network, data and every setting."""
         return self._read("experiment.json", Experiment.from_json)
 
     @cached_property
     def pace(self) -> Pace:
+        """How this machine trained it fastest, with the reasons."""
         return self._read("pace.json", Pace.from_json)
 
     @cached_property
@@ -76,6 +80,7 @@ class Trained:
 
     @cached_property
     def task(self) -> Task:
+        """What it learned: loss, figures and what its outputs mean."""
         return self._read("data.json", lambda facts: task_from_json(facts["task"]))
 
     @property

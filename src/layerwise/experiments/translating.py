@@ -19,6 +19,9 @@ def translate(run: Trained, texts: Sequence[str], beam: int, names: Sequence[str
     task, preprocessing = translator_of(run)
     if not texts:
         raise UsageError('nothing to translate; name a text, as in `layerwise translate latest "text editor"`.')
+    for text in texts:
+        if not isinstance(text, str):
+            raise UsageError(f"each text is a string of its own, as in run.translate('a', 'b'), received {text!r:.60}.")
     if beam < 1:
         raise UsageError(f"--beam must be a whole number of at least 1, received {beam}.")
     names = names or [f"text {number + 1}" if len(texts) > 1 else "the text" for number in range(len(texts))]

@@ -60,7 +60,8 @@ class Autoencoder(nn.Module):
         down, up = nn.Sequential(), nn.Sequential()
         for inputs, outputs in zip((channels, *config.widths), config.widths, strict=False):
             down.extend((nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.SiLU()))
-            sides.append(map_shape("autoencoder", (height, width), down, ""))
+            sides.append((-(-sides[-1][0] // 2), -(-sides[-1][1] // 2)))
+        map_shape("autoencoder", (height, width), down, "")
         for number in reversed(range(len(config.widths))):
             inputs, outputs = config.widths[number], (channels, *config.widths)[number]
             up.extend((nn.Upsample(sides[number]), nn.Conv2d(inputs, outputs, 3, padding=1), nn.SiLU()))

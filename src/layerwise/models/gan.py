@@ -99,7 +99,7 @@ class GAN(nn.Module):
         super().__init__()
         picture = picture_shape("gan", input_shape)
         require_pictures_of(LEAST_PX, picture)
-        self.config, self.picture = config, picture
+        self.noise, self.picture = config.noise, picture
         self.generator = Generator(picture, config)
         self.discriminator = Discriminator(picture, config)
 
@@ -110,7 +110,7 @@ class GAN(nn.Module):
     def examples(self, device: torch.device) -> dict[str, tuple[Tensor]]:
         """Return what each player takes, for two pictures."""
         return {
-            "generator": (torch.zeros(2, self.config.noise, device=device),),
+            "generator": (torch.zeros(2, self.noise, device=device),),
             "discriminator": (torch.zeros(2, *self.picture, device=device),),
         }
 
@@ -118,8 +118,8 @@ class GAN(nn.Module):
         """Return what pictures are painted from, (count, noise), standard normal."""
         device = next(self.parameters()).device
         if generator is None:
-            return torch.randn(count, self.config.noise, device=device)
-        return torch.randn(count, self.config.noise, generator=generator).to(device)
+            return torch.randn(count, self.noise, device=device)
+        return torch.randn(count, self.noise, generator=generator).to(device)
 
 
 VARIANTS: Mapping[str, GANConfig] = {

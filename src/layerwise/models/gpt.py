@@ -86,7 +86,19 @@ class GPT(nn.Module):
             self.output.weight = self.tokens.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.step(x, self.begin())[0]
+        x = self.place(x, 0)
+        for block in self.blocks:
+            x = block(x)
+        scores: Tensor = self.output(self.norm(x))
+        return scores
+
+    def place(self, tokens: Tensor, first: int) -> Tensor:
+        """Return the vectors of tokens with their places, from `first` on, added: (batch, time, depth)."""
+        end = first + tokens.shape[1]
+        if end > self.limit:
+            raise UsageError(f"gpt was made for texts of {self.limit} tokens, received {end}; shorten them.")
+        placed: Tensor = self.dropout(self.tokens(tokens) + self.places[first:end])
+        return placed
 
     def begin(self) -> State:
         """Return the state before the first token."""
@@ -94,10 +106,7 @@ class GPT(nn.Module):
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Score what comes after each of the new `tokens`, (batch, new); return the state behind them, too."""
-        length, new = state.length, tokens.shape[1]
-        if length + new > self.limit:
-            raise UsageError(f"gpt was made for texts of {self.limit} tokens, received {length + new}; shorten them.")
-        x = self.dropout(self.tokens(tokens) + self.places[length : length + new])  # (batch, new, depth)
+        x = self.place(tokens, state.length)
         caches: list[Cache] = []
         for number, block in enumerate(self.blocks):
             x, cache = block.step(x, state.caches[number] if state.caches else None)

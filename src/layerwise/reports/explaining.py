@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,10 +14,12 @@ from torch import Tensor
 
 from layerwise.diagnosis.explanation import Explanation
 from layerwise.reports import markup, wording
+from layerwise.reports.alignments import Alignment, alignment_chart
 from layerwise.reports.charts import shorten
 from layerwise.reports.figures import BLUE, INK, MUTED, ORANGE, TEXT_SIZE, legend, new_chart, new_figure, style, to_svg
 from layerwise.reports.page import document
 from layerwise.reports.pictures import Pixels, filter_pixels, picture_page, to_pixels
+from layerwise.runs.atomic import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ MAPS_AT_MOST = 64
 BARS_AT_MOST = 24
 THUMBNAILS_AT_MOST = 400
 CHANNELS_NAMED = 24
+TOKENS_NAMED = 250
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Labels:
     """What people call the parts of what is explained.
 
     title: such as 'picture.png by lenet5-digits'. output: the class or value that is explained.
-    steps: the characters of tokens. channels: of a series. picture: the sample as it looks, None where it is none.
+    steps: the characters of tokens, or the tokens that a translator read. written: those of the translation.
+    channels: of a series. picture: the sample as it looks, None where it is none.
     """
 
     title: str
@@ -43,6 +46,7 @@ class Labels:
     steps: Sequence[str] = ()
     channels: Sequence[str] = ()
     picture: Pixels | None = None
+    written: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def drawings(found: Explanation, labels: Labels) -> Iterator[Drawing]:
         yield Drawing(
             "gradients",
             "Integrated gradients",
-            f"What each part adds to the score of {labels.output}. {completeness(found)}",
+            f"What each part adds to the score of {labels.output}. {completeness(found)}{_more_to_read(found)}",
             _drawn_parts(found, labels, found.gradients.values),
         )
     if found.occlusion is not None:
@@ -88,6 +92,18 @@ def completeness(found: Explanation) -> str:
     )
 
 
+def score_in_words(found: Explanation) -> str:
+    """Say what the score is that is explained."""
+    what = "logarithm of probability" if found.kind == "translation" else "raw score"
+    return f"{what} of {wording.decimal(found.score)}"
+
+
+def _more_to_read(found: Explanation) -> str:
+    if found.kind != "translation":
+        return ""
+    return " From left to right what was read, downwards what was written; blue made a token likelier, orange less so."
+
+
 def _drawn_parts(found: Explanation, labels: Labels, values: Tensor) -> Figure:
     """Draw one number a part of the sample."""
     if found.kind == "picture":
@@ -95,6 +111,8 @@ def _drawn_parts(found: Explanation, labels: Labels, values: Tensor) -> Figure:
         return _over_picture([plane.numpy()], [""], _shown(found, labels))
     if found.kind == "series":
         return _over_series(found, labels, values.numpy())
+    if found.kind == "translation":
+        return alignment_chart(Alignment(tuple(labels.steps), tuple(labels.written), values.numpy()), signed=True)
     if found.kind == "tokens":
         return _bars(values.numpy(), [str(step) for step in labels.steps or range(len(values))], in_order=True)
     return _bars(values.numpy(), list(found.groups) or [str(number) for number in range(len(values))])
@@ -104,6 +122,11 @@ def _attention_drawings(found: Explanation, labels: Labels) -> Iterator[Drawing]
     if not found.attention:
         return
     name, weights = list(found.attention.items())[-1]
+    if found.kind == "translation":
+        looked = alignment_chart(Alignment(tuple(labels.steps), tuple(labels.written), weights[0].numpy()))
+        caption = "What was looked at, from left to right, when each token was written, downwards."
+        yield Drawing("attention", "Attention", caption, looked)
+        return
     grid = _grid(weights.shape[-1] - 1, found.sample)
     if found.kind != "picture" or grid is None:
         figure = _matrices([one.numpy() for one in weights], [f"head {n + 1}" for n in range(len(weights))])
@@ -240,6 +263,19 @@ def embedding_figure(
     return figure
 
 
+def token_figure(places: NDArray[np.float64], tokens: Sequence[str]) -> Figure:
+    """Draw tokens at their places, (n, 2): the first ones as they are written, the others as points."""
+    figure = new_figure(10, 9)
+    axes = figure.add_subplot()
+    axes.scatter(places[:, 0], places[:, 1], s=4, color=MUTED)
+    for (x, y), token in list(zip(places, tokens, strict=True))[:TOKENS_NAMED]:
+        name = token.strip() if token.startswith(" ") else f"·{token}"
+        label = axes.text(x, y, name.replace("$", r"\$"), fontsize=TEXT_SIZE - 2, color=INK, ha="center", va="bottom")
+        label.set_in_layout(False)
+    axes.set_axis_off()
+    return figure
+
+
 def _place_pictures(
     axes: Axes, places: NDArray[np.float64], colours: Sequence[Any], pictures: Sequence[Pixels]
 ) -> None:
@@ -271,13 +307,20 @@ def write_explanation(
     links = "".join(f'<a href="#{one.name.replace(".", "-")}">{escape(one.title)}</a>' for one in drawn)
     header = (
         f'<p class="kind">{escape(labels.title)}</p><h1>{markup.text(f"Why {labels.output}?")}</h1>'
-        f"<p>{markup.text(f'Its raw score is {wording.decimal(found.score)}.')}</p>"
+        f"<p>{markup.text(f'It has a {score_in_words(found)}.')}</p>"
         f'<nav aria-label="Contents">{links}</nav>'
     )
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(document(labels.title, header, "\n".join(sections)), encoding="utf-8")
-    os.replace(draft, path)
+    write_bytes(path, document(labels.title, header, "\n".join(sections)).encode())
     return path
 
 
-__all__ = ["Drawing", "Labels", "completeness", "drawings", "embedding_figure", "write_explanation"]
+__all__ = [
+    "Drawing",
+    "Labels",
+    "completeness",
+    "drawings",
+    "embedding_figure",
+    "score_in_words",
+    "token_figure",
+    "write_explanation",
+]

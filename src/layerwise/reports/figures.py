@@ -17,6 +17,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layerwise.runs.atomic import write_bytes
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -91,9 +93,16 @@ def whole_numbers(axis: Axis, at_most: int = 5) -> None:
 
 
 def save(figure: Figure, path: Path | str) -> None:
-    """Write a figure on white; the ending says the format (.png, .svg, .pdf)."""
+    """Write a figure on white, whole or not at all; the ending says the format (.png, .svg, .pdf).
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    path, drawn = Path(path), io.BytesIO()
+    kind = path.suffix.lower().removeprefix(".")
     with _quiet_about_glyphs():
-        figure.savefig(path, dpi=PNG_DPI, facecolor="white", pad_inches=0.15, bbox_inches="tight")
+        figure.savefig(drawn, format=kind, dpi=PNG_DPI, facecolor="white", pad_inches=0.15, bbox_inches="tight")
+    write_bytes(path, drawn.getvalue())
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def key_figures(facts: ReportFacts) -> list[tuple[str, str, str]]:
     figures.append((wording.compact(parameters), "parameters", f"{wording.count(parameters)} numbers were learned"))
     if facts.elapsed_s is not None:
         steps = max((record["step"] for record in facts.records), default=0)
-        figures.append((wording.duration(facts.elapsed_s), "training", f"{wording.count(steps)} steps"))
+        figures.append((wording.duration(facts.elapsed_s), "training", wording.plural(steps, "step")))
     noun = wording.several(wording.NOUNS.get(facts.dataset.kind, "sample"))
     others = f"{wording.count(len(facts.dataset.valid))} to choose, {wording.count(len(facts.dataset.test))} to test"
     figures.append((wording.count(len(facts.dataset.train)), f"{noun} to learn from", others))

@@ -108,6 +108,14 @@ def coloured(pieces: Iterable[tuple[str, str, str]]) -> str:
     return f'<pre tabindex="0" class="running"><code>{inside}</code></pre>'
 
 
+def legend(entries: Iterable[tuple[str, str]]) -> str:
+    """Return what colours stand for: (name, the colour as CSS)."""
+    inside = "".join(
+        f'<span><i style="background:{escape(colour)}"></i>{text(name)}</span> ' for name, colour in entries
+    )
+    return f'<p class="legend">{inside}</p>'
+
+
 def folded(title: str, inside: str, *, is_open: bool = False) -> str:
     """Return something that is unfolded by a click, and always printed."""
     if not inside:

@@ -20,6 +20,7 @@ FIRST_COLOURS = (BLUE, ORANGE, SKY, GREEN, PINK, "#f0e442")
 GOLDEN = 0.618034  # steps of this share around the circle of hues never meet
 STRENGTH = 0.55
 TEXT_PX, GAP_PX = 14, 8
+LETTERS = 60  # that a line of the legend has room for, below a picture of any width
 GREY = (128, 128, 128)  # of pixels that nobody has judged
 
 
@@ -48,35 +49,34 @@ def laid_over(picture: Pixels, mask: Mask, class_count: int, strength: float = S
 
 
 def with_legend(picture: Pixels, entries: Sequence[tuple[str, int]], class_count: int) -> Image.Image:
-    """Return a picture with a legend below it. entries: (text, number of the class)."""
-    font, colours = legend_font(), class_colours(class_count)
+    """Return a picture with a legend below it, larger below large pictures. entries: (text, number of the class)."""
     height, width = picture.shape[:2]
+    size = max(TEXT_PX, min(width, 4 * height) // LETTERS)
+    gap = size * GAP_PX // TEXT_PX
+    font, colours = legend_font(size), class_colours(class_count)
     places: list[tuple[int, int]] = []
-    x, y = GAP_PX, height + GAP_PX
+    x, y = gap, height + gap
     for text, _ in entries:
-        length = TEXT_PX + GAP_PX + int(font.getlength(text))
-        if x > GAP_PX and x + length > width - GAP_PX:
-            x, y = GAP_PX, y + TEXT_PX + GAP_PX
+        length = size + gap + int(font.getlength(text))
+        if x > gap and x + length > width - gap:
+            x, y = gap, y + size + gap
         places.append((x, y))
-        x += length + 2 * GAP_PX
+        x += length + 2 * gap
     needed = max(
-        (
-            x + TEXT_PX + 2 * GAP_PX + int(font.getlength(text))
-            for (x, _), (text, _) in zip(places, entries, strict=True)
-        ),
+        (x + size + 2 * gap + int(font.getlength(text)) for (x, _), (text, _) in zip(places, entries, strict=True)),
         default=0,
     )
-    page = Image.new("RGB", (max(width, needed), y + TEXT_PX + GAP_PX), PAPER)
+    page = Image.new("RGB", (max(width, needed), y + size + gap), PAPER)
     page.paste(Image.fromarray(picture), (0, 0))
     draw = ImageDraw.Draw(page)
     for (x, y), (text, number) in zip(places, entries, strict=True):
-        draw.rectangle((x, y, x + TEXT_PX - 1, y + TEXT_PX - 1), fill=tuple(colours[number].tolist()))
-        draw.text((x + TEXT_PX + GAP_PX, y + TEXT_PX / 2), text, fill=INK, font=font, anchor="lm")
+        draw.rectangle((x, y, x + size - 1, y + size - 1), fill=tuple(colours[number].tolist()))
+        draw.text((x + size + gap, y + size / 2), text, fill=INK, font=font, anchor="lm")
     return page
 
 
-def legend_font() -> ImageFont.FreeTypeFont:
+def legend_font(size_px: int) -> ImageFont.FreeTypeFont:
     """Return the font that matplotlib brings along, which has the letters of most languages."""
     from matplotlib import get_data_path
 
-    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", TEXT_PX)
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size_px)

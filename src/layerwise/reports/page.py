@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from layerwise.reports import markup, sections
 from layerwise.reports.facts import ReportFacts
 from layerwise.reports.headline import headline, key_figures
+from layerwise.runs.atomic import write_bytes
 from layerwise.version import __version__
 
 __all__ = ["ReportFacts", "document", "render_report", "write_report"]
@@ -30,12 +30,10 @@ def write_report(path: Path | str, facts: ReportFacts) -> Path:
     """Write the report to `path`, whole or not at all; return the path.
 
     Raises:
-        OSError: the place cannot be written.
+        StorageError: the place cannot be written.
     """
     path = Path(path)
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(render_report(facts), encoding="utf-8")
-    os.replace(draft, path)
+    write_bytes(path, render_report(facts).encode())
     return path
 
 

@@ -15,6 +15,7 @@ METRIC_NAMES = {
     "mae": "MAE",
     "rmse": "RMSE",
     "bits_per_byte": "bits a byte",
+    "bleu": "BLEU",
     "pixel_accuracy": "pixel accuracy",
     "class_accuracy": "class accuracy",
     "mean_iou": "mean IoU",
@@ -121,6 +122,7 @@ NOUNS = {
 }
 
 
+EXAMPLE_TEXT = '"text editor"'
 EXAMPLE_FILES = {
     "pictures": "picture.png",
     "table": "table.csv",
@@ -130,8 +132,6 @@ EXAMPLE_FILES = {
     "pairs": "sentences.txt",
     "prose": "beginning.txt",
 }
-
-SCRIPTED = ("classification", "regression")  # tasks whose training `layerwise code` prints
 
 
 LEARNED = {  # by the name of the task, for 'run x learned ...'

@@ -25,10 +25,11 @@ REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
     errno.EFBIG: "the file would exceed the size limit of this process; raise it with `ulimit -f`",
-    errno.EROFS: "the file system is read-only; choose another folder with --runs or LAYERWISE_RUNS",
-    errno.ENOENT: "there is no such folder; make it, or choose another with --runs or LAYERWISE_RUNS",
-    errno.ENOTDIR: "a part of this path is a file; choose another folder with --runs or LAYERWISE_RUNS",
-    errno.EACCES: "this user may not write there; choose another folder with --runs or LAYERWISE_RUNS",
+    errno.EROFS: "the file system is read-only; choose another folder (--out, --runs)",
+    errno.ENOENT: "there is no such folder; make it, or choose another (--out, --runs)",
+    errno.ENOTDIR: "a part of this path is a file; choose another folder (--out, --runs)",
+    errno.EACCES: "this user may not write there; choose another folder (--out, --runs)",
+    errno.EEXIST: "a file has this name where a folder was expected; name another",
 }
 TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}-\d+-\w+)-[0-9a-f]{8}\.tmp")
 
@@ -59,6 +60,17 @@ def write_bytes(path: Path, data: bytes) -> None:
                 os.unlink(temporary)
             raise
         sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder, and those above it, where it is missing; return it.
+
+    Raises:
+        StorageError: it cannot be made, or a file has its name.
+    """
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -60,28 +60,11 @@ class Adversarial(Task):
 
     def judging(self, discriminator: nn.Module, real: Tensor, painted: Tensor) -> Tensor:
         """The loss of a discriminator that should score real pictures above painted ones."""
-        real, painted = (p.detach().requires_grad_(self.gradient_penalty > 0) for p in (real, painted))
-        real_scores, painted_scores = discriminator(real), discriminator(painted)
-        if self.relativistic:
-            loss = F.softplus(painted_scores - real_scores).mean()
-        else:
-            loss = F.softplus(-real_scores).mean() + F.softplus(painted_scores).mean()
-        if not self.gradient_penalty:
-            return loss
-        slopes = (
-            torch.autograd.grad(scores.sum(), pictures, create_graph=True)[0].square().flatten(1).sum(1).mean()
-            for scores, pictures in ((real_scores, real), (painted_scores, painted))
-        )
-        return loss + self.gradient_penalty / 2 * sum(slopes, start=torch.zeros((), device=real.device))
+        return judging(discriminator, real, painted, self.relativistic, self.gradient_penalty)
 
     def painting(self, model: Any, real: Tensor) -> Tensor:
         """The loss of a generator whose pictures should be scored above real ones."""
-        painted_scores = model.discriminator(model(model.draw_noise(len(real))))
-        if not self.relativistic:
-            return F.softplus(-painted_scores).mean()
-        with torch.no_grad():
-            real_scores = model.discriminator(real)
-        return F.softplus(real_scores - painted_scores).mean()
+        return painting(model, real, self.relativistic)
 
     def evaluate(self, model: Any, batches: Iterable[Batch]) -> dict[str, float]:
         """Return how often the discriminator is right about real and about painted pictures, by its sign or, where it
@@ -91,12 +74,8 @@ class Adversarial(Task):
         for batch in batches:
             real_scores.append(model.discriminator(self.real(batch.inputs)))
             painted_scores.append(model.discriminator(model(model.draw_noise(len(batch.inputs), generator))))
-        real, painted = torch.cat(real_scores), torch.cat(painted_scores)
-        bounds = (painted.median(), real.median()) if self.relativistic else (torch.zeros(()), torch.zeros(()))
-        return {
-            "right_on_real": (real > bounds[0]).float().mean().item(),
-            "right_on_painted": (painted < bounds[1]).float().mean().item(),
-        }
+        rights = told_apart(torch.cat(real_scores), torch.cat(painted_scores), self.relativistic)
+        return dict(zip(("right_on_real", "right_on_painted"), rights, strict=True))
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """The latest weights are kept: no single number on held-out pictures says which epoch paints best."""
@@ -119,3 +98,41 @@ class Adversarial(Task):
     def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
         """Raise UsageError: it has nothing to say of a picture."""
         raise UsageError("a GAN paints pictures and names none; `layerwise sample RUN` lets it paint.")
+
+
+def judging(
+    discriminator: nn.Module, real: Tensor, painted: Tensor, relativistic: bool, gradient_penalty: float
+) -> Tensor:
+    """The loss of a discriminator that should score real pictures above painted ones."""
+    real, painted = (p.detach().requires_grad_(gradient_penalty > 0) for p in (real, painted))
+    real_scores, painted_scores = discriminator(real), discriminator(painted)
+    if relativistic:
+        loss = F.softplus(painted_scores - real_scores).mean()
+    else:
+        loss = F.softplus(-real_scores).mean() + F.softplus(painted_scores).mean()
+    if not gradient_penalty:
+        return loss
+    slopes = (
+        torch.autograd.grad(scores.sum(), pictures, create_graph=True)[0].square().flatten(1).sum(1).mean()
+        for scores, pictures in ((real_scores, real), (painted_scores, painted))
+    )
+    return loss + gradient_penalty / 2 * sum(slopes, start=torch.zeros((), device=real.device))
+
+
+def painting(model: Any, real: Tensor, relativistic: bool) -> Tensor:
+    """The loss of a generator whose pictures should be scored above real ones."""
+    painted_scores = model.discriminator(model(model.draw_noise(len(real))))
+    if not relativistic:
+        return F.softplus(-painted_scores).mean()
+    with torch.no_grad():
+        real_scores = model.discriminator(real)
+    return F.softplus(real_scores - painted_scores).mean()
+
+
+def told_apart(real: Tensor, painted: Tensor, relativistic: bool) -> tuple[float, float]:
+    """Return the shares of real and of painted pictures that their scores are right about.
+
+    The bound is 0 or, for relativistic scores, the median score of the others.
+    """
+    bounds = (painted.median(), real.median()) if relativistic else (torch.zeros(()), torch.zeros(()))
+    return (real > bounds[0]).float().mean().item(), (painted < bounds[1]).float().mean().item()

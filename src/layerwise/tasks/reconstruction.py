@@ -47,21 +47,20 @@ class Reconstruction(Task):
 
     def terms(self, coded: Any, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return half the squared error and the divergence of each sample, (batch,) each."""
-        error = (coded.picture - pictures).square().flatten(1).sum(1) / 2
+        error = squared_errors(coded.picture, pictures)
         if coded.log_variance is None:
             return error, torch.zeros_like(error)
-        spread = coded.log_variance.exp() + coded.mean.square() - 1 - coded.log_variance
-        return error, spread.sum(1) / 2
+        return error, divergences(coded.mean, coded.log_variance)
 
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Return 'loss', 'squared_error' (mean over pixels) and 'divergence' (mean over samples, nats)."""
-        errors, divergences, pixels = [], [], 1
+        errors, spreads, pixels = [], [], 1
         for batch in batches:
             error, divergence = self.terms(model(batch.inputs), batch.inputs)
             errors.append(error)
-            divergences.append(divergence)
+            spreads.append(divergence)
             pixels = batch.inputs[0].numel()
-        error, divergence = torch.cat(errors).double().mean(), torch.cat(divergences).double().mean()
+        error, divergence = torch.cat(errors).double().mean(), torch.cat(spreads).double().mean()
         return {
             "loss": (error + self.beta * divergence).item(),
             "squared_error": (2 * error / pixels).item(),
@@ -106,3 +105,13 @@ class Reconstruction(Task):
         coded = model(inputs)
         errors = (coded.picture - inputs).square().flatten(1).mean(1).tolist()
         return [{"squared_error": error, **code} for error, code in zip(errors, self.decode(coded), strict=True)]
+
+
+def squared_errors(given: Tensor, pictures: Tensor) -> Tensor:
+    """Return half the squared error of each picture, (batch,)."""
+    return (given - pictures).square().flatten(1).sum(1) / 2
+
+
+def divergences(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the divergence of each picture's code from a standard normal one, (batch,)."""
+    return (log_variance.exp() + mean.square() - 1 - log_variance).sum(1) / 2

@@ -40,16 +40,18 @@ def cut_outs(progress: Progress | None = None) -> PictureMaterial:
     objects = [(one, number) for one in emoji(progress) if (number := class_of(one))]
     splits = {}
     for part, count in COUNTS.items():
-        edges = [round(TRAINING_SHARE * picture.shape[1]) for picture in photographs]
-        grounds = [
-            picture[:, edge:] if part == "test" else picture[:, :edge]
-            for picture, edge in zip(photographs, edges, strict=True)
-        ]
+        grounds = [side_of(part, picture) for picture in photographs]
         splits[part] = paste(grounds, objects_of(part, objects), count, np.random.default_rng(SEEDS[part]))
     source = f"{ORIGIN}, on two photographs that come with scikit-learn"
     return PictureMaterial(
         splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], goal="segmentation"
     )
+
+
+def side_of(part: str, photograph: Pixels) -> Pixels:
+    """Return the right third of a photograph for testing, else the rest of it."""
+    edge = round(TRAINING_SHARE * photograph.shape[1])
+    return photograph[:, edge:] if part == "test" else photograph[:, :edge]
 
 
 def class_of(one: Emoji) -> int:
@@ -70,6 +72,15 @@ def paste(
     grounds: Sequence[Pixels], objects: Sequence[tuple[Emoji, int]], count: int, chance: np.random.Generator
 ) -> Split:
     """Lay objects with the number of their class on pieces of the grounds, (height, width, 3) uint8."""
+    pictures, masks = drawn(grounds, objects, count, chance)
+    names = [f"cut-out {number + 1}" for number in range(count)]
+    return Split(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks), names)
+
+
+def drawn(
+    grounds: Sequence[Pixels], objects: Sequence[tuple[Emoji, int]], count: int, chance: np.random.Generator
+) -> tuple[Pixels, Pixels]:
+    """Return pictures, (count, side, side, 3), and what each of their pixels is, (count, side, side)."""
     pictures = np.empty((count, SIDE_PX, SIDE_PX, 3), np.uint8)
     masks = np.zeros((count, SIDE_PX, SIDE_PX), np.uint8)
     for picture, mask in zip(pictures, masks, strict=True):
@@ -79,8 +90,7 @@ def paste(
         for _ in range(chance.integers(1, MOST_OBJECTS + 1)):
             one, number = objects[int(chance.integers(len(objects)))]
             lay(picture, mask, turned(one.pixels, chance), number, chance)
-    names = [f"cut-out {number + 1}" for number in range(count)]
-    return Split(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks), names)
+    return pictures, masks
 
 
 def turned(pixels: Pixels, chance: np.random.Generator) -> Pixels:

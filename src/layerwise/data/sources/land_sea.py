@@ -77,25 +77,36 @@ def nearest_cells(cells: Pixels, size: tuple[int, ...]) -> Pixels:
 def cut_tiles(picture: Pixels, mask: Pixels, source: str) -> PictureMaterial:
     """Cut (3, height, width) and (height, width) into tiles and divide them by blocks."""
     high, wide = mask.shape[0] // TILE_PX, mask.shape[1] // TILE_PX
-    pictures = picture.reshape(3, high, TILE_PX, wide, TILE_PX).transpose(1, 3, 0, 2, 4)
-    pictures = pictures.reshape(high * wide, 3, TILE_PX, TILE_PX)
-    masks = mask.reshape(high, TILE_PX, wide, TILE_PX).swapaxes(1, 2).reshape(high * wide, TILE_PX, TILE_PX)
-    land = (masks == CLASSES.index("land")).mean((1, 2))
-    kept = (land >= LEAST_LAND) & (land <= MOST_LAND)
-    kept[np.flatnonzero(~kept)[::EVERY_OTHER]] = True
-    rows, columns = np.divmod(np.arange(high * wide), wide)
-    block = (2 * (rows // BLOCK_TILES) + columns // BLOCK_TILES) % len(PARTS)
+    pictures, masks = in_tiles(picture, mask)
     splits = {}
-    for part in set(PARTS):
-        chosen = np.flatnonzero(kept & np.isin(block, [number for number, name in enumerate(PARTS) if name == part]))
+    for part, chosen in divide_tiles(masks, wide).items():
         names = [
             f"{place(row, high, 'NS', 180)} {place(column, wide, 'WE', 360)}"
-            for row, column in zip(rows[chosen].tolist(), columns[chosen].tolist(), strict=True)
+            for row, column in (divmod(tile, wide) for tile in chosen.tolist())
         ]
         splits[part] = Split(torch.from_numpy(pictures[chosen]), torch.from_numpy(masks[chosen]), names)
     return PictureMaterial(
         splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], goal="segmentation"
     )
+
+
+def in_tiles(picture: Pixels, mask: Pixels) -> tuple[Pixels, Pixels]:
+    """Return all tiles of a picture and of its mask, row by row, (tiles, 3, side, side) and (tiles, side, side)."""
+    high, wide = mask.shape[0] // TILE_PX, mask.shape[1] // TILE_PX
+    pictures = picture.reshape(3, high, TILE_PX, wide, TILE_PX).transpose(1, 3, 0, 2, 4)
+    masks = mask.reshape(high, TILE_PX, wide, TILE_PX).swapaxes(1, 2)
+    return pictures.reshape(-1, 3, TILE_PX, TILE_PX), masks.reshape(-1, TILE_PX, TILE_PX)
+
+
+def divide_tiles(masks: Pixels, wide: int) -> dict[str, NDArray[np.int64]]:
+    """Return the tiles of each part that are kept: those of several kinds, and some of the others."""
+    land = (masks == CLASSES.index("land")).mean((1, 2))
+    kept = (land >= LEAST_LAND) & (land <= MOST_LAND)
+    kept[np.flatnonzero(~kept)[::EVERY_OTHER]] = True
+    rows, columns = np.divmod(np.arange(len(masks)), wide)
+    block = (2 * (rows // BLOCK_TILES) + columns // BLOCK_TILES) % len(PARTS)
+    parts = np.array(PARTS)[block]
+    return {part: np.flatnonzero(kept & (parts == part)) for part in ("train", "valid", "test")}
 
 
 def place(number: int, count: int, letters: str, degrees: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from layerwise.data.archives import read_files
 from layerwise.data.fetch import Package, Pin, fetch
@@ -36,13 +36,18 @@ def names(progress: Progress | None = None) -> LabelledTexts:
         raise DataError(
             f"{archive} lacks names of {', '.join(sorted(set(wanted.values()) - set(found)))}; get it anew."
         )
-    uses = Counter(name for listed in found.values() for name in listed)
-    kept = {
-        language: spread([name for name in listed if uses[name] == 1]) for language, listed in sorted(found.items())
-    }
+    kept = of_one_language(found)
     texts = [name for listed in kept.values() for name in listed]
     labels = [language for language, listed in kept.items() for _ in listed]
     return LabelledTexts(texts, labels, "names of people, from the Python package Faker 40.63.0, MIT")
+
+
+def of_one_language(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the names of each language, in its order, without those that two share and with no more than AT_MOST."""
+    uses = Counter(name for listed in found.values() for name in listed)
+    return {
+        language: spread([name for name in listed if uses[name] == 1]) for language, listed in sorted(found.items())
+    }
 
 
 def names_in(source: str) -> Iterator[str]:

@@ -16,8 +16,11 @@ PLACE = "x, y = torch.rand(2, len(pictures), device=pictures.device)"
 COLOURS = ("brightness", "contrast", "saturation")
 
 
-def variation(text: str, excerpts: Excerpts) -> tuple[str, dict[str, Raw]]:
-    """Return the function `vary` for an augmentation with what it needs, and the constant POLICY if it has one."""
+def variation(text: str, excerpts: Excerpts, moves_masks: bool = False) -> tuple[str, dict[str, Raw]]:
+    """Return the function `vary` for an augmentation with what it needs, and the constant POLICY if it has one.
+
+    moves_masks: pictures have a plane more, their masks, which are moved with them.
+    """
     augmentation = Augmentation.parse(text)
     lines: list[str] = []
     for is_map, group in groupby(augmentation.parts, lambda one: getattr(one, "name", "") in AFFINE):
@@ -27,7 +30,12 @@ def variation(text: str, excerpts: Excerpts) -> tuple[str, dict[str, Raw]]:
             lines += _joined(own)
         else:
             lines += [line for one in members for line in _alone(one)]
-    lines[-1] = lines[-1].replace("pictures = ", "return ", 1)
+    if moves_masks:
+        lines = [_both(line) for line in lines]
+    if lines[-1].startswith("pictures = "):
+        lines[-1] = lines[-1].replace("pictures = ", "return ", 1)
+    else:
+        lines.append("return pictures")
     body = "\n    ".join(lines)
     size = (
         "height, width = pictures.shape[-2:]\n    " if {"height", "width"} & set(names_used("\n".join(lines))) else ""
@@ -36,10 +44,24 @@ def variation(text: str, excerpts: Excerpts) -> tuple[str, dict[str, Raw]]:
     end = "\n    " if "\n" in doc else ""
     vary = f'def vary(pictures: Tensor) -> Tensor:\n    """{doc}{end}"""\n    {size}{body}\n'
     names = [name for name in names_used("\n".join(lines)) if name in HELPERS]
+    names += ["with_masks", "taken_apart"] if moves_masks else []
     return part(excerpts, "variation", *names) + "\n" + vary, policy_of(augmentation)
 
 
-HELPERS = ("affine", "between", "cut_out", "cut_windows", "flip", "resample", "rotation", "take_lists", *COLOURS)
+HELPERS = (
+    "affine", "between", "cut_out", "cut_windows", "flip", "resample", "resample_both", "rotation", "take_lists",
+    *COLOURS,
+)  # fmt: skip
+
+
+def _both(line: str) -> str:
+    """Return what a line does to pictures with their masks: moves alike, and colours without them."""
+    if line.startswith("pictures = resample("):
+        return line.replace("resample(", "resample_both(", 1)
+    for blend in COLOURS:
+        if line.startswith(f"pictures = {blend}(pictures, "):
+            return line.replace("pictures", "pictures[:, :-1]", 2)
+    return line
 
 
 def _alone(one: Part | Policy) -> Iterator[str]:

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
-from types import ModuleType
+from importlib.util import find_spec
+from pathlib import Path
 
 from layerwise.errors import UsageError
 
@@ -40,22 +40,23 @@ USUAL_IMPORTS = {
     "nn": Import("torch", "nn"),
     "np": Import("numpy"),
     "pl": Import("polars"),
+    "pad_sequence": Import("torch.nn.utils.rnn", "pad_sequence"),
     **{name: Import("sklearn.datasets", name) for name in ("load_breast_cancer", "load_diabetes", "load_digits")},
-    **{name: Import("sklearn.datasets", name) for name in ("load_iris", "load_wine")},
-    **{name: Import(name) for name in ("copy", "math", "sys", "tarfile", "torch", "unicodedata")},
+    **{name: Import("sklearn.datasets", name) for name in ("load_iris", "load_sample_images", "load_wine")},
+    **{name: Import(name) for name in ("copy", "gzip", "hashlib", "math", "sys", "tarfile")},
+    **{name: Import(name) for name in ("sacrebleu", "torch", "unicodedata", "zipfile")},
 }
 
 
 class SourceFile:
     """A module's text with its definitions and imports by name."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self.module = module
+    def __init__(self, module: str) -> None:
         try:
-            self.text = inspect.getsource(module)
+            self.text = text_of(module)
         except (OSError, TypeError):
             raise UsageError(
-                f"the source of {module.__name__} is not to be had, so no script can be written of it; "
+                f"the source of {module} is not to be had, so no script can be written of it; "
                 "define the network in a file."
             ) from None
         self.lines = self.text.splitlines(keepends=True)
@@ -90,10 +91,20 @@ class SourceFile:
                     self.imports[alias.asname or alias.name] = Import(module, alias.name)
 
 
+def text_of(module: str) -> str:
+    """Return the text of a module; it is not imported, since what it imports need not be there."""
+    if module in sys.modules:
+        return inspect.getsource(sys.modules[module])
+    found = find_spec(module)
+    if found is None or found.origin is None:
+        raise OSError(module)
+    return Path(found.origin).read_text(encoding="utf-8")
+
+
 @lru_cache(maxsize=64)
 def source_of(module: str) -> SourceFile:
-    """Return the source file of a module that can be imported or is imported already."""
-    return SourceFile(sys.modules.get(module) or import_module(module))
+    """Return the source file of a module."""
+    return SourceFile(module)
 
 
 def as_written(source: SourceFile, node: Definition) -> str:
@@ -168,7 +179,8 @@ def import_lines(code: str, found: dict[str, Import]) -> str:
             alias = "" if name == where.original else f" as {name}"
             members.setdefault(where.module, []).append(where.original + alias)
     wholes = [statement for _, statement in sorted(plain)]
-    parts = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(members.items())]
+    in_order = sorted(members.items(), key=lambda item: item[0].lower())
+    parts = [f"from {module} import {', '.join(sorted(names))}" for module, names in in_order]
     groups = ([], [])  # type: tuple[list[str], list[str]]
     for statement in [*wholes, *parts]:
         top = statement.split()[1].partition(".")[0]

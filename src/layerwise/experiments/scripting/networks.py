@@ -29,7 +29,9 @@ def network(run: Run, excerpts: Excerpts) -> tuple[str, str, nn.Module]:
         return own_network(own, excerpts)
     experiment, facts = run.experiment, run.facts
     shape = tuple(facts["input_shape"])
-    return catalogue_network(experiment.model, experiment.model_options, shape, facts["output_count"], excerpts)
+    reads_tokens = facts["kind"] in ("tokens", "pairs", "prose")
+    options = experiment.model_options
+    return catalogue_network(experiment.model, options, shape, facts["output_count"], excerpts, reads_tokens)
 
 
 def own_module(run: Run) -> nn.Module | None:
@@ -46,13 +48,18 @@ def own_module(run: Run) -> nn.Module | None:
 
 
 def catalogue_network(
-    name: str, options: Mapping[str, Any], shape: tuple[int, ...], count: int, excerpts: Excerpts
+    name: str,
+    options: Mapping[str, Any],
+    shape: tuple[int, ...],
+    count: int,
+    excerpts: Excerpts,
+    reads_tokens: bool | None = None,
 ) -> tuple[str, str, nn.Module]:
     """Take the definitions out of the model file, rewritten for these options."""
     with torch.random.fork_rng(devices=[]):
         model = build(name, shape, count, **options)
     kind = type(model).__name__
-    rules = Specialiser(config_of(name, **options), model, shape[1:])
+    rules = Specialiser(config_of(name, **options), model, shape[1:], reads_tokens)
     text = excerpts.take(f"layerwise.models.{entry_of(name).file}", kind, rewrite=rules)
     own = {layer.__name__ for layer in ACTIVATIONS.values() if not layer.__module__.startswith("torch.")}
     needed = excerpts.take(ACTIVATIONS_FILE, *sorted(own.intersection(names_used(text))))

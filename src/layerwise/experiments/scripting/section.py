@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Definition, Excerpts, SourceFile
-from layerwise.experiments.scripting.specialise import Raw, literal
+from layerwise.experiments.scripting.specialise import Raw, literal, plain
 
 __all__ = ["Raw", "Section", "device_of", "part", "place", "settings_text", "take", "tidy", "wrapped", "wrapped_call"]
 
@@ -25,6 +24,8 @@ class Section:
 
     settings: constants for the top, by name. functions: definitions. steps: what is done with them.
     needs: packages beside torch. note: a sentence for the docstring.
+    prepare: the expression that makes network inputs of samples, {samples}. batch: what is done to the samples of a
+    batch, {samples}. order: the order of an epoch, of a drawn {order} and `generator`; empty for the drawn one.
     """
 
     steps: str
@@ -32,6 +33,17 @@ class Section:
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     note: str = ""
+    prepare: str = "{samples}"
+    batch: str = "{samples}"
+    order: str = ""
+
+    def prepared(self, samples: str) -> str:
+        """Return the expression of network inputs."""
+        return self.prepare.replace("{samples}", samples)
+
+    def cut(self, samples: str) -> str:
+        """Return the expression of a batch."""
+        return self.batch.replace("{samples}", samples)
 
 
 def device_of(run: Run) -> str:
@@ -43,8 +55,8 @@ def device_of(run: Run) -> str:
 
 
 def take(excerpts: Excerpts, module: str, *names: str) -> str:
-    """Take functions out of this package, without the marks for our own tools."""
-    return excerpts.take(module, *names, rewrite=_without_marks)
+    """Take functions out of this package, without its checks and the marks for our own tools."""
+    return excerpts.take(module, *names, rewrite=rewritten)
 
 
 def part(excerpts: Excerpts, file: str, *names: str) -> str:
@@ -60,7 +72,11 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 def wrapped(start: str, value: Any, end: str = "\n", depth: int = 0) -> str:
     """Write a value behind `start`; a list or tuple too long for its line has an item a line."""
     line = f"{' ' * depth}{start}{literal(value)}{end}"
-    if len(line.rstrip("\n")) <= WIDTH or not isinstance(value, list | tuple):
+    if len(line.rstrip("\n")) <= WIDTH:
+        return line
+    if isinstance(value, Raw) and value.text.startswith("Path("):
+        return f"{start}Path(\n    {value.text[5:-1]}\n)\n"
+    if not isinstance(value, list | tuple):
         return line
     opening, closing = "()" if isinstance(value, tuple) else "[]"
     items = "".join(wrapped("", item, ",\n", depth + 4) for item in value)
@@ -129,5 +145,6 @@ def joined(lines: list[str]) -> list[str]:
     return lines
 
 
-def _without_marks(source: SourceFile, node: Definition) -> str:
-    return re.sub(r"  # (noqa|type: ignore)[^\n]*", "", source.segment(node))
+def rewritten(source: SourceFile, node: Definition) -> str:
+    """Return a definition without its checks; what writes is a module to torch."""
+    return plain(source, node).replace("model: Translator", "model: nn.Module")

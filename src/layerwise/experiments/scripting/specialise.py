@@ -12,25 +12,33 @@ from typing import Any
 
 from torch import nn
 
+from layerwise import errors
 from layerwise.experiments.scripting.edits import Edit, Text
 from layerwise.experiments.scripting.excerpts import Definition, SourceFile
 from layerwise.layers.activations import ACTIVATIONS
 from layerwise.layers.sizes import map_shape
 
-CHECKS = ("require", "require_choice", "require_sizes", "require_dropout", "map_shape", "check_picture")
+CHECKS = (
+    "require", "require_choice", "require_count", "require_sizes", "require_dropout", "require_one_vocabulary",
+    "require_pictures_of", "map_shape", "check_picture",
+)  # fmt: skip
+MARKS = re.compile(r"  # (noqa|type: ignore)[^\n]*")
 
 
 class Specialiser:
     """Rewrites definitions of a model file for one network.
 
     config: its frozen config. model: the network that was built with it. picture: (height, width) of its input, if any.
+    reads_tokens: whether sequences are tokens, not numbers; None where both are to stay possible.
     """
 
-    def __init__(self, config: Any, model: nn.Module, picture: tuple[int, ...]) -> None:
-        self.config, self.model, self.picture = config, model, picture
+    def __init__(
+        self, config: Any, model: nn.Module, picture: tuple[int, ...], reads_tokens: bool | None = None
+    ) -> None:
+        self.config, self.model, self.picture, self.reads_tokens = config, model, picture, reads_tokens
 
     def __call__(self, source: SourceFile, node: Definition) -> str:
-        text = Text(re.sub(r"  # (noqa|type: ignore)[^\n]*", "", source.segment(node)))
+        text = Text(MARKS.sub("", source.segment(node)))
         return text.edited(self.edits(text, self.instance_of(node)))
 
     def instance_of(self, node: Definition) -> nn.Module | None:
@@ -50,26 +58,30 @@ class Specialiser:
             elif isinstance(node, ast.Call):
                 for position, argument in enumerate(node.args):
                     if isinstance(argument, ast.Name) and argument.id == "config":
-                        yield text.item(node.args, position)
+                        yield text.item([*node.args, *node.keywords], position)
             elif isinstance(node, ast.Tuple):
                 for before, item in pairwise(node.elts):
                     if isinstance(item, ast.Starred) and self.replacement(text, item, instance) == "":
                         yield text.span(before)[1], text.span(item)[1], ","
-            elif isinstance(node, ast.stmt) and is_check(node):
-                yield *text.whole_lines(node), ""
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and '"""' in text.of(node):
-                yield *text.span(node), without_errors(text.of(node))
+            else:
+                yield from unchecked(text, node)
 
     def replacement(self, text: Text, node: ast.AST, instance: nn.Module | None) -> str | None:
         """Return what an expression is to be replaced by, None where it stays."""
         match node:
             case ast.Name(id="UsageError"):
                 return "ValueError"
+            case ast.Name(id="Blocks"):
+                return "nn.ModuleList"
+            case ast.Subscript(value=ast.Name(id="CELLS"), slice=ast.Attribute(value=ast.Name(id="config"))):
+                return f"nn.{self.config.cell.upper()}"
+            case ast.Call(func=ast.Attribute(attr="is_floating_point")) if self.reads_tokens is not None:
+                return repr(not self.reads_tokens)
             case ast.Starred(value=ast.Attribute(value=ast.Name(id="config"), attr=attr)):
                 return ", ".join(map(literal, getattr(self.config, attr)))
             case ast.Attribute(value=ast.Name(id="config"), attr=attr):
                 return literal(getattr(self.config, attr))
-            case ast.Call(func=ast.Name(id="picture_shape"), args=[_, shape]):
+            case ast.Call(func=ast.Name(id="picture_shape" | "sequence_shape"), args=[_, shape]):
                 return text.of(shape)
             case ast.Call(func=ast.Name(id="feature_count"), args=[_, shape]):
                 return f"math.prod({text.of(shape)})"
@@ -97,9 +109,27 @@ def named_layers(node: ast.AST, instance: nn.Module | None) -> tuple[nn.Module, 
     return tuple(found)
 
 
+def plain(source: SourceFile, node: Definition) -> str:
+    """Return a definition without its checks, their words, and the marks for our own tools."""
+    text = Text(MARKS.sub("", source.segment(node)))
+    return text.edited(edit for inner in ast.walk(text.tree) for edit in unchecked(text, inner))
+
+
+def unchecked(text: Text, node: ast.AST) -> Iterator[Edit]:
+    """Yield the edit that takes a check, or its words in a docstring, away."""
+    if isinstance(node, ast.stmt) and is_check(node):
+        yield *text.whole_lines(node), ""
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and '"""' in text.of(node):
+        yield *text.span(node), without_errors(text.of(node))
+
+
 def is_check(node: ast.stmt) -> bool:
     """Whether a statement only refuses bad input, reassures a type checker or measures receptive fields."""
     match node:
+        case ast.If(body=body, orelse=[]):
+            return all(map(is_check, body))
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name))):
+            return name in vars(errors)
         case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
             return name in CHECKS
         case ast.Assign(targets=[ast.Attribute(attr="window")], value=ast.Call(func=ast.Name(id="Window"))):

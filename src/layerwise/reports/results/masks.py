@@ -15,7 +15,7 @@ from layerwise.data.batches import Batches
 from layerwise.data.dataset import UNLABELLED, Notice, Preprocessing, Split
 from layerwise.reports import charts, markup, pictures, wording
 from layerwise.reports.figures import to_svg
-from layerwise.reports.overlays import painted
+from layerwise.reports.overlays import class_colours, painted
 from layerwise.reports.results.result import Evidence, Rows, Subject, Tile
 from layerwise.tasks.segmentation import Segmentation, count_pixels, overlap
 
@@ -273,6 +273,7 @@ def _worst_pictures(result: MaskResult, evidence: Evidence) -> str:
         for one in result.worst
         for caption in ((one.id, "picture"), ("truth", ""), ("given", f"{wording.share(one.wrong)} wrong"))
     ]
-    names = ", ".join(score.name for score in result.classes)
+    colours = [f"rgb({red}, {green}, {blue})" for red, green, blue in class_colours(len(result.classes)).tolist()]
+    legend = markup.legend(zip([score.name for score in result.classes], colours, strict=True))
     title = markup.subtitle("The pictures with most wrong pixels, each beside its true mask and the one given")
-    return title + markup.paragraph(f"Classes: {names}.") + markup.gallery(shown, captions)
+    return title + legend + markup.gallery(shown, captions)

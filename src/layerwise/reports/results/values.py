@@ -140,7 +140,13 @@ class ValueResult:
         ]
 
     def notices(self) -> Iterator[Notice]:
-        yield from ()
+        if self.forecast and self.forecast.rmse >= self.forecast.last_rmse:
+            yield Notice(
+                "warning",
+                f"The network misses by {wording.decimal(self.forecast.rmse)}, no less than repeating the last value "
+                f"does ({wording.decimal(self.forecast.last_rmse)}); train it longer, or let a recurrent network tell "
+                "the change from a value before (--from-last yes, --season).",
+            )
 
     def section(self, evidence: Evidence) -> str:
         return value_section(self)

@@ -21,7 +21,8 @@ def derive_seed(*parts: int) -> int:
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module, share: float) -> None:
     """Move the averaged weights, and the statistics of normalisation, by a share towards those of the model."""
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+    kept_values, new_values = ((*own.parameters(), *own.buffers()) for own in (average, model))
+    for kept, new in zip(kept_values, new_values, strict=True):
         if new.is_floating_point():
             kept.lerp_(new, share)
 

@@ -55,12 +55,28 @@ def rotation(like: Tensor, degrees: Tensor) -> Tensor:
     return affine(like, a=angles.cos(), b=-angles.sin(), d=angles.sin(), e=angles.cos())
 
 
-def resample(pictures: Tensor, source: Tensor, fill: float = 0.0) -> Tensor:
-    """Move each picture by its matrix (n, 3, 3), with bilinear interpolation."""
+def resample(pictures: Tensor, source: Tensor, fill: float = 0.0, how: str = "bilinear") -> Tensor:
+    """Move each picture by its matrix (n, 3, 3)."""
     height, width = pictures.shape[-2:]
     sides = torch.tensor([width / 2, height / 2, 1.0], device=pictures.device)  # affine_grid counts from -1 to 1
     grid = F.affine_grid((source * sides / sides[:, None])[:, :2], list(pictures.shape), align_corners=False)
-    return F.grid_sample(pictures - fill, grid, align_corners=False) + fill
+    return F.grid_sample(pictures - fill, grid, how, align_corners=False) + fill
+
+
+def resample_both(planes: Tensor, source: Tensor) -> Tensor:
+    """Move pictures, and the masks in the last plane, where each pixel takes the nearest class."""
+    moved = resample(planes[:, :-1], source), resample(planes[:, -1:], source, how="nearest")
+    return torch.cat(moved, dim=1)
+
+
+def with_masks(pictures: Tensor, masks: Tensor) -> Tensor:
+    """Put masks behind the colours as one more plane, where 0 is no class."""
+    return torch.cat((pictures, 1 - masks[:, None] / 255), dim=1)
+
+
+def taken_apart(planes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return pictures and masks, 255 for no class."""
+    return planes[:, :-1], 255 - (planes[:, -1] * 255).round().byte()
 
 
 Policy = Sequence[Sequence[tuple[str, float, float]]]

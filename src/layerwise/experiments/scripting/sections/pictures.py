@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from layerwise.data.fetch import cache_folder
-from layerwise.data.folders import PART_NAMES
+from layerwise.data.folders import PART_NAMES, scan_folder
 from layerwise.data.pictures import PicturePreprocessing
 from layerwise.data.sources.cifar import ARCHIVE
+from layerwise.data.sources.emoji import ARCHIVE as EMOJI_ARCHIVE
+from layerwise.data.sources.emoji import TEST_EVERY
 from layerwise.errors import NotFoundError
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts
-from layerwise.experiments.scripting.section import Raw, Section, device_of, part, place
+from layerwise.experiments.scripting.section import Raw, Section, device_of, part, place, take
 from layerwise.tasks import Classification
 
+EMOJI_FILE = "layerwise.data.sources.emoji"
 RESIZED = 'F.interpolate({}, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", antialias=True)'
 CHOSEN = "train_x, valid_x, train_y, valid_y = pictures[train], pictures[valid], labels[train], labels[valid]\n"
 
@@ -22,8 +26,12 @@ CHOSEN = "train_x, valid_x, train_y, valid_y = pictures[train], pictures[valid],
 def picture_section(run: Run, excerpts: Excerpts) -> Section:
     """Read the pictures of the run into train_x, train_y, valid_x, valid_y, test_x and test_y, as bytes."""
     name = run.experiment.data.data
-    readers = {"digits": _digits, "mnist": _idx, "fashion-mnist": _idx, "cifar10": _cifar}
-    section = readers.get(name, _folder)(run, excerpts)
+    readers = {"digits": _digits, "mnist": _idx, "fashion-mnist": _idx, "cifar10": _cifar, "emoji": _emoji}
+    return scaled(run, readers.get(name, _folder)(run, excerpts))
+
+
+def scaled(run: Run, section: Section) -> Section:
+    """Add the function that makes network inputs of pictures."""
     preprocessing = run.preprocessing
     assert isinstance(preprocessing, PicturePreprocessing)
     scale = (
@@ -34,7 +42,8 @@ def picture_section(run: Run, excerpts: Excerpts) -> Section:
     if preprocessing.channels > 1 and device_of(run) != "cpu":
         scale = scale.replace("MEAN", "MEAN.to(pictures.device)").replace("STD", "STD.to(pictures.device)")
     settings = {**section.settings, "MEAN": _channels(preprocessing.mean), "STD": _channels(preprocessing.std)}
-    return Section(section.steps, f"{section.functions}\n{scale}", settings, section.needs, section.note)
+    functions = f"{section.functions}\n{scale}"
+    return replace(section, functions=functions, settings=settings, prepare="scale({samples} / 255)")
 
 
 def _channels(values: tuple[float, ...]) -> Any:
@@ -81,6 +90,23 @@ def _cifar(run: Run, excerpts: Excerpts) -> Section:
     return _with_own_test(run, excerpts, reading, note)
 
 
+def _emoji(run: Run, excerpts: Excerpts) -> Section:
+    steps = (
+        'found = [one for one in read_emoji(EMOJI) if one.category != "Component"]\n'
+        "classes = sorted({one.category for one in found})\n"
+        "large = torch.from_numpy(np.stack([on_white(one.pixels) for one in found])).permute(0, 3, 1, 2)\n"
+        "small = F.avg_pool2d(large.float(), 2).round().to(torch.uint8)  # (emoji, 3, 32, 32)\n"
+        "numbers = torch.tensor([classes.index(one.category) for one in found])\n"
+        f"is_test = torch.arange(len(found)) % {TEST_EVERY} == {TEST_EVERY - 1}\n"
+        "pictures, labels, test_x, test_y = small[~is_test], numbers[~is_test], small[is_test], numbers[is_test]\n"
+    )
+    functions = part(excerpts, "emoji", "read_emoji") + "\n" + take(excerpts, EMOJI_FILE, "on_white")
+    settings = {"EMOJI": place(cache_folder() / "emoji" / EMOJI_ARCHIVE.name)}
+    reading = Section(steps, functions, settings)
+    section = _with_own_test(run, excerpts, reading, "The emoji are read from EMOJI.")
+    return replace(section, needs=("numpy", "pillow"))
+
+
 def _with_own_test(run: Run, excerpts: Excerpts, reading: Section, note: str) -> Section:
     steps, size = reading.steps, _size(run)
     if size:
@@ -101,10 +127,10 @@ def _folder(run: Run, excerpts: Excerpts) -> Section:
         raise NotFoundError(f"the folder {folder} that run {run.name} was trained on is not there; put it back.")
     preprocessing, task = run.preprocessing, run.task
     assert isinstance(preprocessing, PicturePreprocessing)
-    assert isinstance(task, Classification)
+    classes = task.classes if isinstance(task, Classification) else scan_folder(folder).classes
     colours = '"L"' if preprocessing.channels == 1 else '"RGB"'
     shape = f"({colours}, {preprocessing.height}, {preprocessing.width})  # colours, height, width"
-    settings = {"FOLDER": place(folder), "CLASSES": list(task.classes), "SHAPE": Raw(shape)}
+    settings = {"FOLDER": place(folder), "CLASSES": list(classes), "SHAPE": Raw(shape)}
     parts = parts_of(folder)
     if not parts:
         steps, divided = "pictures, labels = read_classes(FOLDER, CLASSES, *SHAPE)\n", _divided(run, excerpts)

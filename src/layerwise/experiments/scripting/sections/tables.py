@@ -121,7 +121,7 @@ def _reading(run: Run) -> tuple[Section, int]:
     if not path.is_file():
         raise NotFoundError(f"the table {path} that run {run.name} was trained on is not there; put it back.")
     rows = open_rows(path)
-    options = _csv_options(rows) if isinstance(rows, Delimited) else ""
+    options = csv_options(rows) if isinstance(rows, Delimited) else ""
     function = "pl.read_csv" if isinstance(rows, Delimited) else "pl.read_parquet"
     steps, note = f"table = {function}(TABLE{options})\n", "The table is read from TABLE."
     return Section(steps, "", {"TABLE": place(path)}, ("numpy", "polars"), note), survey(rows).row_count
@@ -143,7 +143,7 @@ def _path(name: str) -> Path:
     return cache_folder() / "titanic" / TITANIC.pins[0].name if name == "titanic" else Path(name)
 
 
-def _csv_options(rows: Delimited) -> str:
+def csv_options(rows: Delimited) -> str:
     """Return the options with which polars reads a text file as our own reader does.
 
     Raises:
