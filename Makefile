@@ -36,6 +36,7 @@ benchmarks: $(VENV)/.installed-test ## compare with the peers side by side (inst
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/dense.py
 	$(BIN)/python benchmarks/neuron.py
+	$(BIN)/python benchmarks/steps.py
 
 clean: ## remove the environment; runs and data stay
 	rm -rf $(VENV)

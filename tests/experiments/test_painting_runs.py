@@ -179,7 +179,7 @@ def test_a_training_that_was_stopped_paints_the_grids_of_one_that_was_not(
     fruits: Path, gan_run: Run, tmp_path: Path
 ) -> None:
     def stop(event: Event) -> None:
-        if isinstance(event, Reported) and event.step == 7:
+        if isinstance(event, Stepped) and event.step == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -10,6 +10,7 @@ from layerwise.errors import UsageError
 from layerwise.models import build
 from layerwise.training.adam import QuickAdamW
 from layerwise.training.config import OPTIMIZERS, PenaltyConfig, TrainingConfig
+from layerwise.training.muon import Muon
 from layerwise.training.optimizers import make_optimizer, weights_of
 
 RATE = 0.01
@@ -95,6 +96,14 @@ def test_muon_leaves_tied_vectors_of_tokens_to_adamw_and_every_matrix_between_to
     orthogonal = {p for group in optimizer.param_groups if group["orthogonal"] for p in group["params"]}
     others = {name for name, p in model.named_parameters() if p.ndim == 2 and p not in orthogonal}
     assert others == {"tokens.weight"}
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_muon_orthogonalises_in_the_precision_of_the_run(precision: str, dtype: torch.dtype) -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    optimizer = make_optimizer(module, TrainingConfig(optimizer="muon"), PenaltyConfig(), precision)
+    assert isinstance(optimizer, Muon)
+    assert optimizer.dtype == dtype
 
 
 def test_tied_and_frozen_weights_and_norms_of_matrices_are_told_apart():

@@ -24,8 +24,8 @@ def append_records(path: Path, records: Sequence[Record]) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             end = _end_of_last_line(descriptor)
-            os.ftruncate(descriptor, end)
-            os.lseek(descriptor, end, os.SEEK_SET)
+            if os.lseek(descriptor, 0, os.SEEK_END) > end:
+                os.ftruncate(descriptor, os.lseek(descriptor, end, os.SEEK_SET))
             try:
                 write_all(descriptor, _lines(records))
             except OSError:
@@ -69,8 +69,10 @@ def _lines(records: Sequence[Record]) -> bytes:
 
 
 def _end_of_last_line(descriptor: int, block: int = 65536) -> int:
-    """Return the offset behind the last line feed, looking backwards from the end."""
+    """Return the offset behind the last line feed, which is the end unless a kill or a power failure came between."""
     stop = os.fstat(descriptor).st_size
+    if stop and os.pread(descriptor, 1, stop - 1) == b"\n":
+        return stop
     while stop:
         start = max(0, stop - block)
         found = os.pread(descriptor, stop - start, start).rfind(b"\n")

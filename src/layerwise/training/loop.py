@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 
@@ -22,6 +23,7 @@ from layerwise.training.state import TrainingState
 from layerwise.training.step import Stepper
 
 REPORTS_PER_EPOCH = 20
+STEPS_PER_REPORT = 10  # at least, but at the end of an epoch; a report takes as long as a step of a small network
 SAVES_AT_MOST = 0.01  # of the time; a slow disk stretches the interval between saves
 
 
@@ -66,7 +68,8 @@ def train(
     saver = Saver(state, checkpoints if ranks.is_first else None, checkpoint_every_s)
     steps_per_epoch = len(batches)
     steps = training.epochs * steps_per_epoch
-    report_every = max(1, steps_per_epoch // REPORTS_PER_EPOCH)
+    reports_per_epoch = min(REPORTS_PER_EPOCH, max(1, steps_per_epoch // STEPS_PER_REPORT))
+    report_every = math.ceil(steps_per_epoch / reports_per_epoch)
 
     yield Started(progress.step, progress.evaluated, steps, steps_per_epoch, notices)
     try:
@@ -77,7 +80,7 @@ def train(
                 rate = progress.plateau.factor * rate_at(progress.step, steps, steps_per_epoch, training)
                 losses = stepper.take(batch, progress.step, rate)
                 state.gather(losses)
-                if progress.step % report_every == 0 or progress.step % steps_per_epoch == 0:
+                if progress.step % steps_per_epoch % report_every == 0:  # and at the end of the epoch
                     stepper.guard.look()
                     yield Reported(progress.step, epoch, ranks.mean(state.mean_losses()), rate)
                 yield Stepped(progress.step, epoch, len(batch) * ranks.world)

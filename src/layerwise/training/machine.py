@@ -344,8 +344,8 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices by instructions of its own (tensor cores, AMX, AVX-512 BF16).
 
     Without them the processor's products are emulated and take longer than in float32. With AVX-512 BF16 alone (AMD's
-    Zen 4 and 5) the steps of the recipes took, float32 against bfloat16 on one thread: gpt 2.6, gru of characters 1.9,
-    transformer and seq2seq 1.8, gan and vae 1.5, segnet and unet 1.3 times as long, a small vit 0.3.
+    Zen 4 and 5) the steps of the recipes took, float32 against bfloat16 on one thread: gpt 2.6, transformer 2.2, gru of
+    characters 1.9, seq2seq 1.8, gan and vae 1.5, segnet, unet and a small vit 1.3 times as long.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

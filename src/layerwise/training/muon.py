@@ -49,7 +49,7 @@ class Muon(torch.optim.Optimizer):
         (Liu et al. 2025, 'Muon is scalable for LLM training', equation 4).
     momentum: of the orthogonal groups, Nesterov's.
     weight_decay: decoupled, w <- (1 - lr * weight_decay) * w.
-    dtype: of the orthogonalisation; bfloat16 is fast on a GPU and enough there.
+    dtype: of the orthogonalisation; bfloat16 is enough, and faster where there are instructions for it.
     """
 
     def __init__(

@@ -35,9 +35,12 @@ def weights_of(module: nn.Module) -> list[nn.Parameter]:
     return list(found)
 
 
-def make_optimizer(module: nn.Module, training: TrainingConfig, penalty: PenaltyConfig) -> Optimizer:
+def make_optimizer(
+    module: nn.Module, training: TrainingConfig, penalty: PenaltyConfig, precision: str = "float32"
+) -> Optimizer:
     """Return the optimiser that `training` names over the trainable parameters of `module`.
 
+    precision: of the products that Muon orthogonalises by, as of the pace; on a GPU they are always in bfloat16.
     Within a group the order is that of `module.parameters()`, so that a saved state fits the same module.
     Raises UsageError where nothing is to be trained.
     """
@@ -45,7 +48,7 @@ def make_optimizer(module: nn.Module, training: TrainingConfig, penalty: Penalty
     if not parameters:
         raise UsageError("The model has no trainable parameter; unfreeze some or use a model with weights.")
     if training.optimizer == "muon":
-        optimizer: Optimizer = _make_muon(module, parameters, training, penalty)
+        optimizer: Optimizer = _make_muon(module, parameters, training, penalty, precision)
     else:
         optimizer = _make_torch(module, parameters, training, penalty)
     optimizer.register_load_state_dict_post_hook(_match_layout)
@@ -87,7 +90,11 @@ def _groups(parameters: list[nn.Parameter], is_weight: set[nn.Parameter], decay:
 
 
 def _make_muon(
-    module: nn.Module, parameters: list[nn.Parameter], training: TrainingConfig, penalty: PenaltyConfig
+    module: nn.Module,
+    parameters: list[nn.Parameter],
+    training: TrainingConfig,
+    penalty: PenaltyConfig,
+    precision: str,
 ) -> Muon:
     """Orthogonalise every weight but embeddings and the last layer, as Jordan advises: those go by AdamW."""
     decay = penalty.decay("muon")
@@ -101,7 +108,7 @@ def _make_muon(
     if hidden:
         groups.insert(0, {"params": hidden, "weight_decay": decay, "penalised": True, "orthogonal": True})
     is_gpu = all(p.device.type == "cuda" for p in parameters)
-    dtype = torch.bfloat16 if is_gpu else torch.float32
+    dtype = torch.bfloat16 if is_gpu or precision == "bfloat16" else torch.float32
     return Muon(groups, lr=training.learning_rate, momentum=training.momentum, dtype=dtype)
 
 

@@ -45,7 +45,9 @@ class Stepper:
         self.device = next(model.parameters()).device
         parts = task.parts(model)
         self.parameters = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
-        self.optimizers = {name: make_optimizer(part, training, penalty) for name, part in parts.items()}
+        self.optimizers = {
+            name: make_optimizer(part, training, penalty, pace.precision) for name, part in parts.items()
+        }
         self.dense: DenseStep | None = None
         if pace.dense and obstacle(model, task, training) == "":
             self.dense = DenseStep(model, task, self.optimizers["model"], training, penalty)
