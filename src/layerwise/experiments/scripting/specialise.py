@@ -126,6 +126,8 @@ def unchecked(text: Text, node: ast.AST) -> Iterator[Edit]:
 def is_check(node: ast.stmt) -> bool:
     """Whether a statement only refuses bad input, reassures a type checker or measures receptive fields."""
     match node:
+        case ast.If(body=[*_, ast.Raise() as last], orelse=[]):
+            return is_check(last)
         case ast.If(body=body, orelse=[]):
             return all(map(is_check, body))
         case ast.Raise(exc=ast.Call(func=ast.Name(id=name))):
