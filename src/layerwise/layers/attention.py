@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+LONGEST_PLAIN = 512  # steps up to which the matrix of all weights is small
+
 
 class Cache(NamedTuple):
     """The keys and values of the steps so far, each (batch, heads, time, depth / heads)."""
@@ -50,7 +52,7 @@ class Attention(nn.Module):
     def gather(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """Return the values that each query gathers, (batch, heads, queries, part)."""
         silenced = self.dropout if self.training else 0.0
-        if has_slow_kernel(queries):
+        if has_slow_kernel(queries, keys):
             weights = attention_weights(queries, keys, self.visible(queries, keys, mask))
             return F.dropout(weights, silenced) @ values
         if self.is_causal and mask is None and queries.shape[2] == keys.shape[2]:  # spares accelerators the mask
@@ -106,10 +108,12 @@ def attention_weights(queries: Tensor, keys: Tensor, visible: Tensor | None) -> 
     return weights
 
 
-def has_slow_kernel(queries: Tensor) -> bool:
+def has_slow_kernel(queries: Tensor, keys: Tensor) -> bool:
     """Whether torch's fused attention is slower than products and a softmax: on the processor in bfloat16.
 
     Measured with torch 2.13 on one thread with AVX-512 BF16, forward and backward: 46 against 18 ms for 256 tokens in 4
-    heads of 64, batch 16; 26 against 2.5 ms for 17 tokens in 4 heads of 16, batch 128. In float32 the fused one leads.
+    heads of 64, batch 16; 26 against 2.5 ms for 17 tokens in 4 heads of 16, batch 128. In float32 the fused one leads,
+    and beyond LONGEST_PLAIN steps, where it never holds all weights at once.
     """
-    return queries.device.type == "cpu" and queries.dtype == torch.bfloat16
+    is_half = queries.device.type == "cpu" and queries.dtype == torch.bfloat16
+    return is_half and max(queries.shape[2], keys.shape[2]) <= LONGEST_PLAIN
