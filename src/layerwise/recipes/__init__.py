@@ -48,7 +48,13 @@ class Recipe:
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"
 ONE_THREAD = {"threads": 1, "compile": "no"}
 WARM_COSINE = {"schedule": "cosine", "batch_size": 128}
-MASKS = {**ONE_THREAD, "precision": "float32", "data": "land-sea", "balance": "median", "augment": "flip,vflip,rotate:20"}
+MASKS = {
+    **ONE_THREAD,
+    "precision": "float32",
+    "data": "land-sea",
+    "balance": "median",
+    "augment": "flip,vflip,rotate:20",
+}
 FORECAST = {"model": "gru", "valid": 0.0, "epochs": 40, "hidden": 16, "embedding": 16}
 TABLE = {"model": "mlp", "valid": 0.0, "epochs": 60, "batch_size": 32, "dropout": 0.2}
 
