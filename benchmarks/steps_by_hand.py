@@ -212,7 +212,7 @@ def adversarial(job: Job) -> Iterator[tuple[Tensor, ...]]:
         real = job.pictures(rows)
         with job.autocast():
             with torch.no_grad():
-                painted = painter(torch.randn(len(rows), job.model.config.noise))
+                painted = painter(torch.randn(len(rows), job.model.noise))
             judge.requires_grad_(True)
             real, painted = real.requires_grad_(), painted.requires_grad_()
             real_scores, painted_scores = judge(real), judge(painted)
@@ -221,7 +221,7 @@ def adversarial(job: Job) -> Iterator[tuple[Tensor, ...]]:
         judging.step(judged, rate)
         judge.requires_grad_(False)
         with job.autocast():
-            painted_scores = judge(painter(torch.randn(len(rows), job.model.config.noise)))
+            painted_scores = judge(painter(torch.randn(len(rows), job.model.noise)))
             with torch.no_grad():
                 real_scores = judge(real)
             loss = F.softplus(real_scores - painted_scores).mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import json
@@ -455,12 +456,22 @@ def test_a_script_reads_the_classic_series_out_of_their_package(train, cache):
 
 @pytest.mark.parametrize("options", [{"season": 4, "limit": 60}, {"valid": 0.0, "split_column": "day"}])
 def test_a_script_cuts_a_table_into_windows_with_what_came_after_them(train, tmp_path, options):
-    days = [f"{day:03},{50 + 9 * np.sin(day / 4):.3f},{day % 7}" for day in range(140)]
+    days = [f"{day},{50 + 9 * np.sin(day / 4):.3f},{day % 7}" for day in range(140)]
     if "split_column" in options:
         random.Random(0).shuffle(days)
     (tmp_path / "shop.csv").write_text("day,sales,weekday\n" + "\n".join(days) + "\n")
     run = train("gru", tmp_path / "shop.csv", target="sales", window=8, horizon=3, **RECURRENT, **options)
     assert_same_prepared(assert_same_outcome(plain_script(run), run, "r2"), run)
+
+
+def test_no_script_is_written_of_days_whose_order_is_not_that_of_their_letters(train, tmp_path):
+    days = [datetime.date(2026, 1, 1) + datetime.timedelta(days=day) for day in range(90)]
+    rows = [f"{day:%d.%m.%Y},{number % 7}" for number, day in enumerate(days)]
+    (tmp_path / "shop.csv").write_text("day,sales\n" + "\n".join(rows) + "\n")
+    options = {"target": "sales", "window": 8, "horizon": 3, "split_column": "day", "valid": 0.0}
+    run = train("gru", tmp_path / "shop.csv", **RECURRENT, **options)
+    with pytest.raises(UsageError, match=r"of .*shop.csv, such as '01.01.2026', .* write them as 2026-01-31"):
+        plain_script(run)
 
 
 def test_a_script_reads_names_character_by_character(train, cache):

@@ -99,7 +99,7 @@ def adversarial(plan: Plan) -> Goal:
         "    painted = ({model}(noise_of_seed) + 1) / 2",
         'save_grid(painted.cpu(), Path("samples.png"))',
         "right_on_real, right_on_painted = evaluate({model}, test_x)",
-        'print(f"test: right on {right_on_real:.4f} of real and {right_on_painted:.4f} of painted pictures")',
+        'print(f"test: right on {right_on_real:.4f} of real, {right_on_painted:.4f} of painted")',
     )
     noise = "{model}.eval().draw_noise(64, torch.Generator().manual_seed(0))"
     penalty = task.gradient_penalty
@@ -107,7 +107,7 @@ def adversarial(plan: Plan) -> Goal:
         reached="ended with a judge that is right on {right_on_real:.4f} of {count} real test pictures",
         loss=f"painting(model, real, {task.relativistic})",
         measure="right_on_real, right_on_painted = evaluate({model}, {part}_x)",
-        told="right on {right_on_real:.4f} of real and {right_on_painted:.4f} of painted pictures",
+        told="right on {right_on_real:.4f} of real, {right_on_painted:.4f} of painted",
         score="",
         worst="",
         ending=tuple(filled(line.replace("noise_of_seed", noise), model=plan.chosen) for line in ending),

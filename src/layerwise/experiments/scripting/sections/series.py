@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from layerwise.data.catalogue import SOURCES
 from layerwise.data.delimited import Delimited
 from layerwise.data.fetch import cache_folder
 from layerwise.data.series import SeriesPreprocessing
 from layerwise.data.sources.series import FOLDER, WHEEL
-from layerwise.data.tables import open_rows
-from layerwise.errors import NotFoundError
+from layerwise.data.tables import open_rows, read_table
+from layerwise.errors import NotFoundError, UsageError
 from layerwise.experiments.run import Run
 from layerwise.experiments.scripting.excerpts import Excerpts
 from layerwise.experiments.scripting.section import Raw, Section, part, place
@@ -132,5 +134,21 @@ def _table(run: Run) -> Section:
     is_text = isinstance(rows, Delimited)
     options = csv_options(rows) if isinstance(rows, Delimited) else ""
     steps = f"table = pl.read_{'csv' if is_text else 'parquet'}(TABLE{options})\n"
-    steps += f"table = table.sort({literal(order)})\n" if order else ""
+    steps += f"table = table.sort({_order(run, Path(name), order)})\n" if order else ""
     return Section(steps, settings={"TABLE": place(Path(name))}, note="The series is read from TABLE.")
+
+
+def _order(run: Run, path: Path, order: str) -> str:
+    """Return what rows are sorted by: the numbers or the letters in a column of times.
+
+    Raises UsageError for times whose order is neither.
+    """
+    raw = pl.concat([chunk.frame for chunk in open_rows(path).chunks()])[order]
+    times = read_table(path).frame[order]
+    read = raw.cast(pl.Float64, strict=False) if times.dtype.is_numeric() else raw
+    if read.null_count() or not times[read.arg_sort()].is_sorted():
+        raise UsageError(
+            f"no plain script can be written of run {run.name}: the times in column '{order}' of {path}, such as "
+            f"'{raw[0]}', are in the order neither of their numbers nor of their letters; write them as 2026-01-31."
+        )
+    return f"pl.col({literal(order)}).cast(pl.Float64)" if times.dtype.is_numeric() else literal(order)
