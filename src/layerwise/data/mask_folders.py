@@ -205,7 +205,8 @@ def starts(size: int, side: int) -> list[int]:
 
 
 def _notices(masks: Sequence[Pixels], side: int, classes: Sequence[str]) -> Iterator[Notice]:
-    absent = [name for number, name in enumerate(classes) if number not in met_in(masks)]
+    met = met_in(masks)
+    absent = [name for number, name in enumerate(classes) if number not in met]
     if absent:
         shown = ", ".join(f"'{name}'" for name in absent[:5]) + (", ..." if len(absent) > 5 else "")
         yield Notice(
