@@ -102,6 +102,7 @@ def test_a_script_of_a_gpt_tells_the_text_as_its_run_where_this_package_is_not_i
 @pytest.mark.parametrize(
     ("model", "options"),
     [
+        ("gpt", {**GPT, "optimizer": "adamw", "accumulate": 3, "valid": 0.0, "epochs": 1, "learning_rate": 0.01}),
         ("gpt", {**GPT, "optimizer": "adamw", "average": 0.9, "dropout": 0.1, "limit": 30, "learning_rate": 0.01}),
         ("lstm", {"hidden": 12, "embedding": 8, "layers": 2, "dropout": 0.2, "window": 16, "vocabulary": 259,
                   "epochs": 1, "valid": 0.0, "batch_size": 8}),

@@ -176,7 +176,10 @@ def _losses(plan: Plan, goal: Goal) -> Iterator[str]:
     network = "compiled" if plan.run.pace.compile else "model"
     lines = [f"loss = {goal.loss_of(network, 'inputs', 'targets')}"]
     if plan.training.accumulate > 1:
-        lines = [f"loss = len(some) / len(batch) * {goal.loss_of(network, 'some', 'truth')}"]
+        truth, whole = (filled(goal.weight, targets=name) for name in ("truth", "targets"))
+        share = [f"share = {truth} / {whole}"] if goal.weight else []
+        factor = "share" if goal.weight else "len(some) / len(batch)"
+        lines = [*share, f"loss = {factor} * {goal.loss_of(network, 'some', 'truth')}"]
     lines = [*autocast(plan, lines), "loss.backward()"]
     if plan.training.accumulate > 1:
         yield "pieces = min(PIECES, len(batch))"

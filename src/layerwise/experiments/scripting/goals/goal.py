@@ -22,6 +22,7 @@ class Goal:
     score: what is compared to choose the best epoch, with {part}; empty where the last weights are kept.
     worst: what it is better than at first. is_error: whether less is better.
     ending: statements that print the final figure, where measuring alone does not.
+    weight: how much a piece of a batch counts, of {targets}, where that is not how many samples it has.
     functions: definitions that these call. settings: constants for the top. needs: packages beside torch.
     """
 
@@ -33,6 +34,7 @@ class Goal:
     worst: str
     is_error: bool = False
     ending: tuple[str, ...] = ()
+    weight: str = ""
     functions: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ def writing(plan: Plan) -> Goal:
         score="bits",
         worst="math.inf",
         is_error=True,
+        weight="({targets} != 0).sum()",
         ending=(filled(SAMPLE, model=plan.chosen), *(filled(line, model=plan.chosen) for line in evaluation)),
         functions=f"{part(plan.excerpts, 'measures', 'bits_a_byte')}\n{part(plan.excerpts, 'prose', 'go_on')}",
     )

@@ -16,5 +16,6 @@ def labelling(plan: Plan) -> Goal:
         told="accuracy {accuracy:.4f}, loss {{part}_loss:.4f}",
         score="(accuracy, -{part}_loss)",
         worst="(0.0, -math.inf)",
+        weight="({targets} != -1).sum()",
         functions=part(plan.excerpts, "measures", "measure_steps"),
     )

@@ -31,6 +31,7 @@ def translation(plan: Plan) -> Goal:
         score="{part}_loss",
         worst="math.inf",
         is_error=True,
+        weight="({targets} != 0).sum()",
         ending=tuple(filled(line, model=plan.chosen) for line in ENDING),
         functions=part(plan.excerpts, "measures", "foretold", "measure_tokens", "translate"),
         settings={"LABEL_SMOOTHING": task.label_smoothing} if smoothing else {},
