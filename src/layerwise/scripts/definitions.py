@@ -1,0 +1,156 @@
+"""Whole definitions out of modules, with all that they need, and without what nothing needs."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from layerwise.errors import UsageError
+from layerwise.scripts.marks import settle, unwritten
+
+Defined = ast.FunctionDef | ast.ClassDef
+
+
+class Definitions:
+    """Gathers definitions of this package, or of the module of a user's network, by their names.
+
+    options, parts: what marks in this package's templates and pieces say.
+    found: the text of each definition, what it needs before it. imports: the line that imports each name.
+    """
+
+    def __init__(self, options: Mapping[str, bool] = {}, parts: Mapping[str, str] = {}) -> None:
+        self.options, self.parts = options, parts
+        self.used_parts: list[str] = []
+        self.apart: set[str] = set()  # names that are defined in another way
+        self.found: dict[str, str] = {}
+        self.imports: dict[str, str] = {}
+        self._homes: dict[str, str] = {}
+        self._modules: dict[str, tuple[str, ast.Module]] = {}
+
+    def module(self, name: str) -> tuple[str, ast.Module]:
+        """Return the source of a module with its marks carried out, and its tree."""
+        if name not in self._modules:
+            try:
+                source = inspect.getsource(importlib.import_module(name))
+            except (OSError, TypeError, ImportError):
+                raise UsageError(f"no script can be written of the network: the source of {name} is not there.") from None
+            if name.startswith("layerwise.scripts."):
+                source = settle(source, self.options, self.parts, self.used_parts, name)
+            self._modules[name] = source, ast.parse(source)
+        return self._modules[name]
+
+    def take_names(self, module: str, node: ast.AST) -> None:
+        """Take all that a piece of code of a module names."""
+        for name in dict.fromkeys(one.id for one in ast.walk(node) if isinstance(one, ast.Name)):
+            self.take(module, name)
+
+    def take(self, module: str, name: str) -> None:
+        """Take what a name means in a module; names that are defined nowhere are left to the last check."""
+        if name in self.apart:
+            return
+        source, tree = self.module(module)
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                self._take_import(node, name)
+            elif name in bound_names(node) and self._homes.setdefault(name, module) != module and not name.isupper():
+                raise unwritten(f"{module} and {self._homes[name]} both define {name}")
+            elif name in bound_names(node) and name not in self.found:
+                self.found[name] = ""  # it may name itself
+                self.take_names(module, node)
+                del self.found[name]
+                self.found[name] = text_of(source, node)
+
+    def _take_import(self, node: ast.Import | ast.ImportFrom, name: str) -> None:
+        for alias in node.names:
+            if (alias.asname or alias.name) != name:
+                continue
+            home = getattr(node, "module", None) or ""
+            if home.startswith("layerwise."):
+                if alias.asname:
+                    raise unwritten(f"{home}.{alias.name} is imported by another name")
+                self.take(home, name)
+            else:
+                renamed = f" as {alias.asname}" if alias.asname else ""
+                self.imports[name] = f"{f'from {home} ' if home else ''}import {alias.name}{renamed}"
+
+
+def bound_names(node: ast.stmt) -> set[str]:
+    """Return the names that a statement defines."""
+    if isinstance(node, Defined):
+        return {node.name}
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+    return set()
+
+
+def text_of(source: str, node: ast.stmt) -> str:
+    """Return the lines of a statement, its decorators with it."""
+    first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a piece of code reads, those of attributes with a dot before them."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
+            yield one.id
+        elif isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Load):
+            yield f".{one.attr}"
+
+
+def without_unused(source: str, wanted: set[str], *, methods: bool = False) -> str:
+    """Leave out definitions, constants and, where asked for, methods that neither other code nor `wanted` names."""
+    while True:
+        tree = ast.parse(source)
+        units = [node for node in tree.body if is_droppable(node)]
+        if methods:
+            classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+            units += [one for node in classes for one in node.body if isinstance(one, ast.FunctionDef)]
+        everywhere = count_names(tree)
+        lines: set[int] = set()
+        for node in units:
+            is_method = node.col_offset > 0
+            names = {f".{name}" if is_method else name for name in bound_names(node)}
+            own = count_names(node)
+            is_used = any(everywhere.get(name, 0) > own.get(name, 0) for name in names)
+            if not is_used and not names & wanted and not any(name.startswith(".__") for name in names):
+                first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+                lines.update(range(first, (node.end_lineno or first) + 1))
+        if not lines:
+            return source
+        source = "\n".join(line for number, line in enumerate(source.splitlines(), 1) if number not in lines) + "\n"
+
+
+def is_droppable(node: ast.stmt) -> bool:
+    """Tell whether a statement only defines something: a function, a class, a constant, another name of a type."""
+    is_constant = isinstance(node, ast.Assign | ast.AnnAssign) and all(not n.islower() for n in bound_names(node))
+    return isinstance(node, Defined) or is_constant
+
+
+def count_names(node: ast.AST) -> dict[str, int]:
+    """Return how often each name is read."""
+    counts: dict[str, int] = {}
+    for name in names_in(node):
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def unknown_names(source: str) -> set[str]:
+    """Return the names that a script reads and nowhere binds."""
+    tree = ast.parse(source)
+    bound: set[Any] = {*dir(builtins), "__file__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound.add(node.id)
+        elif isinstance(node, Defined | ast.AsyncFunctionDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name.partition(".")[0])
+    return {name for name in names_in(tree) if not name.startswith(".")} - bound
