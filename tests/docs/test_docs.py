@@ -23,7 +23,7 @@ from layerwise.experiments.experiment import SECTIONS
 from layerwise.models import CATALOGUE, option_names
 from layerwise.recipes import RECIPES
 
-HAS_SCRIPTS = importlib.util.find_spec("layerwise.experiments.script") is not None
+HAS_SCRIPTS = importlib.util.find_spec("layerwise.scripts.writer") is not None
 RUN_PAGES = [page for page in PAGES if HAS_SCRIPTS or page.name != "10-plain-script.md"]
 NOT_RUN_AT_MOST = 4
 TROUBLESHOOTING = (ROOT / "docs" / "guide" / "12-troubleshooting.md").read_text(encoding="utf-8")

@@ -22,9 +22,9 @@ from layerwise.errors import UnavailableError, UsageError
 from layerwise.experiments import pretrained
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.run import Run
-from layerwise.experiments.script import plain_script
 from layerwise.experiments.training import train
 from layerwise.models.efficientnet import EfficientNet, EfficientNetConfig
+from layerwise.scripts.writer import script_of
 from layerwise.training.config import StartConfig
 
 PHOTOGRAPH = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -114,8 +114,8 @@ def test_frozen_features_are_computed_once_and_only_the_last_layer_learns(
     again = Run.open(run.path)
     assert again.predict(folder / "Äpfel" / "bild 00.png")[0]["label"] in ("Äpfel", "груши", "蕉")
     assert again.experiment.start == StartConfig("frozen")
-    with pytest.raises(UsageError, match="started from published weights"):
-        plain_script(again)
+    with pytest.raises(UsageError, match="started from frozen published weights"):
+        script_of(again)
 
 
 @pytest.mark.usefixtures("fetched")

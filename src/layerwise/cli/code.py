@@ -1,7 +1,7 @@
-"""Print a run as a short plain-PyTorch script that trains the same network without this package.
+"""Write a run as a short plain-PyTorch script, with its data, that trains the same network without this package.
 
-layerwise code latest
-layerwise code latest --out train.py && python train.py
+layerwise code latest --out train/
+python train/train.py
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from layerwise.cli.arguments import Parser, add_run, add_runs_folder
 
 def add_arguments(parser: Parser) -> None:
     add_run(parser)
-    parser.add_argument("--out", metavar="FILE", help="write the script to this file")
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="write to this folder; without it, to one with the name of the run"
+    )
     add_runs_folder(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    from layerwise.cli.printing import say
     from layerwise.experiments.run import Run
-    from layerwise.experiments.script import plain_script
+    from layerwise.scripts.writer import script_of
 
-    script = plain_script(Run.open(args.run, runs=args.runs))
-    if args.out:
-        from layerwise.cli.printing import say
-        from layerwise.runs.atomic import write_bytes
-
-        write_bytes(Path(args.out), script.encode())
-        say(f"wrote {args.out}; run it with `python {args.out}`")
-    else:
-        print(script, end="")
+    trained = Run.open(args.run, runs=args.runs)
+    folder = Path(args.out or trained.name)
+    for path in script_of(trained).write(folder):
+        say(f"wrote {path}")
+    say(f"next: python {folder / 'train.py'}")

@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "measure a trained network and draw where it is wrong",
     "explain": "look into one answer: filters, maps, gradients, attention",
     "runs": "list, compare and remove trainings",
-    "code": "print a run as a short plain-PyTorch script",
+    "code": "write a run as a short plain-PyTorch script with its data",
     "show": "show a network layer by layer: shapes, parameters, multiply-adds",
     "models": "list the networks there are",
     "data": "list the data sets there are, or look into one",

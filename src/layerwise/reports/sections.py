@@ -247,7 +247,7 @@ def use(facts: ReportFacts) -> str:
         f"layerwise evaluate {run}": "measure it again, or on other data with --data",
         f"layerwise resume {run}": "go on if it was stopped",
         f"layerwise show {run}": "its layers",
-        f"layerwise code {run} > train.py": "the same training in plain PyTorch",
+        f"layerwise code {run} --out train/": "the same training in plain PyTorch",
     }
     width = max(map(len, commands))
     shell = "\n".join(f"{command:<{width}}  # {words}" for command, words in commands.items())

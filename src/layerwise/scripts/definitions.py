@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import ast
 import builtins
-import importlib
+import importlib.util
 import inspect
+import re
+import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from layerwise.errors import UsageError
 from layerwise.scripts.marks import settle, unwritten
 
+PIECES = tuple(
+    f"layerwise.scripts.pieces.{name}"
+    for name in ("augmentation", "batches", "muon", "penalties", "pictures", "schedules")
+)
 Defined = ast.FunctionDef | ast.ClassDef
 
 
@@ -35,9 +43,12 @@ class Definitions:
         """Return the source of a module with its marks carried out, and its tree."""
         if name not in self._modules:
             try:
-                source = inspect.getsource(importlib.import_module(name))
-            except (OSError, TypeError, ImportError):
-                raise UsageError(f"no script can be written of the network: the source of {name} is not there.") from None
+                spec = importlib.util.find_spec(name)  # nothing is run, since templates train when they are
+                source = Path(spec.origin).read_text() if spec and spec.origin else inspect.getsource(sys.modules[name])
+            except (OSError, TypeError, ImportError, ValueError):
+                raise UsageError(
+                    f"no script can be written of the network: the source of {name} is not there."
+                ) from None
             if name.startswith("layerwise.scripts."):
                 source = settle(source, self.options, self.parts, self.used_parts, name)
             self._modules[name] = source, ast.parse(source)
@@ -53,6 +64,10 @@ class Definitions:
         if name in self.apart:
             return
         source, tree = self.module(module)
+        if module.startswith("layerwise.scripts."):
+            for piece in PIECES:  # what a part of a script names need not be imported where it is put in
+                if any(name in bound_names(node) for node in self.module(piece)[1].body):
+                    source, tree = self.module(module := piece)
         for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._take_import(node, name)
@@ -90,54 +105,68 @@ def bound_names(node: ast.stmt) -> set[str]:
 
 def text_of(source: str, node: ast.stmt) -> str:
     """Return the lines of a statement, its decorators with it."""
+    lines = lines_of(node)
+    return "\n".join(source.splitlines()[lines.start - 1 : lines.stop - 1])
+
+
+def lines_of(node: ast.stmt) -> range:
+    """Return the numbers of a statement's lines."""
     first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
-    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+    return range(first, (node.end_lineno or first) + 1)
+
+
+def tidy(source: str) -> str:
+    """Leave out marks for type checkers, and lay out empty lines as a formatter would."""
+    source = re.sub(r"  # (type: ignore|noqa).*", "", source)
+    source = re.sub(r"\n{3,}(?= )", "\n\n", source)
+    rows, last = "", None
+    for node in ast.parse(source).body:
+        is_apart = isinstance(node, Defined) or isinstance(last, Defined)
+        is_next = last is not None and lines_of(node).start == lines_of(last).stop
+        rows += ("" if last is None else "\n\n\n" if is_apart else "\n" if is_next else "\n\n") + text_of(source, node)
+        last = node
+    return f"{rows}\n"
 
 
 def names_in(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a piece of code reads, those of attributes with a dot before them."""
+    """Yield the names that a piece of code reads; of attributes 'self.name', or '.name' of another object."""
     for one in ast.walk(node):
         if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
             yield one.id
         elif isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Load):
-            yield f".{one.attr}"
+            yield f"self.{one.attr}" if isinstance(one.value, ast.Name) and one.value.id == "self" else f".{one.attr}"
 
 
 def without_unused(source: str, wanted: set[str], *, methods: bool = False) -> str:
     """Leave out definitions, constants and, where asked for, methods that neither other code nor `wanted` names."""
     while True:
         tree = ast.parse(source)
-        units = [node for node in tree.body if is_droppable(node)]
-        if methods:
-            classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
-            units += [one for node in classes for one in node.body if isinstance(one, ast.FunctionDef)]
-        everywhere = count_names(tree)
-        lines: set[int] = set()
-        for node in units:
-            is_method = node.col_offset > 0
-            names = {f".{name}" if is_method else name for name in bound_names(node)}
-            own = count_names(node)
-            is_used = any(everywhere.get(name, 0) > own.get(name, 0) for name in names)
-            if not is_used and not names & wanted and not any(name.startswith(".__") for name in names):
-                first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
-                lines.update(range(first, (node.end_lineno or first) + 1))
-        if not lines:
+        everywhere = Counter(names_in(tree))
+        unused: list[ast.stmt] = []
+        for node in tree.body:
+            own = Counter(names_in(node))
+            if is_droppable(node) and not any(everywhere[n] > own[n] or n in wanted for n in bound_names(node)):
+                unused.append(node)
+            if isinstance(node, ast.ClassDef) and methods:
+                unused += [one for one in node.body if is_unused_method(one, own, everywhere, wanted)]
+        if not unused:
             return source
-        source = "\n".join(line for number, line in enumerate(source.splitlines(), 1) if number not in lines) + "\n"
+        dropped = {number for node in unused for number in lines_of(node)}
+        source = "\n".join(line for number, line in enumerate(source.splitlines(), 1) if number not in dropped) + "\n"
+
+
+def is_unused_method(node: ast.stmt, of_class: Counter[str], everywhere: Counter[str], wanted: set[str]) -> bool:
+    """Tell whether a statement of a class is a method that neither the class, nor other code, nor `wanted` names."""
+    if not isinstance(node, ast.FunctionDef) or node.name.startswith("__"):
+        return False
+    own, inside, outside = Counter(names_in(node)), f"self.{node.name}", f".{node.name}"
+    return of_class[inside] == own[inside] and everywhere[outside] == own[outside] and outside not in wanted
 
 
 def is_droppable(node: ast.stmt) -> bool:
     """Tell whether a statement only defines something: a function, a class, a constant, another name of a type."""
     is_constant = isinstance(node, ast.Assign | ast.AnnAssign) and all(not n.islower() for n in bound_names(node))
     return isinstance(node, Defined) or is_constant
-
-
-def count_names(node: ast.AST) -> dict[str, int]:
-    """Return how often each name is read."""
-    counts: dict[str, int] = {}
-    for name in names_in(node):
-        counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 def unknown_names(source: str) -> set[str]:
@@ -153,4 +182,4 @@ def unknown_names(source: str) -> set[str]:
             bound.add(node.arg)
         elif isinstance(node, ast.alias):
             bound.add(node.asname or node.name.partition(".")[0])
-    return {name for name in names_in(tree) if not name.startswith(".")} - bound
+    return {name for name in names_in(tree) if "." not in name} - bound

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -17,12 +17,21 @@ SQUARE = ("kernel_size", "stride", "padding", "dilation", "output_padding", "nor
 RECURRENT = {"bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "nonlinearity": "tanh"}
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call, or where `name` is empty a list. arguments: (name, value, by position), a value a Call or its text."""
+class Argument(NamedTuple):
+    """An argument of a call; it is not written where its value is the default."""
 
     name: str
-    arguments: tuple[tuple[str, Call | str, bool], ...] = ()
+    value: Call | str
+    by_position: bool = True
+    default: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call, or where `name` is empty a list. What is no call stands as its text."""
+
+    name: str
+    arguments: tuple[Argument, ...] = ()
 
 
 Expression = Call | str
@@ -33,18 +42,14 @@ def text(value: Expression, indent: int = 0, before: int = 0) -> str:
     if isinstance(value, str):
         return value
     opening, closing = (f"{value.name}(", ")") if value.name else ("[", "]")
-    prefixes = ["" if by_position else f"{name}=" for name, _, by_position in value.arguments]
-    row = [prefix + text(one, 0, -10_000) for prefix, (_, one, _) in zip(prefixes, value.arguments, strict=True)]
-    line = f"{opening}{', '.join(row)}{closing}"
-    if indent + before + len(line) <= WIDTH - 1 or not value.arguments:
-        return line
-    if len(value.arguments) == 1 and isinstance(value.arguments[0][1], Call) and not value.arguments[0][1].name:
-        return f"{opening}{text(value.arguments[0][1], indent, before + len(opening))}{closing}"
-    inner = " " * (indent + 4)
-    rows = [
-        f"{inner}{prefix}{text(one, indent + 4, len(prefix))},\n"
-        for prefix, (_, one, _) in zip(prefixes, value.arguments, strict=True)
+    said = [
+        ("" if one.by_position else f"{one.name}=", one.value) for one in value.arguments if one.value != one.default
     ]
+    line = f"{opening}{', '.join(prefix + text(one, 0, -10_000) for prefix, one in said)}{closing}"
+    if indent + before + len(line) <= WIDTH - 1 or not said:
+        return line
+    inner = " " * (indent + 4)
+    rows = [f"{inner}{prefix}{text(one, indent + 4, len(prefix))},\n" for prefix, one in said]
     return f"{opening}\n{''.join(rows)}{' ' * indent}{closing}"
 
 
@@ -52,9 +57,9 @@ def row_of(name: str, values: Sequence[Expression]) -> Call:
     """Return a Sequential or a ModuleList of layers; many equal ones are made in a loop."""
     if len(values) > 2 and len(set(values)) == 1:
         loop = f"{text(values[0], 0, -10_000)} for _ in range({len(values)})"
-        return Call(name, (("", loop if name == "nn.ModuleList" else f"*({loop})", True),))
-    items = tuple(("", value, True) for value in values)
-    return Call(name, items if name == "nn.Sequential" else (("", Call("", items), True),))
+        return Call(name, (Argument("", loop if name == "nn.ModuleList" else f"*({loop})"),))
+    items = tuple(Argument("", value) for value in values)
+    return Call(name, items if name == "nn.Sequential" else (Argument("", Call("", items)),))
 
 
 def torch_layer(layer: nn.Module, kind: type[nn.Module], name: str) -> Call:
@@ -64,23 +69,23 @@ def torch_layer(layer: nn.Module, kind: type[nn.Module], name: str) -> Call:
         UsageError: the layer does not tell what it was made with.
     """
     parameters = inspect.signature(kind.__init__).parameters
-    known = {one: given.default for one, given in parameters.items() if given.kind is not given.VAR_POSITIONAL}
+    known = {one: given.default for one, given in parameters.items()}
     if issubclass(kind, nn.RNNBase):
         known = dict.fromkeys(("input_size", "hidden_size"), inspect.Parameter.empty) | {"num_layers": 1} | RECURRENT
-    arguments: list[tuple[str, Expression, bool]] = []
+    arguments: list[Argument] = []
     for one, default in known.items():
-        value = getattr(layer, one, default)
-        if one in ("self", "device", "dtype", "kwargs") or not hasattr(layer, one):
+        value = getattr(layer, one, None)
+        if one in ("self", "device", "dtype") or not hasattr(layer, one):
             continue
         if one == "bias" and not isinstance(value, bool):
             value = value is not None
         if one in SQUARE and isinstance(value, tuple) and len(set(value)) == 1 and not isinstance(default, tuple):
             value = value[0]
-        is_pooling_step = one == "stride" and default is None and value == getattr(layer, "kernel_size", None)
-        if default is inspect.Parameter.empty:
-            arguments.append((one, repr(value), len(arguments) < 3))
-        elif value != default and not is_pooling_step:
-            arguments.append((one, repr(value), False))
+        if one == "stride" and default is None:
+            default = getattr(layer, "kernel_size", None)  # of pooling
+        is_needed = default is inspect.Parameter.empty
+        is_first = is_needed and len(arguments) < 3 and all(argument.by_position for argument in arguments)
+        arguments.append(Argument(one, repr(value), is_first, "" if is_needed else repr(default)))
     made = Call(name, tuple(arguments))
     if type(layer) is kind and not is_made_by(text(made), layer):
         raise UsageError(
@@ -120,14 +125,11 @@ class Generaliser:
         if all(value == first for value in values):
             return first
         calls = [value for value in values if isinstance(value, Call)]
-        forms = {(call.name, tuple(argument[::2] for argument in call.arguments)) for call in calls}
+        forms = {(call.name, *(one._replace(value="") for one in call.arguments)) for call in calls}
         if len(calls) < len(values) or len(forms) > 1:
             return self._parameter(tuple(values), name)
         columns = zip(*(call.arguments for call in calls), strict=True)
-        joined = [
-            (column[0][0], self.join([argument[1] for argument in column], column[0][0] or name), column[0][2])
-            for column in columns
-        ]
+        joined = [one[0]._replace(value=self.join([own.value for own in one], one[0].name or name)) for one in columns]
         return Call(calls[0].name, tuple(joined))
 
     def _parameter(self, values: tuple[Expression, ...], name: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from layerwise.errors import UsageError
 
-MARK = re.compile(r"(?P<code>.*\S)  # (?:(?P<comment>.*) )?\[(?P<rule>[a-z_ ]+)\]")
+MARK = re.compile(r"(?P<code>.*\S)  # (?:(?P<comment>.*) )?\[(?P<rule>[a-z0-9_ ]+)\]")
 
 
 def settle(source: str, options: Mapping[str, bool], parts: Mapping[str, str], used: list[str], where: str) -> str:

@@ -18,11 +18,10 @@ import torch
 from torch import nn
 
 from layerwise.errors import UsageError
-from layerwise.scripts.definitions import Definitions, names_in, text_of, without_unused
-from layerwise.scripts.layers import Call, Expression, Generaliser, row_of, text, torch_layer
+from layerwise.scripts.definitions import Definitions, names_in, text_of, tidy, without_unused
+from layerwise.scripts.layers import Argument, Call, Expression, Generaliser, row_of, text, torch_layer
 
 INTERNALS = frozenset(vars(nn.Module()))
-LONGEST_TABLE = 256  # numbers of a buffer that is written out
 
 
 @dataclass
@@ -42,6 +41,7 @@ class Network:
     def __init__(self, model: nn.Module, wanted: set[str], has_weights: bool) -> None:
         self.model, self.wanted, self.has_weights = model, {f".{name}" for name in wanted}, has_weights
         self.definitions = Definitions()
+        self.definitions.imports = {"torch": "import torch", "nn": "from torch import nn"}
         self.groups: dict[tuple[Any, ...], Group] = {}
         for layer in model.modules():
             if layer._forward_hooks or layer._forward_pre_hooks:
@@ -84,7 +84,7 @@ class Network:
         group = self._group_of(layer)
         place = next(number for number, own in enumerate(group.instances) if own is layer)
         values = [(name, values[place]) for name, values in group.parameters.items()]
-        return Call(group.name, tuple((name, value, number < 2) for number, (name, value) in enumerate(values)))
+        return Call(group.name, tuple(Argument(name, value, number < 3) for number, (name, value) in enumerate(values)))
 
     def _parts(self, layer: nn.Module) -> Iterator[tuple[str, Expression]]:
         """Yield what the constructor of an instance sets: numbers, weights, buffers and layers."""
@@ -95,31 +95,23 @@ class Network:
             if weight is not None and not self.has_weights:
                 raise refused(f"{type(layer).__name__}.{name} is a weight whose first values the run does not know")
             zeros = None if weight is None else Call("torch.zeros", sizes_of(weight))
-            yield f"self.{name}", "None" if zeros is None else Call("nn.Parameter", (("", zeros, True),))
+            yield f"self.{name}", "None" if zeros is None else Call("nn.Parameter", (Argument("", zeros),))
         for name, buffer in layer._buffers.items():
-            yield f"self.{name}", self._buffer(layer, name, buffer)
+            if buffer is None or not self.has_weights:
+                raise refused(f"{type(layer).__name__}.{name} is a buffer whose values the run does not know")
+            dtype = Argument("dtype", str(buffer.dtype), False, "torch.float32")
+            yield f"self.{name}", Call("nn.Buffer", (Argument("", Call("torch.zeros", (*sizes_of(buffer), dtype))),))
         for name, part in layer._modules.items():
             yield f"self.{name}", "None" if part is None else self.expression(part)
 
-    def _buffer(self, layer: nn.Module, name: str, buffer: torch.Tensor | None) -> Expression:
-        is_saved = name not in layer._non_persistent_buffers_set
-        if buffer is None or (not is_saved and buffer.numel() > LONGEST_TABLE):
-            raise refused(f"{type(layer).__name__}.{name} is a buffer that is not saved with the weights")
-        dtype = () if buffer.dtype == torch.float32 else (("dtype", str(buffer.dtype), False),)
-        if is_saved and self.has_weights:
-            return Call("nn.Buffer", (("", Call("torch.zeros", (*sizes_of(buffer), *dtype)), True),))
-        values = Call("torch.tensor", (("", repr(buffer.tolist()), True), *dtype))
-        return Call("nn.Buffer", (("", values, True), *((("persistent", "False", False),) if not is_saved else ())))
-
     def _source(self, known: str | None) -> str:
         """Return all classes, and functions that they call; numbers that `known` source reads are set, else none."""
-        read = {name for name in names_in(ast.parse(known))} | self.wanted if known is not None else set()
+        read = {name.replace("self.", ".") for name in names_in(ast.parse(known))} | self.wanted if known else set()
         classes = [self._class(group, read) for group in self._in_order()]
         classes += [self._layer_class(kind) for kind in self._layer_kinds()]
         whole = "\n\n\n".join([*self.definitions.found.values(), *classes]) + "\n"
-        names = {name.partition("(")[0] for name in text(self.maker, 0, -10_000).replace("nn.", "").split(" ")}
-        names |= {group.name for group in self.groups.values()} | {kind.__name__ for kind in self._layer_kinds()}
-        return without_unused(whole, names | self.wanted | {".forward"}, methods=True)
+        names = {group.name for group in self.groups.values()} | {kind.__name__ for kind in self._layer_kinds()}
+        return tidy(without_unused(whole, names | self.wanted | {".forward"}, methods=True))
 
     def _in_order(self) -> list[Group]:
         """Return the groups, parts before what they are parts of."""
@@ -194,7 +186,11 @@ def fold(method: str, fixed: dict[str, Any]) -> str:
             if isinstance(node, ast.If):
                 is_check = len(node.body) == 1 and isinstance(node.body[0], ast.Raise) and not node.orelse
                 chosen = decided(node.test, fixed)
-                is_chain = bool(node.orelse) and isinstance(node.orelse[0], ast.If) and "elif" in lines[node.orelse[0].lineno - 1]
+                is_chain = (
+                    bool(node.orelse)
+                    and isinstance(node.orelse[0], ast.If)
+                    and "elif" in lines[node.orelse[0].lineno - 1]
+                )
                 if is_check and "UsageError" in ast.dump(node.body[0]):
                     drop(node.lineno, node.end_lineno or 0)
                 elif chosen is not None and not is_chain:
@@ -250,8 +246,9 @@ def names_of(kinds: list[type]) -> set[str]:
 def documented(kind: type) -> str:
     """Return the first paragraph of a class's docstring, as one."""
     first = inspect.cleandoc(kind.__doc__ or f"A part of the network: {kind.__name__}.").split("\n\n")[0]
-    lines = textwrap.indent(f'"""{first}', "    ").rstrip()
-    return f'{lines}\n    """' if "\n" in first else f'{lines}"""'
+    lines = textwrap.fill(f'"""{" ".join(first.split())}"""', 116, break_on_hyphens=False)
+    lines = lines.removesuffix('"""') + '\n"""' if "\n" in lines else lines
+    return textwrap.indent(lines, "    ")
 
 
 def is_literal(value: Any) -> bool:
@@ -261,8 +258,8 @@ def is_literal(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def sizes_of(tensor: torch.Tensor) -> tuple[tuple[str, str, bool], ...]:
-    return tuple(("", str(size), True) for size in tensor.shape) or (("", "()", True),)
+def sizes_of(tensor: torch.Tensor) -> tuple[Argument, ...]:
+    return tuple(Argument("", str(size)) for size in tensor.shape) or (Argument("", "()"),)
 
 
 def kind_of(values: tuple[Expression, ...]) -> str:

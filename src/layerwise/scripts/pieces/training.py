@@ -6,39 +6,27 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from layerwise.scripts.pieces.augmentation import join_masks, part_masks, shift
 from layerwise.scripts.pieces.average import update_average
-from layerwise.scripts.pieces.batches import mixup, sort_by_length, trim
 from layerwise.scripts.pieces.penalties import shrink_after_adam
-from layerwise.scripts.pieces.pictures import scale
 from layerwise.scripts.pieces.schedules import linear, warmed_up
 from layerwise.scripts.pieces.seeds import derive_seed
 
-MARKS = 49
+MARKS = 44
 SEED = 0
 EPOCHS = 2
 BATCH_SIZE = 8
 LEARNING_RATE = 0.001
-MOMENTUM = 0.9
 WARMUP = 0.5
-WEIGHT_DECAY = 0.01
 L1 = 0.001
 L2 = 0.001
 CLIP_NORM = 1.0
 PIECES = 2
 AVERAGE = 0.9
 PATIENCE = 3
-MIXUP = 0.2
-CLASSES = 3
 PADDING = 0
 
 Figures = tuple[tuple[float, ...], str]  # what is compared, larger being better, and how it is printed
-
-
-def augment(pictures: Tensor) -> Tensor:  # [augmentation]
-    return shift(pictures, 1)
 
 
 def train(
@@ -48,14 +36,12 @@ def train(
     evaluate: Callable[..., Figures],
 ) -> nn.Module:
     """Let the network learn, and return it with the weights that are kept."""
-    train_x, train_y = data["train_x"], data["train_y"]
-    train_x = scale(train_x / 255)  # [pictures and not augment]
+    train_x, train_y = data["train_x"], data["train_y"]  # [samples]
     average = copy.deepcopy(model)  # [average]
-    model.compile()  # [compile]
     loss_of = torch.autocast(train_x.device.type, torch.bfloat16)(loss_of)  # [bfloat16]
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)  # [optimizer]
-    steps = EPOCHS * math.ceil(len(train_x) / BATCH_SIZE)  # [schedule and not leave_out]
-    steps = EPOCHS * (len(train_x) // BATCH_SIZE)  # [schedule and leave_out]
+    steps = EPOCHS * math.ceil(len(train_x) / BATCH_SIZE)  # [steps and not leave_out]
+    steps = EPOCHS * (len(train_x) // BATCH_SIZE)  # [steps and leave_out]
     rise = round(WARMUP * steps / EPOCHS)  # [rise]
     step = 0  # [counts]
     factor, waited = 1.0, 0  # [plateau]
@@ -63,17 +49,11 @@ def train(
     for epoch in range(EPOCHS):
         model.train()
         generator = torch.Generator().manual_seed(derive_seed(SEED, epoch))
-        order = torch.randperm(len(train_x), generator=generator)
-        order = sort_by_length(order, (train_y != 0).sum(1), BATCH_SIZE, generator)  # [pairs]
+        order = torch.randperm(len(train_x), generator=generator)  # [order]
         order = order[:-1]  # the last batch would hold one sample [leave_out]
         for batch in order.split(BATCH_SIZE):
             torch.manual_seed(derive_seed(SEED, step, 0))  # what the network draws [seeds]
-            inputs, targets = train_x[batch], train_y[batch]
-            inputs = scale(augment(inputs / 255))  # [augment and not masks]
-            inputs, targets = part_masks(augment(join_masks(inputs / 255, targets)))  # [augment and masks]
-            inputs = scale(inputs)  # [augment and masks]
-            inputs, targets = trim(inputs), trim(targets)  # [pairs]
-            inputs, targets = mixup(inputs, F.one_hot(targets, CLASSES).float(), MIXUP)  # [mixup]
+            inputs, targets = train_x[batch], train_y[batch]  # [batch]
             optimizer.zero_grad()
             loss = loss_of(model, inputs, targets)  # [not accumulate]
             loss.backward()  # [not accumulate]

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.scripts.pieces.augmentation import shift
 from layerwise.scripts.pieces.average import update_average
 from layerwise.scripts.pieces.pictures import save_grid
 from layerwise.scripts.pieces.schedules import linear, warmed_up
 from layerwise.scripts.pieces.seeds import derive_seed
 
-MARKS = 37
+MARKS = 34
 SEED = 0
 EPOCHS = 2
 BATCH_SIZE = 8
@@ -25,9 +24,8 @@ AVERAGE = 0.9
 GRADIENT_PENALTY = 0.2
 
 data = {  # [data]
-    f"{part}_{name}": torch.randint(256, (12, *shape))
-    for part in ("train", "valid", "test")
-    for name, shape in (("x", (1, 4, 4)), ("y", ()))
+    **{f"{part}_x": torch.rand(12, 1, 4, 4) for part in ("train", "valid", "test")},
+    **{f"{part}_y": torch.randint(3, (12,)) for part in ("train", "valid", "test")},
 }
 
 
@@ -38,14 +36,12 @@ class Network(nn.Module):  # [stand_in]
         super().__init__()
         self.generator = nn.Sequential(nn.Linear(2, 16), nn.Unflatten(1, (1, 4, 4)))
         self.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(16, 1), nn.Flatten(0))
-        self.noise = 2
 
     def forward(self, noise: Tensor) -> Any:
         return self.generator(noise)
 
-
-def augment(pictures: Tensor) -> Tensor:  # [augmentation]
-    return shift(pictures, 1)
+    def draw_noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        return torch.randn(count, 2, generator=generator)
 
 
 def discriminator_loss(discriminator: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
@@ -75,8 +71,8 @@ def evaluate(model: Any, pictures: Tensor) -> str:
     model.eval()
     draws = torch.Generator().manual_seed(0)
     real = torch.cat([model.discriminator(some / 255 * 2 - 1) for some in pictures.split(512)])
-    noise = [torch.randn(len(some), model.noise, generator=draws).to(some.device) for some in pictures.split(512)]
-    scores = torch.cat([model.discriminator(model.generator(some)) for some in noise])
+    noise = [model.draw_noise(len(some), draws) for some in pictures.split(512)]
+    scores = torch.cat([model.discriminator(model(some)) for some in noise])
     bounds = scores.median(), real.median()  # [relativistic]
     bounds = torch.zeros(()), torch.zeros(())  # [not relativistic]
     on_real, on_generated = (real > bounds[0]).float().mean(), (scores < bounds[1]).float().mean()
@@ -89,8 +85,8 @@ discriminator_loss = torch.autocast(data["train_x"].device.type, torch.bfloat16)
 generator_loss = torch.autocast(data["train_x"].device.type, torch.bfloat16)(generator_loss)  # [bfloat16]
 discriminator_optimizer = torch.optim.Adam(model.discriminator.parameters(), lr=LEARNING_RATE)  # [discriminator]
 generator_optimizer = torch.optim.Adam(model.generator.parameters(), lr=LEARNING_RATE)  # [generator]
-steps = EPOCHS * math.ceil(len(data["train_x"]) / BATCH_SIZE)  # [schedule and not leave_out]
-steps = EPOCHS * (len(data["train_x"]) // BATCH_SIZE)  # [schedule and leave_out]
+steps = EPOCHS * math.ceil(len(data["train_x"]) / BATCH_SIZE)  # [steps and not leave_out]
+steps = EPOCHS * (len(data["train_x"]) // BATCH_SIZE)  # [steps and leave_out]
 rise = round(WARMUP * steps / EPOCHS)  # [rise]
 step = 0  # [counts]
 
@@ -101,20 +97,18 @@ for epoch in range(EPOCHS):
     order = order[:-1]  # the last batch would hold one sample [leave_out]
     for batch in order.split(BATCH_SIZE):
         torch.manual_seed(derive_seed(SEED, step, 0))  # what this step draws [seeds]
-        pictures = data["train_x"][batch] / 255
-        pictures = augment(pictures)  # [augment]
-        real = pictures * 2 - 1  # from -1 to 1
+        real = data["train_x"][batch] / 255 * 2 - 1  # from -1 to 1 [batch]
         rate = LEARNING_RATE * warmed_up(linear, step, steps, rise)  # [rate]
         for group in (*discriminator_optimizer.param_groups, *generator_optimizer.param_groups):  # [schedule]
             group["lr"] = rate
         with torch.no_grad():
-            generated = model(torch.randn(len(real), model.noise, device=real.device))
+            generated = model(model.draw_noise(len(real)))
         loss_of_discriminator = discriminator_loss(model.discriminator, real, generated)
         discriminator_optimizer.zero_grad()
         loss_of_discriminator.backward()
         nn.utils.clip_grad_norm_(model.discriminator.parameters(), CLIP_NORM)  # [clip]
         discriminator_optimizer.step()
-        generated = model(torch.randn(len(real), model.noise, device=real.device))
+        generated = model(model.draw_noise(len(real)))
         loss_of_generator = generator_loss(model.discriminator, real, generated)
         generator_optimizer.zero_grad()
         loss_of_generator.backward()
@@ -130,6 +124,6 @@ kept = model  # [not average]
 kept = average  # [average]
 kept.eval()
 with torch.no_grad():
-    noise = torch.randn(64, kept.noise, generator=torch.Generator().manual_seed(0))
-    save_grid((kept(noise.to(data["train_x"].device)) + 1) / 2, "samples.png")
+    noise = kept.draw_noise(64, torch.Generator().manual_seed(0))
+    save_grid((kept(noise) + 1) / 2, "samples.png")
 print(f"test: {evaluate(kept, data['test_x'])}")

@@ -12,9 +12,8 @@ MARKS = 11
 BETA = 1.0
 
 data = {  # [data]
-    f"{part}_{name}": torch.randint(256, (12, *shape))
-    for part in ("train", "valid", "test")
-    for name, shape in (("x", (1, 4, 4)), ("y", ()))
+    **{f"{part}_x": torch.rand(12, 1, 4, 4) for part in ("train", "valid", "test")},
+    **{f"{part}_y": torch.randint(3, (12,)) for part in ("train", "valid", "test")},
 }
 
 

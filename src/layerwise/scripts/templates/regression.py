@@ -10,7 +10,9 @@ MARKS = 2
 DEVIATIONS = (1.0, 1.0)
 
 data = {  # [data]
-    f"{part}_{name}": torch.randn(12, size) for part in ("train", "valid", "test") for name, size in (("x", 4), ("y", 2))
+    f"{part}_{name}": torch.randn(12, size)
+    for part in ("train", "valid", "test")
+    for name, size in (("x", 4), ("y", 2))
 }
 
 

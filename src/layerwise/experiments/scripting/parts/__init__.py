@@ -1,1 +1,0 @@
-"""Functions that are written for scripts: short, plain, and copied into them as they stand here."""

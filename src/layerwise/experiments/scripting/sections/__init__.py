@@ -1,1 +1,0 @@
-"""What a script reads: a file for each kind of data, each with a function that writes its section."""
