@@ -7,11 +7,11 @@ import builtins
 import importlib.util
 import inspect
 import re
+import symtable
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from layerwise.errors import UsageError
 from layerwise.scripts.marks import settle, unwritten
@@ -43,8 +43,7 @@ class Definitions:
         """Return the source of a module with its marks carried out, and its tree."""
         if name not in self._modules:
             try:
-                spec = importlib.util.find_spec(name)  # nothing is run, since templates train when they are
-                source = Path(spec.origin).read_text() if spec and spec.origin else inspect.getsource(sys.modules[name])
+                source = read_source(name)
             except (OSError, TypeError, ImportError, ValueError):
                 raise UsageError(
                     f"no script can be written of the network: the source of {name} is not there."
@@ -91,6 +90,12 @@ class Definitions:
             else:
                 renamed = f" as {alias.asname}" if alias.asname else ""
                 self.imports[name] = f"{f'from {home} ' if home else ''}import {alias.name}{renamed}"
+
+
+def read_source(module: str) -> str:
+    """Return the source of a module, which is not run: a template would train."""
+    spec = importlib.util.find_spec(module)
+    return Path(spec.origin).read_text() if spec and spec.origin else inspect.getsource(sys.modules[module])
 
 
 def bound_names(node: ast.stmt) -> set[str]:
@@ -170,16 +175,37 @@ def is_droppable(node: ast.stmt) -> bool:
 
 
 def unknown_names(source: str) -> set[str]:
-    """Return the names that a script reads and nowhere binds."""
-    tree = ast.parse(source)
-    bound: set[Any] = {*dir(builtins), "__file__"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            bound.add(node.id)
-        elif isinstance(node, Defined | ast.AsyncFunctionDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.alias):
-            bound.add(node.asname or node.name.partition(".")[0])
-    return {name for name in names_in(tree) if "." not in name} - bound
+    """Return the names that a script reads where nothing binds them."""
+    top = symtable.symtable(source, "script", "exec")
+    known = {*dir(builtins), "__file__", *(one.get_name() for one in top.get_symbols() if one.is_assigned())}
+    tables, read = [top], set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        symbols = [one for one in table.get_symbols() if one.is_referenced()]
+        read |= {one.get_name() for one in symbols if one.is_global() or table is top}
+    return (read | annotations_in(source)) - known | read_too_early(source, known)
+
+
+def read_too_early(source: str, known: set[str]) -> set[str]:
+    """Return the names that statements outside functions read before they are bound."""
+    late: set[str] = set()
+    bound: set[str] = {*dir(builtins), "__file__"}
+    for node in ast.parse(source).body:
+        names = [one for one in ast.walk(node) if isinstance(one, ast.Name)]
+        inner = {one.id for one in names if isinstance(one.ctx, ast.Store)} - bound_names(node)
+        if not isinstance(node, Defined):
+            late |= {one.id for one in names if isinstance(one.ctx, ast.Load)} - bound - inner
+        bound |= inner | bound_names(node)
+    return late & known
+
+
+def annotations_in(source: str) -> set[str]:
+    """Return the names that annotations read, which no table of symbols lists."""
+    found: list[ast.expr | None] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg | ast.AnnAssign):
+            found.append(node.annotation)
+        elif isinstance(node, ast.FunctionDef):
+            found.append(node.returns)
+    return {one.id for tree in found if tree for one in ast.walk(tree) if isinstance(one, ast.Name)}

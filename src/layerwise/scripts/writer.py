@@ -113,21 +113,28 @@ ASKED = {"adversarial": {"generator", "discriminator", "draw_noise"}, "reconstru
 def check_network(network: Network, setup: Setup, weights: dict[str, Tensor]) -> None:
     """Raise UsageError unless the written network has the weights of the run's and gives the same losses."""
     model, batches = setup.network, setup.train
-    names: dict[str, Any] = {}
-    exec(f"{module_of(network)}\nmodel = {text(network.maker)}\n", names)
-    twin: nn.Module = names["model"]
-    shapes, own = ({name: one.shape for name, one in kept.items()} for kept in (twin.state_dict(), weights))
-    if shapes != own or [n for n, _ in twin.named_parameters()] != [n for n, _ in model.named_parameters()]:
-        raise refused("what was written has other weights")
-    twin.load_state_dict(weights)
     batch = batches.batch(batches.order(0)[: min(batches.batch_size, 8)])
+    names: dict[str, Any] = {}
+    try:
+        exec(f"{module_of(network)}\nmodel = {text(network.maker)}\n", names)
+        twin: nn.Module = names["model"]
+        twin.load_state_dict(weights)
+        losses = [losses_of(setup, one, batch) for one in (model, twin)]
+    except Exception as error:  # whatever is wrong with it, the source is not that of the network
+        raise refused(f"what was written fails ({type(error).__name__}: {str(error).splitlines()[0]:.100})") from error
+    if [name for name, _ in twin.named_parameters()] != [name for name, _ in model.named_parameters()]:
+        raise refused("what was written has other weights")
+    if not all(torch.equal(ours, theirs) for ours, theirs in zip(*losses, strict=True)):
+        raise refused("what was written computes something else")
+
+
+def losses_of(setup: Setup, model: nn.Module, batch: Any) -> list[Tensor]:
+    """Return the losses of a network on a batch, as it learns and as it is measured."""
+    found = []
     for is_training in (True, False):
-        losses = []
-        for one in (model, twin):
-            torch.manual_seed(0)
-            losses.append([loss.detach() for _, loss in setup.task.losses(one.train(is_training), batch)])
-        if not all(torch.equal(ours, theirs) for ours, theirs in zip(*losses, strict=True)):
-            raise refused("what was written computes something else")
+        torch.manual_seed(0)
+        found += [loss.detach() for _, loss in setup.task.losses(model.train(is_training), batch)]
+    return found
 
 
 def module_of(network: Network) -> str:
@@ -232,7 +239,7 @@ class Composer:
         body = ["\n" * min(gap, 1) + text_of(source, node) for gap, node in zip(gaps, kept, strict=True)]
         defined = {name for node in kept for name in bound_names(node)}
         pieces = {name: one for name, one in definitions.found.items() if name not in defined}
-        constants = {name: one for name, one in pieces.items() if name.isupper() or name == "POLICY"}
+        constants = {name: one for name, one in pieces.items() if is_constant(one)}
         functions = [one for name, one in pieces.items() if name not in constants]
         values = self._constants()
         at = next(number for number, one in enumerate(body) if one.lstrip().startswith("model"))
@@ -434,6 +441,18 @@ class Composer:
 
 
 ORDER = ("SEED", "EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "WARMUP", "MOMENTUM", "WEIGHT_DECAY")
+
+
+def is_constant(definition: str) -> bool:
+    """Tell whether a definition gives a name to a number or a text, or to several."""
+    (node,) = ast.parse(definition).body
+    if not isinstance(node, ast.Assign):
+        return False
+    try:
+        ast.literal_eval(node.value)
+    except ValueError:
+        return False
+    return True
 
 
 def is_header(node: ast.stmt) -> bool:

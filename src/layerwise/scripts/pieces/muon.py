@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,12 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, matrices: Iterable[nn.Parameter], others: Iterable[dict], lr: float, momentum: float, weight_decay: float
+        self,
+        matrices: Iterable[nn.Parameter],
+        others: list[dict[str, Any]],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
     ) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.adam = torch.optim.AdamW(others, lr=lr)
@@ -45,4 +51,4 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(5):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.T if matrix.size(0) > matrix.size(1) else x
+    return x.T if matrix.size(0) > matrix.size(1) else x  # type: ignore[no-any-return]
