@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +120,9 @@ def test_frozen_features_are_computed_once_and_only_the_last_layer_learns(
 
 
 @pytest.mark.usefixtures("fetched")
-def test_fine_tuning_moves_every_weight(weights: dict[str, Tensor], tmp_path: Path) -> None:
+def test_fine_tuning_moves_every_weight_and_so_does_its_script(
+    weights: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = draw_fruits(tmp_path / "fruits", 6)
     run = train(
         "efficientnet-lite0", folder, pretrained="fine-tune", image_size=20, epochs=1, runs=tmp_path / "runs", **QUICK
@@ -130,6 +133,11 @@ def test_fine_tuning_moves_every_weight(weights: dict[str, Tensor], tmp_path: Pa
         if not name.startswith("fc") and not torch.equal(parameter, weights[published(name)])
     ]
     assert len(moved) == len([name for name, _ in run.model.named_parameters() if not name.startswith("fc")])
+    script_of(run).write(tmp_path / "script")
+    monkeypatch.syspath_prepend(tmp_path / "script")
+    names = runpy.run_path(str(tmp_path / "script" / "train.py"))
+    for (name, theirs), ours in zip(run.model.named_parameters(), names["model"].parameters(), strict=True):
+        assert torch.equal(theirs, ours), name
 
 
 def test_runs_of_before_there_were_published_weights_can_be_read() -> None:

@@ -301,3 +301,23 @@ def test_data_that_is_gone_is_told(train, tmp_path):
     path.unlink()
     with pytest.raises(NotFoundError):
         script_of(Run.open(run.name, runs=tmp_path / "runs"))
+
+
+def test_a_script_of_a_run_on_an_accelerator_moves_data_and_network_there(train, tmp_path):
+    options = {"augment": "cifar10,shift:1,colour,flip", "average": 0.9, **SMALL, "epochs": 1}
+    run = train("mlp", **options)
+    run.folder.write_json("environment.json", {**run.folder.read_json("environment.json"), "device": "Some Card"})
+    perform(Run(run.folder), tmp_path / "script")
+    source = (tmp_path / "script" / "train.py").read_text()
+    assert "device = torch.accelerator.current_accelerator(check_available=True) or" in source
+    assert "model.to(device)" in source
+    assert "alike" in source
+    assert_laid_out(tmp_path / "script")
+
+
+def test_a_script_of_a_compiled_run_compiles(train, tmp_path):
+    run = train("mlp", **{**SMALL, "epochs": 1})
+    run.folder.write_json("pace.json", {**run.folder.read_json("pace.json"), "compile": True})
+    script_of(Run(run.folder)).write(tmp_path / "script")
+    assert "    model.compile()\n" in (tmp_path / "script" / "train.py").read_text()
+    assert_laid_out(tmp_path / "script")

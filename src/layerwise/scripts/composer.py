@@ -189,7 +189,8 @@ class Composer:
                 f"torch.set_num_threads({self.run.pace.threads})  # with others the last digits differ\n{parts['data']}"
             )
         if self.kind != "cpu":
-            parts["data"] = f'device = "{self.kind}" if torch.accelerator.is_available() else "cpu"\n{parts["data"]}\n'
+            found = "torch.accelerator.current_accelerator(check_available=True)"
+            parts["data"] = f'device = {found} or torch.device("cpu")\n{parts["data"]}\n'
             parts["data"] += "data = {name: tensor.to(device) for name, tensor in data.items()}"
         if self.task == "adversarial":
             for player in ("discriminator", "generator"):
