@@ -24,6 +24,10 @@ def perform(run: Run, folder: Path) -> tuple[dict[str, Any], str]:
     assert len(source.splitlines()) <= 200
     assert "layerwise" not in "".join(path.read_text() for path in folder.glob("*.py"))
     assert "  # [" not in source
+    assert {path.stem for path in folder.glob("*.py")} == {
+        "train",
+        *re.findall(r"^from (network|augmentation) ", source, re.M),
+    }
     names: dict[str, Any] = {"__name__": "__main__", "__file__": str(folder / "train.py")}
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.chdir(folder), beside(folder):

@@ -55,7 +55,7 @@ class Composer:
         """Return the script, and where it would be too long the network and the augmentation in files beside it."""
         apart: dict[str, str] = {}
         source = self._script(apart)
-        for name in ("augmentation", "network"):
+        for name in ("augmentation", "network") if self.augmentation else ("network",):
             if len(source.splitlines()) > LONGEST:
                 apart[name] = ""
                 source = self._script(apart)
@@ -259,7 +259,9 @@ class Composer:
         figures = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
         reached = f"reached on its test split: {figures}." if figures else f"is {run.status} and has no figures yet."
         needs = ["torch", "numpy", "safetensors", *([NEEDED[self.task]] if self.task in NEEDED else [])]
-        beside = "".join(f" and {name}.py" for name in apart)
+        beside = "".join(
+            f", {name}" for name in (*([] if self.is_own else ["its first weights"]), *(f"{n}.py" for n in apart))
+        )
         said = [
             f"Run {run.name}, which this repeats, {reached} {self._likeness()}",
             f"It needs {', '.join(needs[:-1])} and {needs[-1]}, and the files beside it: its data{beside}.",
