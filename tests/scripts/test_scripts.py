@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -321,3 +321,17 @@ def test_a_script_of_a_compiled_run_compiles(train, tmp_path):
     script_of(Run(run.folder)).write(tmp_path / "script")
     assert "    model.compile()\n" in (tmp_path / "script" / "train.py").read_text()
     assert_laid_out(tmp_path / "script")
+
+
+def test_a_script_predicts_numbers_of_pictures(train, tmp_path):
+    digits = train("logistic", **{**SMALL, "epochs": 1}).dataset()
+    halves = {
+        part: replace(split, targets=split.inputs.float().mean((1, 2, 3))[:, None] / 255)
+        for part in ("train", "valid", "test")
+        for split in [getattr(digits, part)]
+    }
+    units = {"target_names": ("light",), "target_means": (0.0,), "target_deviations": (1.0,), "classes": ()}
+    run = train("mlp", replace(digits, goal="regression", **units, **halves), epochs=2, batch_size=16)
+    names, printed = perform(run, tmp_path / "script")
+    assert_same_bits(names, run)
+    assert figures(printed.splitlines()[-1])[0] == round(run.result["test"]["r2"], 4)

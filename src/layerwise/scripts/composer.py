@@ -21,6 +21,7 @@ from layerwise.scripts.definitions import Definitions, bound_names, text_of, tid
 from layerwise.scripts.layers import text
 from layerwise.scripts.marks import unwritten
 from layerwise.scripts.network import Network
+from layerwise.scripts.options import PICTURES
 
 AUGMENTATION = "layerwise.scripts.pieces.augmentation"
 TEMPLATES = "layerwise.scripts.templates"
@@ -146,7 +147,8 @@ class Composer:
         size, pace = training.batch_size, self.run.pace
         leave_out = size != "full" and 1 < int(size) < self.count and self.count % int(size) == 1
         schedule = bool(training.warmup) or training.schedule not in ("constant", "plateau")
-        average, is_pictures = bool(training.average), isinstance(setup.dataset.preprocessing, PicturePreprocessing)
+        average = bool(training.average)
+        is_pictures = self.task in PICTURES and isinstance(setup.dataset.preprocessing, PicturePreprocessing)
         draws = self.task == "adversarial" or any(is_random(layer) for layer in setup.network.modules())
         draws = (
             draws or bool(self.augmentation) or bool(data.mixup) or bool(getattr(setup.network, "variational", False))

@@ -7,6 +7,7 @@ from typing import Any
 
 from layerwise.data.augmentation import Augmentation
 from layerwise.data.augmentation_policy import Policy
+from layerwise.data.pictures import PicturePreprocessing
 
 IN_THE_DATA = "the data file holds the samples that it leads to"
 IN_THE_NETWORK = "the network of the script is written from the run's own"
@@ -36,6 +37,7 @@ COVERED: dict[str, dict[str, str]] = {
     },
     "start": {"pretrained": "the weights that the run started from are written, whatever they are; frozen is refused"},
 }
+PICTURES = ("classification", "segmentation", "reconstruction", "adversarial")  # tasks that keep pictures as bytes
 NETWORK_REFUSED = {"devices": "a network on several devices is more than a short script can hold"}
 
 
@@ -56,6 +58,10 @@ def obstacles(run: Any, task: str) -> Iterator[str]:
         yield "two networks with Muon, a penalty or batches in pieces are more than a short script can hold"
     if task == "adversarial" and experiment.data.mixup:
         yield "mixup is for classes"
+    if task in PICTURES[1:] and not isinstance(run.preprocessing, PicturePreprocessing):
+        yield "its pictures have a preprocessing of your own"
+    if task not in PICTURES and experiment.data.augment != "none":
+        yield f"augmented pictures for {task} are more than a short script can hold"
     parts = Augmentation.parse(experiment.data.augment).parts if experiment.data.augment != "none" else ()
     if task == "segmentation" and any(isinstance(part, Policy) for part in parts):
         yield "a policy of augmentation does not move masks"

@@ -23,7 +23,7 @@ from layerwise.runs.atomic import make_folder, write_bytes
 from layerwise.scripts.composer import Composer, below, import_lines
 from layerwise.scripts.layers import text
 from layerwise.scripts.network import Network, refused
-from layerwise.scripts.options import obstacles
+from layerwise.scripts.options import PICTURES, obstacles
 from layerwise.tasks import task_name
 
 NAMES = {"writing": "language_modeling", "labelling": "sequence_tagging"}
@@ -66,7 +66,7 @@ def script_of(run: Run) -> Script:
         weights = {name: tensor.detach().clone() for name, tensor in weights_in(model).items()}
         network = Network(model, ASKED.get(task, set()), own is None)
         check_network(network, setup, weights)
-    data = data_of(run, setup)
+    data = data_of(run, setup, task)
     sources = Composer(run, setup, task, network, data, own is not None).compose()
     files = {name: source.encode() for name, source in sources.items()}
     files["data.safetensors"] = save({name: tensor.contiguous().clone() for name, tensor in data.items()})
@@ -124,14 +124,14 @@ def module_of(network: Network) -> str:
 # The data
 
 
-def data_of(run: Run, setup: Setup) -> dict[str, Tensor]:
+def data_of(run: Run, setup: Setup, task: str) -> dict[str, Tensor]:
     """Return the splits of the run, pictures as bytes and all else as the network takes it, and what a task needs."""
     dataset, preprocessing = setup.dataset, setup.dataset.preprocessing
     tensors: dict[str, Tensor] = {}
     for part in ("train", "valid", "test"):
         split: Split = getattr(dataset, part)
         if len(split):
-            tensors[f"{part}_x"] = inputs_of(run, split, preprocessing)
+            tensors[f"{part}_x"] = inputs_of(run, split, preprocessing, task in PICTURES)
             tensors[f"{part}_y"] = split.targets
     if isinstance(preprocessing, ProsePreprocessing | PairsPreprocessing):
         pieces = bytes_of_tokens(preprocessing.tokenizer)
@@ -140,12 +140,13 @@ def data_of(run: Run, setup: Setup) -> dict[str, Tensor]:
     return tensors
 
 
-def inputs_of(run: Run, split: Split, preprocessing: Any) -> Tensor:
+def inputs_of(run: Run, split: Split, preprocessing: Any, keeps_bytes: bool) -> Tensor:
+    """Return all samples of a split, pictures as bytes where the script scales them."""
     size = len(split) * torch.Size(preprocessing.input_shape).numel()
     if not isinstance(split.inputs, Tensor) and size > LARGEST_BYTES:
         raise UsageError(f"no script can be written of run {run.name}, since its data has {size / 2**30:.0f} GiB.")
     inputs = split.inputs[torch.arange(len(split))] if not isinstance(split.inputs, Tensor) else split.inputs
-    if isinstance(preprocessing, PicturePreprocessing):
+    if keeps_bytes and isinstance(preprocessing, PicturePreprocessing):
         return inputs
     prepared: Tensor = preprocessing.prepare(inputs)
     return prepared

@@ -1,4 +1,4 @@
-"""The loop of all tasks with one loss; as it stands, with all options at once."""
+"""The loop of all tasks with one loss; as it stands, with all options at once, longer than any that is written."""
 
 import copy
 import math
