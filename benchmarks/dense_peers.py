@@ -61,7 +61,7 @@ def pictures() -> tuple[Floats, Floats]:
     return (inputs / 4).astype(np.float32), labels
 
 
-def first_weights(workload: Workload, member: int = 0) -> list[tuple[Floats, Floats]]:
+def initial_weights(workload: Workload, member: int = 0) -> list[tuple[Floats, Floats]]:
     """Return W (outputs, inputs) and b of each layer: the same for everybody."""
     random = np.random.default_rng(member)
     return [
@@ -80,8 +80,8 @@ class Engine:
         self.workload, self.inputs, self.targets, self.networks = workload, inputs, targets, workload.networks
 
     def train(self, epochs: int) -> float:
-        from layerwise.neuron.network import DenseStack, DescentConfig, StackConfig
-        from layerwise.neuron.population import Population
+        from layerwise.neuron.engine.network import DenseStack, DescentConfig, StackConfig
+        from layerwise.neuron.engine.population import Population
 
         w = self.workload
         config = StackConfig(w.sizes, w.activation, "identity", w.loss)
@@ -89,7 +89,7 @@ class Engine:
             DenseStack(
                 config,
                 DescentConfig(epochs, w.batch_size, w.optimizer, w.rate * (1 + i / 256), seed=i),
-                weights=first_weights(w, i),
+                weights=initial_weights(w, i),
             )
             for i in range(self.networks)
         ]
@@ -125,7 +125,7 @@ class Torch:
 
         w = self.workload
         parts: list[nn.Module] = []
-        for W, b in first_weights(w):
+        for W, b in initial_weights(w):
             linear = nn.Linear(W.shape[1], W.shape[0])
             linear.load_state_dict({"weight": torch.from_numpy(W), "bias": torch.from_numpy(b)})
             parts += [linear, nn.Tanh() if w.activation == "tanh" else nn.ReLU()]
@@ -248,7 +248,7 @@ class JaxScan:
         import jax
         from jax import numpy as jnp
 
-        weights = [(jnp.array(W), jnp.array(b)) for W, b in first_weights(self.workload)]
+        weights = [(jnp.array(W), jnp.array(b)) for W, b in initial_weights(self.workload)]
         zeros = jax.tree.map(jnp.zeros_like, weights)
         state: Any = jax.block_until_ready((weights, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros(())))
         random, size = np.random.default_rng(1), self.workload.batch_size

@@ -78,10 +78,10 @@ def spam() -> tuple[Any, np.ndarray]:
     from collections import Counter
 
     from layerwise.data.sources.spam import spam as read
-    from layerwise.data.text import fit_text, tokenise
+    from layerwise.data.text.bag_of_words import fit_bag_of_words, tokenise
 
     mails = read()
-    words = {word: place for place, word in enumerate(fit_text(mails.texts).vocabulary)}
+    words = {word: place for place, word in enumerate(fit_bag_of_words(mails.texts).vocabulary)}
     counts = [Counter(words[token] for token in tokenise(text) if token in words) for text in mails.texts]
     starts = np.cumsum([0, *(len(each) for each in counts)])
     places = np.concatenate([sorted(each) for each in counts]).astype(np.int32)

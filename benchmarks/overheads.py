@@ -27,14 +27,14 @@ from torch import nn
 
 from layerwise.data.batches import Batches
 from layerwise.data.dataset import Split
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.models import build
 from layerwise.runs.checkpoints import CheckpointStore
 from layerwise.tasks import Classification
 from layerwise.training.config import PenaltyConfig, TrainingConfig
 from layerwise.training.events import Saved
+from layerwise.training.execution import ExecutionPlan
 from layerwise.training.loop import train
-from layerwise.training.machine import Pace
 from layerwise.training.parallel import Ranks
 from layerwise.training.step import Stepper
 
@@ -87,7 +87,7 @@ def measure_events(rounds: int) -> None:
         return seconds_of(lambda: sum(1 for _ in train(model, task, batches, TRAINING)))
 
     def by_steps() -> float:
-        stepper = Stepper(make_model("mlp", (784,)), task, TRAINING, PenaltyConfig(), Pace(), Ranks())
+        stepper = Stepper(make_model("mlp", (784,)), task, TRAINING, PenaltyConfig(), ExecutionPlan(), Ranks())
 
         def steps() -> None:
             for step, batch in enumerate(batches.epoch(0)):
@@ -132,7 +132,7 @@ def measure_saving(name: str, samples: int, rounds: int) -> None:
 def make_batches(samples: int, shape: tuple[int, int, int]) -> Batches:
     pictures = torch.randint(0, 256, (samples, *shape), dtype=torch.uint8)
     split = Split(pictures, torch.randint(0, len(CLASSES), (samples,)), range(samples))
-    return Batches(split, PicturePreprocessing(*shape, (0.5,), (0.3,)), 128, shuffle=True)
+    return Batches(split, ImagePreprocessing(*shape, (0.5,), (0.3,)), 128, shuffle=True)
 
 
 def make_model(name: str, shape: tuple[int, ...]) -> nn.Module:

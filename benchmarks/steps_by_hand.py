@@ -195,10 +195,10 @@ def reconstruction(job: Job) -> Iterator[tuple[Tensor, ...]]:
     for rows, rate in job.batches():
         pictures = job.pictures(rows)
         with job.autocast():
-            painted, mean, log_variance = job.model(pictures)
-            error = (painted - pictures).square().sum() / 2
-            divergence = (log_variance.exp() + mean.square() - 1 - log_variance).sum() / 2
-            loss = (error + beta * divergence) / len(pictures)
+            generated, mean, log_variance = job.model(pictures)
+            error = (generated - pictures).square().sum() / 2
+            kl_divergence = (log_variance.exp() + mean.square() - 1 - log_variance).sum() / 2
+            loss = (error + beta * kl_divergence) / len(pictures)
         descent.step(loss, rate)
         average.update()
         yield (loss.detach(),)
@@ -207,25 +207,25 @@ def reconstruction(job: Job) -> Iterator[tuple[Tensor, ...]]:
 def adversarial(job: Job) -> Iterator[tuple[Tensor, ...]]:
     """The relativistic game with both gradient penalties, as the code of its paper has it."""
     painter, judge, weight = job.model.generator, job.model.discriminator, job.facts["gradient_penalty"] / 2
-    judging, painting, average = Descent(judge, job), Descent(painter, job), Average(job)
+    discriminator_loss, generator_loss, average = Descent(judge, job), Descent(painter, job), Average(job)
     for rows, rate in job.batches():
         real = job.pictures(rows)
         with job.autocast():
             with torch.no_grad():
-                painted = painter(torch.randn(len(rows), job.model.noise))
+                generated = painter(torch.randn(len(rows), job.model.noise))
             judge.requires_grad_(True)
-            real, painted = real.requires_grad_(), painted.requires_grad_()
-            real_scores, painted_scores = judge(real), judge(painted)
+            real, generated = real.requires_grad_(), generated.requires_grad_()
+            real_scores, painted_scores = judge(real), judge(generated)
             judged = F.softplus(painted_scores - real_scores).mean()
-            judged = judged + weight * (slope(real_scores, real) + slope(painted_scores, painted))
-        judging.step(judged, rate)
+            judged = judged + weight * (slope(real_scores, real) + slope(painted_scores, generated))
+        discriminator_loss.step(judged, rate)
         judge.requires_grad_(False)
         with job.autocast():
             painted_scores = judge(painter(torch.randn(len(rows), job.model.noise)))
             with torch.no_grad():
                 real_scores = judge(real)
             loss = F.softplus(real_scores - painted_scores).mean()
-        painting.step(loss, rate)
+        generator_loss.step(loss, rate)
         average.update()
         yield judged.detach(), loss.detach()
 
@@ -241,7 +241,7 @@ LOOPS: dict[str, Callable[[Job], Iterator[tuple[Tensor, ...]]]] = {
     "regression": regression,
     "segmentation": segmentation,
     "translation": translation,
-    "writing": writing,
+    "language_modeling": writing,
     "reconstruction": reconstruction,
     "adversarial": adversarial,
 }

@@ -23,8 +23,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from layerwise.experiments.experiment import Experiment
-from layerwise.experiments.finish import begin
 from layerwise.experiments.recorder import Recorder
+from layerwise.experiments.run_files import begin
 from layerwise.experiments.setup import Setup, set_up
 from layerwise.experiments.training import event_stream
 from layerwise.recipes import options_of
@@ -69,8 +69,8 @@ def compare(name: str, turns: int, block_s: float, runs: Path) -> dict[str, Any]
             seconds[side].append((cpu_s / block, wall_s / block))
     return {
         "recipe": name,
-        "precision": setup.pace.precision,
-        "pace": setup.pace.to_json(),
+        "precision": setup.execution.precision,
+        "execution": setup.execution.to_json(),
         "batch_size": job.batch_size,
         "block": block,
         "seconds": seconds,
@@ -204,8 +204,8 @@ def job_of(setup: Setup) -> Job:
     if augmentation:
         inputs = train.inputs
     else:
-        inputs = (train.inputs / 255 - mean) / std if kind == "adversarial" else preparing.prepare(train.inputs)
-    layout = torch.channels_last if setup.pace.channels_last or setup.pace.batch_innermost else None
+        inputs = (train.inputs / 255 - mean) / std if kind == "adversarial" else preparing.transform(train.inputs)
+    layout = torch.channels_last if setup.execution.channels_last or setup.execution.batch_innermost else None
     model = copy.deepcopy(setup.model).train()
     assert isinstance(training.batch_size, int)
     return Job(
@@ -220,8 +220,8 @@ def job_of(setup: Setup) -> Job:
         momentum=training.momentum,
         weight_decay=setup.experiment.penalty.decay(training.optimizer),
         clip_norm=training.clip_norm,
-        average=training.average,
-        bfloat16=setup.pace.precision == "bfloat16",
+        average=training.ema_decay,
+        bfloat16=setup.execution.precision == "bfloat16",
         channels_last=layout is not None,
         moves={part.name: part.amount for part in augmentation.parts} if augmentation else {},
         mean=mean,

@@ -53,7 +53,7 @@ def peers(dataset: Dataset, seed: int) -> dict[str, float]:
     parts = [arrays(split) for split in (dataset.train, dataset.valid)]
     inputs, targets = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     test_inputs, test_targets = arrays(dataset.test)
-    makers = CLASSIFIERS if dataset.goal == "classification" else REGRESSORS
+    makers = CLASSIFIERS if dataset.task == "classification" else REGRESSORS
     scores = {}
     for name, make in makers.items():
         with warnings.catch_warnings():

@@ -56,7 +56,7 @@ RUN = [
     "name",
     "open",
     "outputs",
-    "pace",
+    "execution",
     "path",
     "predict",
     "preprocessing",

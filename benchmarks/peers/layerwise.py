@@ -1,6 +1,6 @@
 """Layerwise's own loop with all that it does by default: seeded steps, the look for NaN, events, reports.
 
-The pace is that of a long run, as choose_pace gives it, but for the threads, which are the same for all here.
+The pace is that of a long run, as choose_execution gives it, but for the threads, which are the same for all here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from workload import BATCH_SIZE, CLASSES, LEARNING_RATE, Data, Workload
 
 from layerwise.data.batches import Batches
 from layerwise.data.dataset import Split
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.models import build
 from layerwise.tasks import Classification
 from layerwise.training.config import TrainingConfig
 from layerwise.training.events import Started
+from layerwise.training.execution import ExecutionPlan
 from layerwise.training.loop import train
-from layerwise.training.machine import Pace
 
 
 class Loop:
@@ -30,12 +30,12 @@ class Loop:
     def __init__(self, workload: Workload, data: Data) -> None:
         self.net = workload.net
         if workload.net == "mlp":
-            self.pace = Pace()
+            self.execution = ExecutionPlan()
         else:
-            self.pace = Pace(batch_innermost=self.batch_innermost, channels_last=not self.batch_innermost)
+            self.execution = ExecutionPlan(batch_innermost=self.batch_innermost, channels_last=not self.batch_innermost)
         split = Split(torch.from_numpy(data.pictures), torch.from_numpy(data.labels), range(len(data.labels)))
-        scaling = PicturePreprocessing(1, 28, 28, (data.mean,), (data.std,))
-        self.batches = Batches(split, scaling, BATCH_SIZE, shuffle=True, channels_last=self.pace.channels_last)
+        scaling = ImagePreprocessing(1, 28, 28, (data.mean,), (data.std,))
+        self.batches = Batches(split, scaling, BATCH_SIZE, shuffle=True, channels_last=self.execution.channels_last)
         self.task = Classification(tuple(map(str, range(CLASSES))))
         self.training = TrainingConfig(
             epochs=workload.epochs, batch_size=BATCH_SIZE, optimizer="adam", learning_rate=LEARNING_RATE
@@ -44,7 +44,7 @@ class Loop:
     def train(self) -> float:
         self.model = self._fresh_model()
         started = 0.0
-        for event in train(self.model, self.task, self.batches, self.training, pace=self.pace):
+        for event in train(self.model, self.task, self.batches, self.training, execution=self.execution):
             if isinstance(event, Started):
                 started = time.perf_counter()
         return time.perf_counter() - started

@@ -17,7 +17,7 @@ from layerwise import Run
 from layerwise.data.dataset import Split
 from layerwise.reports import charts, pictures, wording
 from layerwise.reports.figures import BLUE, INK, MUTED, ORANGE, legend, save, style
-from layerwise.reports.results import ClassResult
+from layerwise.reports.results import ClassificationResult
 from layerwise.runs.metrics import Record
 
 PICTURES_A_ROW = 12
@@ -28,7 +28,7 @@ def draw(run: Run, file: Path) -> None:
     """Write four views of `run`: its answers, its first-layer filters, how it learned, what it takes for what."""
     test = run.dataset().test
     evaluation, outputs = run.evaluate_split(test), run.outputs(test.inputs)
-    if not isinstance(evaluation, ClassResult):
+    if not isinstance(evaluation, ClassificationResult):
         raise SystemExit(f"{run.name} gives numbers, and this picture shows classes; name a run of pictures.")
     figure = Figure(figsize=(11, 7.4), layout="constrained", facecolor="white")
     above, below = figure.subfigures(2, 1, height_ratios=[1, 1.45], hspace=0.04)
@@ -51,7 +51,9 @@ def title(part: Figure | SubFigure, text: str) -> None:
     part.suptitle(text, fontsize=TITLE_SIZE, color=INK)
 
 
-def draw_answers(part: SubFigure, run: Run, test: Split, outputs: torch.Tensor, evaluation: ClassResult) -> None:
+def draw_answers(
+    part: SubFigure, run: Run, test: Split, outputs: torch.Tensor, evaluation: ClassificationResult
+) -> None:
     """Show test pictures with the answer and its probability; mistakes come last, in orange."""
     wrong = [mistake.position for mistake in evaluation.worst][:1]
     shown = [position for position in range(len(test)) if position not in wrong][
@@ -93,7 +95,7 @@ def draw_filters(part: SubFigure, run: Run) -> None:
         axes.imshow(picture, interpolation="nearest")
 
 
-def draw_confusion(part: SubFigure, evaluation: ClassResult) -> None:
+def draw_confusion(part: SubFigure, evaluation: ClassificationResult) -> None:
     """Draw counts of truth (rows) against answer (columns), right ones blue, wrong ones orange."""
     axes = part.subplots()
     style(axes, "the network's answer", "truth", grid="")

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from layerwise.estimators.networks import NetworkRegressor as NetworkRegressor
     from layerwise.estimators.neuron import Neuron as Neuron
     from layerwise.experiments.evaluation import evaluate as evaluate
-    from layerwise.experiments.explanation import embed as embed
-    from layerwise.experiments.explanation import explain as explain
+    from layerwise.experiments.explain import embed as embed
+    from layerwise.experiments.explain import explain as explain
     from layerwise.experiments.run import Run as Run
     from layerwise.experiments.training import resume as resume
     from layerwise.experiments.training import train as train
     from layerwise.lessons.backprop import backprop as backprop
     from layerwise.models import build as build
     from layerwise.models.summary import summarise as summarise
-    from layerwise.neuron.descent import descend as descend
+    from layerwise.neuron.functions.descent import descend as descend
 
 _HOMES = {
     "DataConfig": "layerwise.data.config",
@@ -51,10 +51,10 @@ _HOMES = {
     "Split": "layerwise.data.dataset",
     "backprop": "layerwise.lessons.backprop",
     "build": "layerwise.models",
-    "descend": "layerwise.neuron.descent",
-    "embed": "layerwise.experiments.explanation",
+    "descend": "layerwise.neuron.functions.descent",
+    "embed": "layerwise.experiments.explain",
     "evaluate": "layerwise.experiments.evaluation",
-    "explain": "layerwise.experiments.explanation",
+    "explain": "layerwise.experiments.explain",
     "load": "layerwise.data.loading",
     "resume": "layerwise.experiments.training",
     "summarise": "layerwise.models.summary",

@@ -166,7 +166,7 @@ RUNS: tuple[Case, ...] = (
     refused("facts-cut", run(cut("data.json")), 70, "data.json", "damaged", command=PREDICT),
     refused("facts-gone", run(remove("data.json")), 66, "data.json", command=PREDICT),
     refused("facts-empty", run(write("data.json", b"{}")), 70, "data.json", command=PREDICT),
-    refused("pace-empty", run(paused, write("pace.json", b"{}")), 70, "pace.json", command=RESUME),
+    refused("pace-empty", run(paused, write("execution.json", b"{}")), 70, "execution.json", command=RESUME),
     refused(
         "other-shape",
         run(edit("data.json", lambda values: values.update(input_shape=[3, 9, 9]))),

@@ -199,7 +199,7 @@ TABLES: tuple[Case, ...] = (
     ),
     refused("dates-as-target.csv", csv(y=ISO), 65, "'y'", "dates", "another column"),
     refused("constant-number-target.csv", csv(y=["3.5"]), 65, "'y'", "3.5 alone", "another target"),
-    works("number-target.csv", csv(y=[f"{i / 7:.3f}" for i in range(ROWS)]), '"goal": "regression"'),
+    works("number-target.csv", csv(y=[f"{i / 7:.3f}" for i in range(ROWS)]), '"task": "regression"'),
     refused(
         "text-target-for-regression.csv",
         csv({7: "1,2,about nine"}, y=[f"{i / 7:.3f}" for i in range(ROWS)]),

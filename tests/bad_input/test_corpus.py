@@ -14,8 +14,8 @@ from case import Case
 from make_corpus import CASES, make, places
 
 from layerwise.cli.main import main
-from layerwise.data.picture_files import read_picture
-from layerwise.data.tables import read_table
+from layerwise.data.images.files import read_picture
+from layerwise.data.tables.files import read_table
 
 LONGEST_S = 10.0
 NEAR = 3  # of 255, what a JPEG may differ by

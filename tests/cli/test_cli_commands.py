@@ -93,7 +93,7 @@ def test_models_lists_the_whole_catalogue_for_people_and_for_programs(command: C
 def test_data_lists_every_data_set_with_what_it_costs_to_fetch(command: Command) -> None:
     listed = json.loads(command("data", "--json").out)
     assert [row["name"] for row in listed] == list(SOURCES)
-    assert all(set(row) == {"name", "kind", "goal", "summary", "licence", "fetched"} for row in listed)
+    assert all(set(row) == {"name", "kind", "task", "summary", "licence", "fetched"} for row in listed)
     assert {row["fetched"] for row in listed if row["name"] in ("digits", "iris")} == {"embedded"}
 
 

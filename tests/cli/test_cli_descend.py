@@ -19,7 +19,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_the_worked_example_is_printed_with_every_gradient_and_drawn(capsys, tmp_path):
-    code, out, _ = said(capsys, "x**2", "--from", "9", "--rate", "0.1", "--steps", "3")
+    code, out, _ = said(capsys, "x**2", "--from", "9", "--learning-rate", "0.1", "--steps", "3")
     rows = [line.split() for line in out.splitlines() if line.strip()[:1].isdigit()]
     assert code == 0
     assert [row[1:] for row in rows] == [
@@ -34,7 +34,9 @@ def test_the_worked_example_is_printed_with_every_gradient_and_drawn(capsys, tmp
 
 def test_rates_and_optimisers_stand_side_by_side(capsys, tmp_path):
     function = ("(1-x)**2 + 100*(y-x**2)**2", "--from", "-1,1", "--steps", "40")
-    code, out, _ = said(capsys, *function, "--rate", "0.001,0.1", "--optimizer", "sgd,adam", "--out", "pictures")
+    code, out, _ = said(
+        capsys, *function, "--learning-rate", "0.001,0.1", "--optimizer", "sgd,adam", "--out", "pictures"
+    )
     assert code == 0
     assert "diverges from" in out
     assert "adam has no largest stable rate" in out
@@ -42,7 +44,7 @@ def test_rates_and_optimisers_stand_side_by_side(capsys, tmp_path):
 
 
 def test_the_start_can_name_its_variables_and_json_has_every_step(capsys):
-    code, out, _ = said(capsys, "x*x + 2*y*y", "--from", "y=1,x=-2", "--rate", "0.1", "--steps", "2", "--json")
+    code, out, _ = said(capsys, "x*x + 2*y*y", "--from", "y=1,x=-2", "--learning-rate", "0.1", "--steps", "2", "--json")
     (walk,) = json.loads(out)
     assert code == 0
     assert walk["points"][:2] == [[-2, 1], [-1.6, 0.6]]
@@ -64,11 +66,11 @@ def test_three_variables_are_walked_and_drawn_by_their_values(capsys):
         (["x**2", "--from", "nine"], ["--from", "'nine'"]),
         (["x*y", "--from", "x=1,2"], ["all variables or none"]),
         (["x^2", "--from", "1"], ["column 2", "x**2"]),
-        (["x**2", "--from", "1", "--rate", "fast"], ["--rate", "'fast'"]),
-        (["x**2", "--from", "1", "--rate", "-1"], ["--rate", "-1"]),
+        (["x**2", "--from", "1", "--learning-rate", "fast"], ["--learning-rate", "'fast'"]),
+        (["x**2", "--from", "1", "--learning-rate", "-1"], ["--learning-rate", "-1"]),
         (["x**2", "--from", "1", "--steps", "2.5"], ["--steps", "'2.5'"]),
         (["x**2", "--from", "1", "--optimizer", "sdg"], ["'sdg'", "Did you mean 'sgd'"]),
-        (["x**2", "--from", "1", "--rate", ",".join(["1"] * 13)], ["At most 12"]),
+        (["x**2", "--from", "1", "--learning-rate", ",".join(["1"] * 13)], ["At most 12"]),
         (["x**2", "--from", "1", "--speed", "1"], ["--speed"]),
     ],
 )

@@ -12,8 +12,8 @@ from layerwise.data.config import DataConfig
 from layerwise.data.loading import load
 from layerwise.lessons.depth import attempt, first_network
 from layerwise.lessons.points import SHAPES, draw_points
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.losses import LOSSES
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +75,8 @@ def test_the_ridge_path_is_that_of_scikit_learn_and_keeps_every_weight(capsys):
     followed = json.loads(out)
     split = load(DataConfig(data="diabetes")).train
     x, y = split.inputs.numpy().astype(np.float64), split.targets.numpy()[:, 0].astype(np.float64)
-    for strength, weights in zip(followed["strengths"], followed["weights"], strict=True):
-        theirs = Ridge(alpha=strength * len(y)).fit(x, y)
+    for penalty_strength, weights in zip(followed["strengths"], followed["weights"], strict=True):
+        theirs = Ridge(alpha=penalty_strength * len(y)).fit(x, y)
         np.testing.assert_allclose(weights, theirs.coef_, atol=1e-8)
     assert {len(names) for names in followed["active"]} == {10}
 
@@ -156,7 +156,7 @@ def test_points_follow_from_their_seed_and_both_classes_are_there(shape):
         ("depth --steps 0", "--steps"),
         ("depth --points 3", "--points"),
         ("depth --noise -1", "--noise"),
-        ("depth --rate 0", "--rate"),
+        ("depth --learning-rate 0", "--learning-rate"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_sentence(capsys, words, part):

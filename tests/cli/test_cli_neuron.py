@@ -105,7 +105,7 @@ def test_batch_sizes_are_compared_and_their_noise_measured(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("code", "words", "parts"),
     [
-        (3, "neuron --classic linear-regression --data diabetes --rate 1", ["diverges from step", "0.248"]),
+        (3, "neuron --classic linear-regression --data diabetes --learning-rate 1", ["diverges from step", "0.248"]),
         (2, "neuron --data iris", ["iris has 3", "--positive setosa"]),
         (2, "neuron --data iris --positive setos", ["'setos'", "Did you mean 'setosa'"]),
         (2, "neuron --data diabetes --positive x", ["--positive"]),

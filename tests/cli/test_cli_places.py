@@ -16,7 +16,7 @@ WRITING = [
     ("explain", "number", "--embeddings", "--limit", "20", "--out", "{out}"),
     ("evaluate", "pictures", "--out", "{out}"),
     ("data", "{things}", "--out", "{out}"),
-    ("descend", "x**2", "--from", "9", "--rate", "0.1", "--out", "{out}"),
+    ("descend", "x**2", "--from", "9", "--learning-rate", "0.1", "--out", "{out}"),
 ]
 
 

@@ -124,7 +124,7 @@ def test_a_finished_run_is_left_as_it_is(command: Command, copy: Path) -> None:
 
 def test_a_run_on_data_that_is_gone_still_answers(command: Command, world: Path, copy: Path) -> None:
     description = json.loads((copy / "experiment.json").read_text())
-    description["data"]["data"] = description["asked"]["data"] = "/nothing/here"
+    description["data"]["data"] = description["options"]["data"] = "/nothing/here"
     (copy / "experiment.json").write_text(json.dumps(description))
     assert command("predict", "copy", world / "things", "--json").code == 0
     assert command("evaluate", "copy").code == 66

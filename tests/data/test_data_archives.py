@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layerwise.data.archives import extract, inflate, read_files
+from layerwise.data.download.archives import extract, inflate, read_files
 from layerwise.errors import DataError, NotFoundError
 
 NAMES = st.text("abcäß漢", min_size=1, max_size=3)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from layerwise.data.augmentation import KINDS, Augmentation, Part, mixup, preview
-from layerwise.data.augmentation_policy import OPERATIONS
+from layerwise.data.images.augmentation import KINDS, Augmentation, Part, mixup, preview
+from layerwise.data.images.augmentation_policy import OPERATIONS
 from layerwise.errors import DataError, NotFoundError, UsageError
 
 EVERY_PART = [

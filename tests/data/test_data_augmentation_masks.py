@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from layerwise.data.augmentation import Augmentation
-from layerwise.data.batches import Batches, Variation
+from layerwise.data.batches import Batches, TrainTransforms
 from layerwise.data.dataset import UNLABELLED, Split
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.augmentation import Augmentation
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import UsageError
 
 HEIGHT, WIDTH = 13, 17
@@ -84,9 +84,9 @@ def test_a_policy_is_refused_for_masks():
 @pytest.mark.parametrize("text", ["none", "flip,crop:4"])
 def test_batches_show_pictures_with_their_own_masks(text: str):
     masks = some_masks(20)
-    preprocessing = PicturePreprocessing(1, HEIGHT, WIDTH, (0.0,), (1 / 255,))
+    preprocessing = ImagePreprocessing(1, HEIGHT, WIDTH, (0.0,), (1 / 255,))
     split = Split(masks[:, None], masks, [str(number) for number in range(20)])
-    variation = Variation(Augmentation.parse(text)) if text != "none" else None
+    variation = TrainTransforms(Augmentation.parse(text)) if text != "none" else None
     batches = Batches(split, preprocessing, 6, seed=3, shuffle=True, variation=variation)
     seen = list(batches.epoch(4))
     assert len(seen) == 4

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
 
-from layerwise.data import augmentation_ops as ops
-from layerwise.data.augmentation import Augmentation
-from layerwise.data.augmentation_policy import CIFAR10, OPERATIONS
+from layerwise.data.images import augmentation_ops as ops
+from layerwise.data.images.augmentation import Augmentation
+from layerwise.data.images.augmentation_policy import CIFAR10, OPERATIONS
 
 LEVEL = 1.001 / 255
 

@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 from layerwise.data.checks import check_splits, one_column_score
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Split
-from layerwise.data.tabular import frame_dataset
+from layerwise.data.tables.dataset import frame_dataset
 
 RANDOM = np.random.default_rng(0)
 NOISE = pl.DataFrame(RANDOM.normal(size=(400, 3)), schema=["a", "b", "c"])

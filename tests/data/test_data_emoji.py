@@ -54,14 +54,14 @@ def test_emoji_become_pictures_of_half_the_side_on_white_and_every_fifth_is_for_
         )
         for number in range(11)
     ]
-    material = pictures_of(found)
-    assert material.classes == ("Flags", "Objects")
-    assert material.test is not None
-    assert list(material.test.ids) == ["name 4", "name 9"]
-    assert material.test.targets.tolist() == [1, 0]
-    assert len(material.train) == 9
+    raw = pictures_of(found)
+    assert raw.classes == ("Flags", "Objects")
+    assert raw.test is not None
+    assert list(raw.test.ids) == ["name 4", "name 9"]
+    assert raw.test.targets.tolist() == [1, 0]
+    assert len(raw.train) == 9
     expected = on_white(found[4].pixels).reshape(32, 2, 32, 2, 3).mean((1, 3))
-    got = material.test.inputs[torch.tensor([0])][0].permute(1, 2, 0).numpy()
+    got = raw.test.inputs[torch.tensor([0])][0].permute(1, 2, 0).numpy()
     assert np.abs(got - expected).max() <= 0.5
 
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from layerwise.data import tabular
-from layerwise.data.cells import ColumnType
-from layerwise.data.columns import CategoryColumn, DateColumn, NumberColumn, start_fit
 from layerwise.data.config import DataConfig
-from layerwise.data.encoding import TablePreprocessing, fit_columns
-from layerwise.data.tabular import FileRows, frame_dataset, table_file_dataset
-from layerwise.data.targets import TargetColumn
+from layerwise.data.tables import dataset
+from layerwise.data.tables.dataset import FileRows, frame_dataset, table_file_dataset
+from layerwise.data.tables.encoders import CategoryColumn, DateColumn, NumberColumn, start_fit
+from layerwise.data.tables.preprocessing import TablePreprocessing, fit_columns
+from layerwise.data.tables.targets import TargetColumn
+from layerwise.data.tables.types import ColumnType
 from layerwise.errors import DataError, UsageError
 
 PEOPLE = pl.DataFrame(
@@ -253,7 +253,7 @@ def test_a_value_is_predicted_in_standard_units_of_the_training_rows():
     diabetes = load_diabetes()
     frame = pl.DataFrame(diabetes.data, schema=list(diabetes.feature_names)).with_columns(y=pl.Series(diabetes.target))
     dataset = dataset_of(frame, "y")
-    assert (dataset.goal, dataset.target_names, dataset.classes) == ("regression", ("y",), ())
+    assert (dataset.task, dataset.target_names, dataset.classes) == ("regression", ("y",), ())
     rows = [int(name.split()[1]) - 1 for name in dataset.train.ids]
     target = dataset.preprocessing.target
     assert target.mean == pytest.approx(diabetes.target[rows].mean())
@@ -264,7 +264,7 @@ def test_a_value_is_predicted_in_standard_units_of_the_training_rows():
 
 
 @pytest.mark.parametrize(
-    ("target", "goal", "classes"),
+    ("target", "task", "classes"),
     [
         (["b", "a"] * 20, "classification", ("a", "b")),
         ([True, False] * 20, "classification", ("false", "true")),
@@ -274,11 +274,11 @@ def test_a_value_is_predicted_in_standard_units_of_the_training_rows():
         (list(range(40)), "regression", ()),
     ],
 )
-def test_the_goal_follows_from_the_target(target, goal, classes):
+def test_the_goal_follows_from_the_target(target, task, classes):
     frame = pl.DataFrame({"x": [float(i * i) for i in range(40)], "y": target})
     dataset = dataset_of(frame, "y")
-    assert (dataset.goal, dataset.classes) == (goal, classes)
-    assert any(goal in notice.text for notice in dataset.notices)
+    assert (dataset.task, dataset.classes) == (task, classes)
+    assert any(task in notice.text for notice in dataset.notices)
 
 
 def test_rows_without_a_target_are_left_out_with_a_notice_and_refused_where_they_are_most():
@@ -358,7 +358,7 @@ def test_a_limit_is_of_the_training_rows_and_the_fit_sees_no_others():
 
 def test_rows_that_do_not_fit_in_memory_are_the_same_rows_from_a_file(monkeypatch):
     in_memory = dataset_of(PEOPLE, "bought")
-    monkeypatch.setattr(tabular, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(dataset, "MEMORY_LIMIT", 0)
     on_disk = dataset_of(PEOPLE, "bought")
     for memory, disk in zip(parts(in_memory), parts(on_disk), strict=True):
         assert isinstance(disk.inputs, FileRows)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from layerwise.data.fetch import Package, Pin, cache_folder, fetch
+from layerwise.data.download.fetch import Package, Pin, cache_folder, fetch
 from layerwise.errors import DataError, StorageError, UnavailableError
 
 CONTENT = {"numbers": os.urandom(300_000), "letters": b"abc" * 50_000}
@@ -27,7 +27,7 @@ SLOW_S = 0.05
 
 FETCH_IN_ANOTHER_PROCESS = """
 import resource, sys
-from layerwise.data.fetch import Package, Pin, fetch
+from layerwise.data.download.fetch import Package, Pin, fetch
 pins = tuple(Pin(name, int(size), digest) for name, size, digest in (word.split(":") for word in sys.argv[2:]))
 print("started", flush=True)
 if sys.argv[1].endswith("/full"):

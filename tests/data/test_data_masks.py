@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from layerwise.data.catalogue import SOURCES, load_material
+from layerwise.data.catalogue import SOURCES, load_raw
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import UNLABELLED, Dataset
+from layerwise.data.images.mask_folders import starts
 from layerwise.data.loading import load
-from layerwise.data.mask_folders import starts
-from layerwise.data.materials import PictureMaterial
+from layerwise.data.raw import RawImages
 from layerwise.data.sources import cut_outs, land_sea
 from layerwise.data.sources.emoji import Emoji
 from layerwise.errors import DataError, UnavailableError, UsageError
@@ -51,7 +51,7 @@ def splits_of(dataset: Dataset) -> list:
 def test_a_folder_of_pictures_and_masks_is_read_with_its_classes(tmp_path: Path) -> None:
     (write_folder(tmp_path / "land") / "classes.txt").write_text(CLASSES)
     dataset = load(DataConfig(str(tmp_path / "land"), valid=0.2))
-    assert (dataset.goal, dataset.kind, dataset.output_count) == ("segmentation", "pictures", 3)
+    assert (dataset.task, dataset.kind, dataset.output_count) == ("segmentation", "pictures", 3)
     assert dataset.classes == ("field", "wood", "water")
     assert [len(split) for split in splits_of(dataset)] == [8, 2, 2]
     for split in splits_of(dataset):
@@ -203,24 +203,24 @@ def small_earth() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_tiles_of_coasts_and_a_tenth_of_the_others_are_kept_each_with_its_own_mask() -> None:
-    material = land_sea.cut_tiles(*small_earth(), "made")
-    parts = [material.train, material.valid, material.test]
+    raw = land_sea.cut_tiles(*small_earth(), "made")
+    parts = [raw.train, raw.valid, raw.test]
     rows, columns = (torch.cat([part.inputs[:, channel, 0, 0] for part in parts]).tolist() for channel in (0, 1))
     kept = set(zip(rows, columns, strict=True))
     assert len(kept) == sum(map(len, parts)) == 100 + 10
     assert {(row, column) for row in range(10) for column in range(10)} <= kept
     assert all(torch.equal(part.inputs[:, 2], part.targets) for part in parts)
     assert all((part.inputs == part.inputs[..., :1, :1])[:, :2].all() for part in parts)  # no tile is of two places
-    first = material.train.ids[0], int(material.train.inputs[0, 0, 0, 0]), int(material.train.inputs[0, 1, 0, 0])
+    first = raw.train.ids[0], int(raw.train.inputs[0, 0, 0, 0]), int(raw.train.inputs[0, 1, 0, 0])
     row, column = first[1:]
     assert first[0] == f"{abs(90 - 18 * row)}°{'NS'[90 - 18 * row < 0]} {abs(180 - 18 * column)}°W"
 
 
 def test_blocks_of_the_earth_are_of_one_split_and_every_fifth_is_for_testing() -> None:
     picture, mask = small_earth()
-    material = land_sea.cut_tiles(picture, np.concatenate([mask[:, :600]] * 2, 1), "made")  # coast all around
+    raw = land_sea.cut_tiles(picture, np.concatenate([mask[:, :600]] * 2, 1), "made")  # coast all around
     blocks: dict[tuple[int, int], set[str]] = {}
-    for name, part in (("train", material.train), ("valid", material.valid), ("test", material.test)):
+    for name, part in (("train", raw.train), ("valid", raw.valid), ("test", raw.test)):
         for row, column in part.inputs[:, :2, 0, 0].tolist():
             blocks.setdefault((row // 5, column // 5), set()).add(name)
     assert all(len(names) == 1 for names in blocks.values())
@@ -311,29 +311,29 @@ def test_no_thing_is_in_two_splits_and_classes_follow_the_subcategories() -> Non
 @pytest.mark.parametrize("name", ["land-sea", "cut-outs"])
 def test_the_real_set_is_what_the_catalogue_says(name: str) -> None:
     try:
-        material = load_material(name)
+        raw = load_raw(name)
     except UnavailableError as error:
         pytest.skip(str(error))
     source = SOURCES[name]
-    assert isinstance(material, PictureMaterial)
-    assert material.valid
-    assert material.test
-    assert (len(material.train), len(material.test)) == source.sizes
-    assert source.goal == material.goal == "segmentation"
-    parts = (material.train, material.valid, material.test)
+    assert isinstance(raw, RawImages)
+    assert raw.valid
+    assert raw.test
+    assert (len(raw.train), len(raw.test)) == source.sizes
+    assert source.task == raw.task == "segmentation"
+    parts = (raw.train, raw.valid, raw.test)
     for part in parts:
         assert part.inputs.shape[2:] == part.targets.shape[1:]
-        assert set(part.targets.unique().tolist()) == set(range(len(material.classes)))
+        assert set(part.targets.unique().tolist()) == set(range(len(raw.classes)))
     if name == "land-sea":
-        train = material.train
+        train = raw.train
         blue, red = (train.inputs[:, channel].float() for channel in (2, 0))
         sea = train.targets == 0
         assert (blue - red)[sea].mean() > 20 + (blue - red)[~sea].mean()  # the sea is where it is blue
 
 
 def test_the_scale_of_a_named_set_of_masks_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    material = land_sea.cut_tiles(*small_earth(), "made")
-    monkeypatch.setattr("layerwise.data.loading.load_material", lambda *_: material)
+    raw = land_sea.cut_tiles(*small_earth(), "made")
+    monkeypatch.setattr("layerwise.data.loading.load_raw", lambda *_: raw)
     assert load(DataConfig("land-sea")).input_shape == (3, 60, 60)
     with pytest.raises(UsageError, match="--image-size would part the masks of land-sea from their scale"):
         load(DataConfig("land-sea", image_size=32))

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from layerwise.data import folders
 from layerwise.data.dataset import Rows
-from layerwise.data.folders import FolderPictures, pictures_in, scan_folder
-from layerwise.data.materials import PictureMaterial
+from layerwise.data.images import folders
+from layerwise.data.images.folders import FolderPictures, pictures_in, scan_folder
+from layerwise.data.raw import RawImages
 from layerwise.errors import DataError, NotFoundError, UsageError
 
 
@@ -29,8 +29,8 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def notices(material: PictureMaterial) -> str:
-    return "\n".join(f"{notice.severity}: {notice.text}" for notice in material.notices)
+def notices(raw: RawImages) -> str:
+    return "\n".join(f"{notice.severity}: {notice.text}" for notice in raw.notices)
 
 
 @pytest.fixture
@@ -41,21 +41,21 @@ def pets(tmp_path: Path) -> Path:
 
 
 def test_classes_ids_and_pictures_are_those_of_the_folder(pets: Path):
-    material = scan_folder(pets)
-    assert material.classes == ("cats", "dogs")
-    assert list(material.train.ids) == [f"cats/{n}.png" for n in range(5)] + [f"dogs/{n}.png" for n in range(4)]
-    assert material.train.targets.tolist() == [0] * 5 + [1] * 4
-    assert (material.valid, material.test, material.notices) == (None, None, ())
-    stored = [np.asarray(Image.open(pets / name)).transpose(2, 0, 1) for name in material.train.ids]
-    assert torch.equal(material.train.inputs, torch.from_numpy(np.stack(stored)))
+    raw = scan_folder(pets)
+    assert raw.classes == ("cats", "dogs")
+    assert list(raw.train.ids) == [f"cats/{n}.png" for n in range(5)] + [f"dogs/{n}.png" for n in range(4)]
+    assert raw.train.targets.tolist() == [0] * 5 + [1] * 4
+    assert (raw.valid, raw.test, raw.notices) == (None, None, ())
+    stored = [np.asarray(Image.open(pets / name)).transpose(2, 0, 1) for name in raw.train.ids]
+    assert torch.equal(raw.train.inputs, torch.from_numpy(np.stack(stored)))
 
 
 def test_names_in_any_script_are_in_composed_form_and_sorted(tmp_path: Path):
     for name in ("猫", "собака", "cafe\u0301", "zebra"):
         fill(tmp_path / name, 3)
-    material = scan_folder(tmp_path)
-    assert material.classes == ("caf\u00e9", "zebra", "собака", "猫")
-    assert material.train.ids[0] == "caf\u00e9/0.png"
+    raw = scan_folder(tmp_path)
+    assert raw.classes == ("caf\u00e9", "zebra", "собака", "猫")
+    assert raw.train.ids[0] == "caf\u00e9/0.png"
 
 
 @pytest.mark.parametrize(("one", "other"), [("Cats", "cats"), ("caf\u00e9", "cafe\u0301"), ("stra\u00dfe", "STRASSE")])
@@ -78,21 +78,21 @@ def test_file_names_that_are_one_elsewhere_are_an_error(pets: Path):
 def test_a_name_that_is_no_utf_8_is_shown_and_read(pets: Path):
     odd = os.fsencode(pets / "cats") + b"/\xff.png"
     Image.new("RGB", (8, 8)).save(os.fsdecode(odd))
-    material = scan_folder(pets)
-    assert "cats/\ufffd.png" in material.train.ids
-    "".join(material.train.ids).encode()
+    raw = scan_folder(pets)
+    assert "cats/\ufffd.png" in raw.train.ids
+    "".join(raw.train.ids).encode()
 
 
 def test_parts_of_their_own_are_kept(tmp_path: Path):
     for part, count in (("train", 6), ("val", 2), ("test", 3)):
         for name in ("cats", "dogs"):
             fill(tmp_path / part / name, count)
-    material = scan_folder(tmp_path)
-    assert material.valid
-    assert material.test
-    assert [len(part) for part in (material.train, material.valid, material.test)] == [12, 4, 6]
-    assert material.classes == ("cats", "dogs")
-    assert material.valid.ids[0] == "val/cats/0.png"
+    raw = scan_folder(tmp_path)
+    assert raw.valid
+    assert raw.test
+    assert [len(part) for part in (raw.train, raw.valid, raw.test)] == [12, 4, 6]
+    assert raw.classes == ("cats", "dogs")
+    assert raw.valid.ids[0] == "val/cats/0.png"
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_links_are_not_followed_and_said(pets: Path):
     (pets / "cats" / "link.png").symlink_to(pets / "dogs" / "0.png")
     (pets / "more").symlink_to(pets / "dogs")
     (pets / "cats" / "round").symlink_to(pets)
-    material = scan_folder(pets)
-    assert len(material.train) == 9
-    assert "warning: 3 links are not followed: more, cats/link.png, cats/round." in notices(material)
+    raw = scan_folder(pets)
+    assert len(raw.train) == 9
+    assert "warning: 3 links are not followed: more, cats/link.png, cats/round." in notices(raw)
     with pytest.raises(DataError, match="nothing but links"):
         scan_folder(linked_only(pets))
 
@@ -169,12 +169,10 @@ def test_other_files_and_pictures_beside_are_said_and_hidden_ones_skipped(pets: 
     fill(pets / ".thumbnails")
     Image.new("RGB", (8, 8)).save(pets / "cover.png")
     os.mkfifo(pets / "dogs" / "pipe.png")
-    material = scan_folder(pets)
-    assert len(material.train) == 9
-    assert "warning: 1 picture lies beside the class folders and not in one, so left out: cover.png." in notices(
-        material
-    )
-    assert "info: 2 files are no pictures by name and left out: cats/notes.txt, dogs/pipe.png." in notices(material)
+    raw = scan_folder(pets)
+    assert len(raw.train) == 9
+    assert "warning: 1 picture lies beside the class folders and not in one, so left out: cover.png." in notices(raw)
+    assert "info: 2 files are no pictures by name and left out: cats/notes.txt, dogs/pipe.png." in notices(raw)
 
 
 def test_up_to_1_percent_of_unreadable_pictures_is_left_out_and_listed(tmp_path: Path):
@@ -182,14 +180,14 @@ def test_up_to_1_percent_of_unreadable_pictures_is_left_out_and_listed(tmp_path:
     fill(tmp_path / "b", 150, (12, 12, 3))
     truncate(tmp_path / "a" / "7.png")
     (tmp_path / "b" / "3.png").write_text("no picture")
-    material = scan_folder(tmp_path)
-    assert len(material.train) == len(material.train.inputs) == len(material.train.targets) == 298
-    assert not {"a/7.png", "b/3.png"} & set(material.train.ids)
-    stored = np.asarray(Image.open(tmp_path / material.train.ids[7])).transpose(2, 0, 1)
-    assert torch.equal(material.train.inputs[7], torch.from_numpy(stored.copy()))
-    assert "warning: 2 of 300 pictures are left out" in notices(material)
-    assert "3.png is named as PNG and holds no picture" in notices(material)
-    assert "7.png is truncated or damaged" in notices(material)
+    raw = scan_folder(tmp_path)
+    assert len(raw.train) == len(raw.train.inputs) == len(raw.train.targets) == 298
+    assert not {"a/7.png", "b/3.png"} & set(raw.train.ids)
+    stored = np.asarray(Image.open(tmp_path / raw.train.ids[7])).transpose(2, 0, 1)
+    assert torch.equal(raw.train.inputs[7], torch.from_numpy(stored.copy()))
+    assert "warning: 2 of 300 pictures are left out" in notices(raw)
+    assert "3.png is named as PNG and holds no picture" in notices(raw)
+    assert "7.png is truncated or damaged" in notices(raw)
     truncate(tmp_path / "a" / "8.png")
     truncate(tmp_path / "a" / "9.png")
     with pytest.raises(DataError, match=r"4 of 300 pictures cannot be read, more than 1%; the first: .*3\.png"):
@@ -249,9 +247,9 @@ def test_the_size_suits_the_pictures(tmp_path: Path, sizes: list[tuple[int, int]
     for size in sizes:
         fill(tmp_path / "classa" / f"{size}", 3, size)
         fill(tmp_path / "classb" / f"{size}", 3, size)
-    material = scan_folder(tmp_path)
-    assert tuple(material.train.inputs[torch.arange(1)].shape[1:]) == (1, *expected)
-    assert ("brought to" in notices(material)) == (set(sizes) != {expected})
+    raw = scan_folder(tmp_path)
+    assert tuple(raw.train.inputs[torch.arange(1)].shape[1:]) == (1, *expected)
+    assert ("brought to" in notices(raw)) == (set(sizes) != {expected})
 
 
 def test_a_size_can_be_asked_for_within_reason(pets: Path):
@@ -272,12 +270,12 @@ def test_one_picture_in_colour_makes_the_set_colour(tmp_path: Path):
 def test_animated_pictures_are_said(pets: Path):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(pets / "cats" / "moving.gif", save_all=True, append_images=frames[1:])
-    material = scan_folder(pets)
-    assert "info: 1 picture is animated; the first frame is taken: cats/moving.gif." in notices(material)
+    raw = scan_folder(pets)
+    assert "info: 1 picture is animated; the first frame is taken: cats/moving.gif." in notices(raw)
 
 
 def test_a_trained_network_reads_a_folder_in_its_own_shape_with_one_class_too(tmp_path: Path):
     fill(tmp_path / "cats", 1, (40, 50, 3))
-    material = scan_folder(tmp_path, shape=(1, 28, 28))
-    assert material.train.inputs[torch.arange(1)].shape == (1, 1, 28, 28)
-    assert "turned to grey" in notices(material)
+    raw = scan_folder(tmp_path, shape=(1, 28, 28))
+    assert raw.train.inputs[torch.arange(1)].shape == (1, 1, 28, 28)
+    assert "turned to grey" in notices(raw)

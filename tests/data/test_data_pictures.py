@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerwise.data.dataset import Preprocessing
-from layerwise.data.folders import FolderPictures
-from layerwise.data.picture_files import PIXEL_LIMIT, read_header, read_picture
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.files import PIXEL_LIMIT, read_header, read_picture
+from layerwise.data.images.folders import FolderPictures
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import DataError, NotFoundError
 
 Picture = NDArray[np.uint8]
@@ -255,29 +255,29 @@ def test_damaged_bytes_give_a_picture_or_a_typed_error(data: st.DataObject, tmp_
 @given(seed=st.integers(0, 99), count=st.integers(1, 40), channels=st.sampled_from([1, 3]))
 def test_mean_and_deviation_are_those_of_numpy_in_any_order(seed: int, count: int, channels: int):
     values = noise(count, channels, 5, 4, seed=seed)
-    fitted = PicturePreprocessing.fit(torch.from_numpy(values))
+    fitted = ImagePreprocessing.fit(torch.from_numpy(values))
     scaled = values.astype(np.float64) / 255
     np.testing.assert_allclose(fitted.mean, scaled.mean((0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(fitted.std, scaled.std((0, 2, 3)), rtol=1e-9)
-    assert PicturePreprocessing.fit(torch.from_numpy(values[::-1].copy())) == fitted
+    assert ImagePreprocessing.fit(torch.from_numpy(values[::-1].copy())) == fitted
 
 
 def test_rows_read_on_demand_are_fitted_as_those_in_memory(tmp_path: Path):
     values = noise(600, 1, 4, 4)
     files = tuple(save(tmp_path / f"{number}.png", picture[0]) for number, picture in enumerate(values))
-    fitted = PicturePreprocessing.fit(torch.from_numpy(values))
-    assert PicturePreprocessing.fit(FolderPictures(files, (1, 4, 4))) == fitted
+    fitted = ImagePreprocessing.fit(torch.from_numpy(values))
+    assert ImagePreprocessing.fit(FolderPictures(files, (1, 4, 4))) == fitted
 
 
 def test_a_constant_channel_does_not_divide_by_zero():
-    fitted = PicturePreprocessing.fit(torch.full((3, 1, 2, 2), 51, dtype=torch.uint8))
+    fitted = ImagePreprocessing.fit(torch.full((3, 1, 2, 2), 51, dtype=torch.uint8))
     assert (fitted.mean, fitted.std) == ((0.2,), (1.0,))
 
 
 def test_prepared_pictures_have_mean_0_and_deviation_1_in_every_channel():
     pictures = torch.from_numpy(noise(100, 3, 8, 8) // np.array([1, 2, 3], np.uint8)[:, None, None])
-    fitted = PicturePreprocessing.fit(pictures)
-    prepared = fitted.prepare(pictures)
+    fitted = ImagePreprocessing.fit(pictures)
+    prepared = fitted.transform(pictures)
     assert prepared.dtype == torch.float32
     assert prepared.mean((0, 2, 3)).abs().max() < 1e-5
     assert (prepared.std((0, 2, 3)) - 1).abs().max() < 1e-3
@@ -285,7 +285,7 @@ def test_prepared_pictures_have_mean_0_and_deviation_1_in_every_channel():
 
 
 def test_normalising_leaves_its_input_as_it_was():
-    fitted = PicturePreprocessing(1, 2, 2, (0.5,), (0.25,))
+    fitted = ImagePreprocessing(1, 2, 2, (0.5,), (0.25,))
     given_pictures = torch.rand(1, 1, 2, 2)
     kept = given_pictures.clone()
     fitted.normalise(given_pictures)
@@ -293,8 +293,8 @@ def test_normalising_leaves_its_input_as_it_was():
 
 
 def test_a_preprocessing_survives_json_and_keeps_the_contract():
-    fitted = PicturePreprocessing.fit(torch.from_numpy(noise(10, 3, 4, 5)))
-    restored = PicturePreprocessing.from_json(json.loads(json.dumps(fitted.to_json())))
+    fitted = ImagePreprocessing.fit(torch.from_numpy(noise(10, 3, 4, 5)))
+    restored = ImagePreprocessing.from_json(json.loads(json.dumps(fitted.to_json())))
     assert restored == fitted
     assert restored.input_shape == (3, 4, 5)
     assert isinstance(restored.kind, str)
@@ -303,7 +303,7 @@ def test_a_preprocessing_survives_json_and_keeps_the_contract():
 
 def test_a_raw_colour_picture_is_read_for_a_grey_network_of_28x28(tmp_path: Path):
     path = save(tmp_path / "five.jpg", smooth(300, 400))
-    pictures, ids = PicturePreprocessing(1, 28, 28, (0.1,), (0.3,)).read(path)
+    pictures, ids = ImagePreprocessing(1, 28, 28, (0.1,), (0.3,)).read(path)
     assert (tuple(pictures.shape), pictures.dtype, ids) == ((1, 1, 28, 28), torch.uint8, ["five.jpg"])
 
 
@@ -311,13 +311,13 @@ def test_a_folder_is_read_with_its_subfolders_in_order(tmp_path: Path):
     (tmp_path / "b").mkdir()
     for number, name in enumerate(["c.png", "b/z.png", "a.png"]):
         save(tmp_path / name, np.full((4, 4), number, np.uint8))
-    pictures, ids = PicturePreprocessing(1, 4, 4, (0.1,), (0.3,)).read(tmp_path)
+    pictures, ids = ImagePreprocessing(1, 4, 4, (0.1,), (0.3,)).read(tmp_path)
     assert ids == ["a.png", "c.png", "b/z.png"]
     assert pictures[:, 0, 0, 0].tolist() == [2, 0, 1]
 
 
 def test_reading_says_what_is_wrong(tmp_path: Path):
-    preprocessing = PicturePreprocessing(1, 4, 4, (0.1,), (0.3,))
+    preprocessing = ImagePreprocessing(1, 4, 4, (0.1,), (0.3,))
     with pytest.raises(DataError, match="holds no pictures"):
         preprocessing.read(tmp_path)
     with pytest.raises(NotFoundError, match="does not exist"):

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from layerwise.data.config import DataConfig
 from layerwise.data.loading import load, preprocessing_from_json
-from layerwise.data.materials import ForecastMaterial, Series
-from layerwise.data.series import SeriesPreprocessing, pad, read_ts
-from layerwise.data.series_dataset import forecast_dataset, forecast_split, labelled_split
+from layerwise.data.raw import RawForecast, Series
+from layerwise.data.series.dataset import forecast_dataset, forecast_split, labelled_split
+from layerwise.data.series.preprocessing import SeriesPreprocessing, pad, read_ts
 from layerwise.data.sources import series as sources
 from layerwise.errors import DataError, NotFoundError, UsageError
 
@@ -93,7 +93,7 @@ def test_a_file_of_labelled_series_is_split_padded_and_scaled_by_its_training_pa
     series, labels = tones()
     (tmp_path / "tones.ts").write_text(ts(series, labels))
     dataset = load(DataConfig(str(tmp_path / "tones.ts")), seed=3)
-    assert (dataset.kind, dataset.goal, dataset.classes) == ("series", "classification", ("high", "low"))
+    assert (dataset.kind, dataset.task, dataset.classes) == ("series", "classification", ("high", "low"))
     ids = [name for split in (dataset.train, dataset.valid, dataset.test) for name in split.ids]
     assert sorted(ids) == sorted(f"series {number + 1}" for number in range(40))
     for split in (dataset.train, dataset.valid, dataset.test):
@@ -104,7 +104,7 @@ def test_a_file_of_labelled_series_is_split_padded_and_scaled_by_its_training_pa
             assert kept[len(raw) :].isnan().all()
             assert dataset.classes[split.targets[row]] == labels[int(name.split()[1]) - 1]
     steps = np.concatenate([series[int(name.split()[1]) - 1] for name in dataset.train.ids]).astype(np.float64)
-    prepared = dataset.preprocessing.prepare(dataset.train.inputs[torch.arange(len(dataset.train))])
+    prepared = dataset.preprocessing.transform(dataset.train.inputs[torch.arange(len(dataset.train))])
     there = prepared[~prepared[..., 0].isnan()].double()
     np.testing.assert_allclose(there.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(there.std(0, correction=0), 1, atol=1e-6)
@@ -120,9 +120,9 @@ def test_training_never_sees_what_is_told_for_testing_or_validation(
     count: int, window: int, horizon: int, test: float, valid: float, limit: int
 ) -> None:
     frame = pl.DataFrame({"value": np.arange(count, dtype=np.float32)})  # each value is the number of its step
-    material = ForecastMaterial(frame, "value", None, "made", window, horizon)
+    raw = RawForecast(frame, "value", None, "made", window, horizon)
     try:
-        dataset = forecast_dataset(material, "steps", DataConfig(test=test, valid=valid, limit=limit or None))
+        dataset = forecast_dataset(raw, "steps", DataConfig(test=test, valid=valid, limit=limit or None))
     except DataError:
         return
     mean, deviation = dataset.target_means[0], dataset.target_deviations[0]
@@ -317,7 +317,7 @@ def test_the_preprocessing_of_series_comes_back_from_json() -> None:
 
 def test_a_constant_channel_is_centred_and_not_stretched() -> None:
     fitted = SeriesPreprocessing.fit(torch.full((2, 3, 1), 7.0), ("still",))
-    assert fitted.prepare(torch.full((1, 3, 1), 7.0)).unique().tolist() == [0.0]
+    assert fitted.transform(torch.full((1, 3, 1), 7.0)).unique().tolist() == [0.0]
 
 
 def test_the_packages_files_are_read_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

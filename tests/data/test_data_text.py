@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from layerwise.data.config import DataConfig
-from layerwise.data.text import TextPreprocessing, fit_text, text_dataset, tokenise
+from layerwise.data.text.bag_of_words import BagOfWordsPreprocessing, bag_of_words_dataset, fit_bag_of_words, tokenise
 from layerwise.errors import DataError, NotFoundError, UsageError
 
 LETTERS = ["the offer ends today", "the meeting is today", "the offer is free", "lunch is ready"]
@@ -33,38 +33,40 @@ def test_any_text_gives_words_without_spaces(text):
 
 def test_the_vocabulary_is_the_words_that_most_texts_hold_but_not_all_and_not_one():
     letters = [f"{letter} x" for letter in LETTERS]
-    assert fit_text(letters).vocabulary == ("is", "offer", "the", "today")
-    assert fit_text(letters, size=2).vocabulary == ("is", "the")
+    assert fit_bag_of_words(letters).vocabulary == ("is", "offer", "the", "today")
+    assert fit_bag_of_words(letters, size=2).vocabulary == ("is", "the")
 
 
 def test_prepared_texts_equal_scikit_learns_weighting_of_logarithmic_counts():
-    preprocessing = fit_text(LETTERS)
+    preprocessing = fit_bag_of_words(LETTERS)
     counts = preprocessing.count([*LETTERS, "offer offer offer today unknown"])
     oracle = TfidfTransformer().fit(preprocessing.count(LETTERS).numpy())
     expected = oracle.transform(np.log1p(counts.numpy().astype(float))).toarray()
-    np.testing.assert_allclose(preprocessing.prepare(counts), expected, atol=1e-6)
+    np.testing.assert_allclose(preprocessing.transform(counts), expected, atol=1e-6)
 
 
 def test_counts_are_bytes_and_end_at_255():
-    preprocessing = fit_text(LETTERS)
+    preprocessing = fit_bag_of_words(LETTERS)
     counts = preprocessing.count(["offer " * 300, ""])
     assert counts.dtype == torch.uint8
     assert counts.max() == 255
-    assert preprocessing.prepare(counts)[1].abs().sum() == 0
+    assert preprocessing.transform(counts)[1].abs().sum() == 0
     assert preprocessing.input_shape == (counts.shape[1],)
 
 
 @given(st.lists(st.text(max_size=5), max_size=9, unique=True), st.integers(1, 99))
 def test_preprocessing_survives_being_saved(words, text_count):
-    preprocessing = TextPreprocessing(tuple(words), tuple(range(len(words))), text_count, "body")
-    assert TextPreprocessing.from_json(json.loads(json.dumps(preprocessing.to_json()))) == preprocessing
+    preprocessing = BagOfWordsPreprocessing(tuple(words), tuple(range(len(words))), text_count, "body")
+    assert BagOfWordsPreprocessing.from_json(json.loads(json.dumps(preprocessing.to_json()))) == preprocessing
 
 
 def test_the_vocabulary_comes_from_the_training_texts_alone():
     texts = [f"{'odd' if i % 2 else 'even'} {chr(97 + i // 4)}x" for i in range(80)]
-    dataset = text_dataset(texts, ["ham", "spam"] * 40, [f"{i}.txt" for i in range(80)], "mail", DataConfig(), 0)
+    dataset = bag_of_words_dataset(
+        texts, ["ham", "spam"] * 40, [f"{i}.txt" for i in range(80)], "mail", DataConfig(), 0
+    )
     rows = [int(name.split(".")[0]) for name in dataset.train.ids]
-    assert dataset.preprocessing == fit_text(texts[row] for row in rows)
+    assert dataset.preprocessing == fit_bag_of_words(texts[row] for row in rows)
     held_out = [int(name.split(".")[0]) for name in dataset.test.ids]
     assert torch.equal(dataset.test.inputs, dataset.preprocessing.count([texts[row] for row in held_out]))
     assert dataset.classes == ("ham", "spam")
@@ -73,7 +75,7 @@ def test_the_vocabulary_comes_from_the_training_texts_alone():
 
 
 def test_texts_are_read_from_a_file_a_folder_and_a_table(tmp_path):
-    preprocessing = fit_text(LETTERS)
+    preprocessing = fit_bag_of_words(LETTERS)
     (tmp_path / "in").mkdir()
     for number, letter in enumerate(LETTERS):
         (tmp_path / "in" / f"{number}.txt").write_text(letter)
@@ -89,13 +91,13 @@ def test_texts_are_read_from_a_file_a_folder_and_a_table(tmp_path):
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 def test_old_encodings_are_read(tmp_path, codec):
-    preprocessing = TextPreprocessing(("größe",), (1,), 2)
+    preprocessing = BagOfWordsPreprocessing(("größe",), (1,), 2)
     (tmp_path / "a.txt").write_bytes("Größe".encode(codec))
     assert preprocessing.read(tmp_path / "a.txt")[0].tolist() == [[1]]
 
 
 def test_what_is_no_text_is_refused(tmp_path):
-    preprocessing = fit_text(LETTERS)
+    preprocessing = fit_bag_of_words(LETTERS)
     with pytest.raises(DataError, match=r"holds no \.txt files"):
         preprocessing.read(tmp_path)
     (tmp_path / "a.txt").write_bytes(b"a\0b")
@@ -110,6 +112,6 @@ def test_what_is_no_text_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"no column 'text'.*Did you mean 'txt'"):
         preprocessing.read(tmp_path / "m.csv")
     with pytest.raises(UsageError, match="at least 1, received 0"):
-        fit_text(LETTERS, size=0)
+        fit_bag_of_words(LETTERS, size=0)
     with pytest.raises(DataError, match="No word occurs in some of the 2"):
-        fit_text(["a", "a"])
+        fit_bag_of_words(["a", "a"])

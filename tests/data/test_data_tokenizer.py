@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerwise.data.tokenizer import LEAST_SIZE, MARKS, Tokenizer
+from layerwise.data.text.tokenizer import LEAST_SIZE, MARKS, Tokenizer
 from layerwise.errors import UsageError
 
 TEXTS = ["the low lower lowest", "the new newer newest", "the wide wider widest élève", "a <start> is no mark"] * 3

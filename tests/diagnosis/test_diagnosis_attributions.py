@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from layerwise.diagnosis.attributions import integrated_gradients, occlusion, spread, windows
-from layerwise.diagnosis.explanation import look_into
+from layerwise.diagnosis.attribution import attribute
+from layerwise.diagnosis.attribution_methods import integrated_gradients, occlusion, spread, windows
 from layerwise.errors import UsageError
 from layerwise.models import build
 
@@ -43,7 +43,7 @@ def test_gradients_along_the_path_agree_with_captum_and_add_up(name: str, shape:
     captum: Any = pytest.importorskip("captum.attr")
     torch.manual_seed(0)
     model, sample = build(name, shape, 3).eval(), torch.randn(shape)
-    found = look_into(model, sample, parts=("gradients",), output=1).gradients
+    found = attribute(model, sample, parts=("gradients",), output=1).gradients
     assert found is not None
     theirs = captum.IntegratedGradients(model).attribute(sample[None], target=1, n_steps=found.points)
     torch.testing.assert_close(found.values, theirs[0].float(), atol=2e-4, rtol=2e-3)
@@ -87,7 +87,7 @@ def test_a_module_of_ones_own_is_explained_and_left_as_it_was() -> None:
     torch.manual_seed(0)
     model, sample = Own().train(), torch.tensor([1.0, -1.0, 2.0, 0.5])
     before = sample.clone()
-    found = look_into(model, sample, output=0)
+    found = attribute(model, sample, output=0)
     assert found.gradients is not None
     torch.testing.assert_close(found.gradients.values, model.body[2].weight[0] * before.clamp(min=0))
     torch.testing.assert_close(found.occlusion, found.gradients.values, atol=1e-5, rtol=1e-4)
@@ -99,7 +99,7 @@ def test_a_module_of_ones_own_is_explained_and_left_as_it_was() -> None:
 def test_columns_that_belong_together_are_covered_and_summed_together() -> None:
     torch.manual_seed(0)
     model, sample = nn.Linear(4, 2), torch.randn(4)
-    found = look_into(model, sample, output=1, groups={"a": slice(0, 1), "b": slice(1, 4)})
+    found = attribute(model, sample, output=1, groups={"a": slice(0, 1), "b": slice(1, 4)})
     terms = (model.weight[1] * sample).detach()
     expected = torch.stack([terms[0], terms[1:].sum()])
     assert found.gradients is not None
@@ -111,13 +111,13 @@ def test_tokens_get_a_number_each_that_add_up_and_padding_of_series_gets_none() 
     torch.manual_seed(0)
     model = build("gru", (6, 12), 3)
     tokens = torch.tensor([2, 5, 7, 11])
-    found = look_into(model, tokens)
+    found = attribute(model, tokens)
     assert found.gradients is not None
     assert found.gradients.values.shape == found.occlusion.shape == (4,)
     assert found.gradients.is_complete
     series = torch.randn(6, 3)
     series[4:] = float("nan")
-    found = look_into(build("gru", (6, 3), 3), series)
+    found = attribute(build("gru", (6, 3), 3), series)
     assert found.gradients is not None
     assert found.gradients.is_complete
     assert found.gradients.values.shape == (6, 3)
@@ -134,8 +134,8 @@ def test_a_part_that_a_network_does_not_have_is_refused_when_asked_for_and_left_
 ) -> None:
     model, sample = build("mlp", (5,), 3), torch.randn(5)
     with pytest.raises(UsageError, match=words):
-        look_into(model, sample, parts=(part,))
-    found = look_into(model, sample)
+        attribute(model, sample, parts=(part,))
+    found = attribute(model, sample)
     assert found.filters is None
     assert not found.maps
     assert not found.attention
@@ -144,19 +144,19 @@ def test_a_part_that_a_network_does_not_have_is_refused_when_asked_for_and_left_
 def test_samples_outputs_and_windows_that_cannot_be_are_refused() -> None:
     model = build("lenet5", (1, 12, 12), 3)
     with pytest.raises(UsageError, match=r"LeNet5 cannot read a sample of shape \(2, 12, 12\)"):
-        look_into(model, torch.randn(2, 12, 12))
+        attribute(model, torch.randn(2, 12, 12))
     with pytest.raises(UsageError, match="leave the batch out"):
-        look_into(model, torch.randn(1, 1, 12, 12))
+        attribute(model, torch.randn(1, 1, 12, 12))
     with pytest.raises(UsageError, match="outputs 0 to 2, received 3"):
-        look_into(model, torch.randn(1, 12, 12), output=3)
+        attribute(model, torch.randn(1, 12, 12), output=3)
     with pytest.raises(UsageError, match="--window must be at least 1 pixel, received 0"):
-        look_into(model, torch.randn(1, 12, 12), window=0)
+        attribute(model, torch.randn(1, 12, 12), window=0)
     with pytest.raises(UsageError, match="--window is for pictures; leave it out, received 3"):
-        look_into(nn.Linear(4, 2), torch.randn(4), window=3)
+        attribute(nn.Linear(4, 2), torch.randn(4), window=3)
     with pytest.raises(UsageError, match="--window 13 is larger than the picture of 12x12"):
-        look_into(model, torch.randn(1, 12, 12), parts=("occlusion",), window=13)
+        attribute(model, torch.randn(1, 12, 12), parts=("occlusion",), window=13)
     with pytest.raises(UsageError, match="one row of numbers a sample"):
-        look_into(nn.Conv2d(1, 2, 3), torch.randn(1, 12, 12))
+        attribute(nn.Conv2d(1, 2, 3), torch.randn(1, 12, 12))
     with pytest.raises(UsageError, match=r"layer 'head.*' gives .* no maps"):
         dense = next(name for name, layer in model.named_modules() if isinstance(layer, nn.Linear))
-        look_into(model, torch.randn(1, 12, 12), parts=("maps",), layers=(dense,))
+        attribute(model, torch.randn(1, 12, 12), parts=("maps",), layers=(dense,))

@@ -29,7 +29,7 @@ EXACT = [
     Neuron(activation="softmax", loss="cross-entropy", penalty="l2"),
     Perceptron(random_state=0),
     LinearRegression(penalty="elastic"),
-    LinearSVM(strength=0.01),
+    LinearSVM(penalty_strength=0.01),
     LogisticRegression(penalty="l2"),
 ]
 STEPWISE = [
@@ -134,7 +134,7 @@ def test_partial_fit_and_warm_start_go_on_as_if_the_training_had_never_stopped(m
         assert other.n_iter_ == 6
 
 
-@pytest.mark.parametrize("model", [LogisticRegression(penalty="l2"), LinearSVM(strength=0.01)])
+@pytest.mark.parametrize("model", [LogisticRegression(penalty="l2"), LinearSVM(penalty_strength=0.01)])
 def test_a_warm_start_of_a_solver_is_at_the_optimum_at_once(model):
     two = SPECIES[:100]
     warm = fresh(model, warm_start=True).fit(FLOWERS[:100], two)

@@ -11,7 +11,7 @@ from torch import nn
 
 from layerwise import LinearRegression, LogisticRegression, NetworkClassifier, NetworkRegressor, Neuron
 from layerwise.errors import LayerwiseError
-from layerwise.neuron.activations import ACTIVATIONS
+from layerwise.neuron.tables.activations import ACTIVATIONS
 
 FLOWERS, SPECIES = load_iris(return_X_y=True)
 DIABETES, PROGRESS = load_diabetes(return_X_y=True)

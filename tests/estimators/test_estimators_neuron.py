@@ -40,7 +40,7 @@ def test_the_classics_are_the_neuron_with_their_words_filled_in():
         assert set(classic().get_params()) < set(Neuron().get_params())
     neuron = Neuron(activation="identity", loss="hinge", penalty="l2").fit(SCALED, DIAGNOSES)
     assert np.array_equal(LinearSVM().fit(SCALED, DIAGNOSES).coef_, neuron.coef_)
-    assert LogisticRegression(strength=0.5).get_params()["strength"] == 0.5
+    assert LogisticRegression(penalty_strength=0.5).get_params()["penalty_strength"] == 0.5
     with pytest.raises(TypeError, match="loss"):
         LinearRegression(loss="hinge")
 
@@ -55,14 +55,14 @@ def test_linear_regression_equals_the_least_squares_of_scikit_learn_for_one_and_
 
 
 def test_logistic_regression_equals_that_of_scikit_learn_with_its_probabilities():
-    ours = LogisticRegression(penalty="l2", strength=0.01).fit(SCALED, DIAGNOSES)
+    ours = LogisticRegression(penalty="l2", penalty_strength=0.01).fit(SCALED, DIAGNOSES)
     theirs = TheirLogisticRegression(C=1 / (2 * 0.01 * len(SCALED)), tol=1e-10).fit(SCALED, DIAGNOSES)
     assert ours.predict_proba(SCALED) == pytest.approx(theirs.predict_proba(SCALED), abs=1e-5)
 
 
 def test_softmax_regression_equals_that_of_scikit_learn_for_several_classes_by_name():
     names = np.array(["setosa", "versicolor", "virginica"])[SPECIES]
-    ours = Neuron(activation="softmax", loss="cross-entropy", penalty="l2", strength=0.01).fit(IRIS, names)
+    ours = Neuron(activation="softmax", loss="cross-entropy", penalty="l2", penalty_strength=0.01).fit(IRIS, names)
     theirs = TheirLogisticRegression(C=1 / (2 * 0.01 * 150), tol=1e-10, max_iter=10_000).fit(IRIS, names)
     assert ours.predict_proba(IRIS) == pytest.approx(theirs.predict_proba(IRIS), abs=1e-5)
     assert ours.classes_.tolist() == ["setosa", "versicolor", "virginica"]
@@ -142,7 +142,7 @@ BAD = [
     (Neuron(loss="hinges"), r"loss must be one of .*, received 'hinges'. Did you mean 'hinge'"),
     (Neuron(loss="logistic"), "loss='logistic' needs activation='sigmoid', received 'identity'"),
     (Neuron(activation="tanh", solver="exact"), "is not convex"),
-    (Neuron(strength=-1), "strength must be 0 or a positive number, received -1"),
+    (Neuron(penalty_strength=-1), "strength must be 0 or a positive number, received -1"),
     (Neuron(solver="descent", optimizer="adem"), "optimizer must be one of .*, received 'adem'. Did you mean 'adam'"),
     (Neuron(solver="descent", learning_rate=-1), "learning_rate must be a positive number, received -1"),
     (Neuron(solver="descent", epochs=0), "epochs must be a whole number of at least 1, received 0"),

@@ -26,11 +26,11 @@ from layerwise.experiments.training import resume, train
 # Everything that draws random numbers or carries state from step to step.
 SETTINGS: list[dict[str, Any]] = [
     {"model": "lenet5", "data": "digits", "image_size": 28, "limit": 200, "augment": "shift:2,rotate:10",
-     "optimizer": "adamw", "schedule": "one-cycle", "average": 0.9, "batch_size": 32, "epochs": 3},
+     "optimizer": "adamw", "schedule": "one-cycle", "ema_decay": 0.9, "batch_size": 32, "epochs": 3},
     {"model": "mlp", "data": "digits", "dropout": 0.3, "hidden": (32, 32), "optimizer": "nesterov",
-     "schedule": "plateau", "accumulate": 2, "mixup": 0.2, "batch_size": 64, "epochs": 4},
+     "schedule": "plateau", "accumulation_steps": 2, "mixup": 0.2, "batch_size": 64, "epochs": 4},
     {"model": "mlp", "data": "wine", "hidden": (16,), "optimizer": "muon", "learning_rate": 0.01, "batch_size": 16,
-     "penalty": "elastic", "strength": 1e-3, "label_smoothing": 0.1, "epochs": 6},
+     "penalty": "elastic", "penalty_strength": 1e-3, "label_smoothing": 0.1, "epochs": 6},
 ]  # fmt: skip
 
 

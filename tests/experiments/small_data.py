@@ -61,7 +61,7 @@ class Plain:
         rows = torch.from_numpy(np.loadtxt(source, delimiter=",", ndmin=2)).float()
         return rows, [f"row {number}" for number in range(len(rows))]
 
-    def prepare(self, inputs: Tensor) -> Tensor:
+    def transform(self, inputs: Tensor) -> Tensor:
         return inputs
 
     def to_json(self) -> dict[str, Any]:

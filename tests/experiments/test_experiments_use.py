@@ -17,15 +17,15 @@ from small_data import FRUITS, QUICK, blobs, draw_fruits, write_flats
 from layerwise.data.catalogue import source_rows
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
-from layerwise.data.text import text_dataset
+from layerwise.data.text.bag_of_words import bag_of_words_dataset
 from layerwise.errors import DataError, NotFoundError, UsageError
-from layerwise.experiments.choice import choose_model
+from layerwise.experiments.default_model import choose_model
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.inspection import inspect
 from layerwise.experiments.listing import differences, list_runs, remove
 from layerwise.experiments.run import Run
 from layerwise.experiments.training import train
-from layerwise.reports.results import ClassResult, ValueResult
+from layerwise.reports.results import ClassificationResult, RegressionResult
 
 LETTERS = {
     "ham": ("the meeting is moved to monday", "please bring the minutes of the meeting", "lunch on monday?"),
@@ -37,7 +37,7 @@ def letters() -> Dataset:
     rows = [(text, label) for label, texts in LETTERS.items() for text in texts * 12]
     texts, labels = zip(*rows, strict=True)
     ids = [f"letter {number}" for number in range(len(rows))]
-    return text_dataset(texts, labels, ids, "letters", DataConfig(), seed=0)
+    return bag_of_words_dataset(texts, labels, ids, "letters", DataConfig(), seed=0)
 
 
 # -- predict ------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def test_raw_pictures_give_what_the_network_gave_for_the_samples_made_of_them(fr
     for split in (dataset.train, dataset.test):
         inputs, _ = split.take(torch.arange(len(split)))
         with torch.inference_mode():
-            expected = fruit_run.model(dataset.preprocessing.prepare(inputs)).double().softmax(1)
+            expected = fruit_run.model(dataset.preprocessing.transform(inputs)).double().softmax(1)
         for name, probabilities in zip(split.ids, expected, strict=True):
             (answer,) = fruit_run.predict(fruits / name)
             assert list(answer["probabilities"]) == list(FRUITS)
@@ -94,7 +94,7 @@ def test_raw_letters_give_what_the_network_gave_for_the_samples_made_of_them(tmp
             file.write_text(text, encoding="utf-8")
             (answer,) = reopened.predict(file)
             with torch.inference_mode():
-                prepared = run.preprocessing.prepare(run.preprocessing.count([text]))  # type: ignore[attr-defined]
+                prepared = run.preprocessing.transform(run.preprocessing.count([text]))  # type: ignore[attr-defined]
                 expected = run.model(prepared).softmax(1)[0]
             assert list(answer["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-6)
             assert answer["label"] == label
@@ -141,7 +141,7 @@ def test_evaluating_other_pictures_gives_scikit_learns_figures_and_the_pictures_
     evaluation, files = evaluate(fruit_run, str(other), tmp_path / "out")
     answers = fruit_run.predict(other)
     truth, given = [answer["id"].split("/")[0] for answer in answers], [answer["label"] for answer in answers]
-    assert isinstance(evaluation, ClassResult)
+    assert isinstance(evaluation, ClassificationResult)
     assert evaluation.accuracy == oracle.accuracy_score(truth, given)
     expected = oracle.confusion_matrix(truth, given, labels=list(FRUITS))
     assert np.array_equal(evaluation.confusion, expected)
@@ -156,7 +156,7 @@ def test_evaluating_other_pictures_gives_scikit_learns_figures_and_the_pictures_
 
 def test_evaluating_the_own_test_split_repeats_the_figure_of_the_run(fruit_run: Run, tmp_path: Path) -> None:
     evaluation, _ = evaluate(fruit_run, out=tmp_path)
-    assert isinstance(evaluation, ClassResult)
+    assert isinstance(evaluation, ClassificationResult)
     assert evaluation.accuracy == fruit_run.result["test"]["accuracy"]
 
 
@@ -165,7 +165,7 @@ def test_evaluating_other_rows_gives_scikit_learns_figures_and_the_residuals(fla
     evaluation, files = evaluate(flat_run, str(table), tmp_path / "out")
     truth = pl.read_csv(table)["rent"].to_numpy()
     given = np.array([answer["rent"] for answer in flat_run.predict(table)])
-    assert isinstance(evaluation, ValueResult)
+    assert isinstance(evaluation, RegressionResult)
     assert evaluation.r2 == pytest.approx(oracle.r2_score(truth, given), abs=1e-4)
     assert evaluation.mae == pytest.approx(oracle.mean_absolute_error(truth, given), rel=1e-4)
     assert evaluation.rmse == pytest.approx(oracle.root_mean_squared_error(truth, given), rel=1e-4)
@@ -266,7 +266,7 @@ def test_pictures_are_described_channel_by_channel(fruits: Path, tmp_path: Path)
 
 
 def test_each_operation_is_shown_alone_and_all_together_under_the_original(fruits: Path, tmp_path: Path) -> None:
-    from layerwise.data.augmentation import Augmentation
+    from layerwise.data.images.augmentation import Augmentation
     from layerwise.experiments.inspection import variations
 
     pictures = torch.rand(4, 3, 10, 10, generator=torch.Generator().manual_seed(0))

@@ -18,21 +18,21 @@ from small_data import QUICK, outcome
 from small_pairs import write_pairs
 
 from layerwise.cli.main import main
-from layerwise.data.materials import PairMaterial
-from layerwise.data.pairs import PairsPreprocessing
+from layerwise.data.raw import RawPairs
+from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import DataError, StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
-from layerwise.experiments.explanation import explain
+from layerwise.experiments.explain import explain
 from layerwise.experiments.run import Run
 from layerwise.experiments.training import resume, train
 from layerwise.reports.alignments import align
 from layerwise.reports.results import result_from_json
-from layerwise.reports.results.translations import TranslationResult
+from layerwise.reports.results.translation import TranslationResult
 from layerwise.training.events import Event, Stepped
 
-SMALL: dict[str, Any] = {"dropout": 0.0, "batch_size": 32, "learning_rate": 0.01, "warmup": 1.0, "average": 0.0}
+SMALL: dict[str, Any] = {"dropout": 0.0, "batch_size": 32, "learning_rate": 0.01, "warmup": 1.0, "ema_decay": 0.0}
 SIZES: dict[str, dict[str, Any]] = {
-    "transformer": {"depth": 32, "heads": 2, "encoder_blocks": 1, "decoder_blocks": 1, "epochs": 20},
+    "transformer": {"depth": 32, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "epochs": 20},
     "seq2seq": {"embedding": 32, "hidden": 32, "epochs": 14, "batch_size": 16},
 }
 SAID = "the red car near the calm house"
@@ -87,7 +87,7 @@ def test_the_figures_are_those_of_the_translations_against_their_references(run:
 
 def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(run: Run) -> None:
     preprocessing = run.preprocessing
-    assert isinstance(preprocessing, PairsPreprocessing)
+    assert isinstance(preprocessing, PairPreprocessing)
     split = preprocessing.split_of(["red " * 20], [MEANT])
     assert split.inputs[:].shape == (1, 20)  # type: ignore[index]
     assert preprocessing.length < 20
@@ -95,7 +95,7 @@ def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(run: Run) 
     assert isinstance(result, TranslationResult)
     given = result.examples_shown[0].given or "rouge"
     assert align(run.model, preprocessing, "red " * 20, given).weights.shape[1] == 20
-    assert all(name.startswith("attention") for name, _ in result.drawings(run.subject(split)))
+    assert all(name.startswith("attention") for name, _ in result.drawings(run.evaluation_input(split)))
 
 
 def test_a_run_that_was_opened_and_asked_first_can_still_be_differentiated(run: Run) -> None:
@@ -124,10 +124,8 @@ def test_a_translator_is_measured_on_a_known_set_of_its_languages(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two pairs stand for the data set, which is fetched."""
-    known = PairMaterial(
-        ["not asked"], ["pas"], ("english", "french"), "made", [SAID, "the wide car"], [MEANT, "la rue"]
-    )
-    monkeypatch.setattr("layerwise.experiments.evaluation.load_material", lambda _: known)
+    known = RawPairs(["not asked"], ["pas"], ("english", "french"), "made", [SAID, "the wide car"], [MEANT, "la rue"])
+    monkeypatch.setattr("layerwise.experiments.evaluation.load_raw", lambda _: known)
     result, _ = evaluate(run, "english-french", tmp_path)
     assert isinstance(result, TranslationResult)
     assert (result.count, result.exact) == (2, 0.5)
@@ -185,7 +183,7 @@ def test_a_training_of_a_translator_that_is_stopped_resumes_with_the_same_bits(p
         if isinstance(event, Stepped) and event.step == 20:
             os.kill(os.getpid(), signal.SIGINT)
 
-    changes = {"epochs": 2, "dropout": 0.2, "average": 0.9}
+    changes = {"epochs": 2, "dropout": 0.2, "ema_decay": 0.9}
     whole = trained("transformer", pairs, tmp_path / "whole", **changes)
     with pytest.raises(StoppedError):
         trained("transformer", pairs, tmp_path / "stopped", watchers=[stop], **changes)

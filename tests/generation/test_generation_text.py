@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwise.data.prose import ProsePreprocessing
-from layerwise.data.tokenizer import END, LEAST_SIZE, Tokenizer
+from layerwise.data.text.language_modeling import TextPreprocessing
+from layerwise.data.text.tokenizer import END, LEAST_SIZE, Tokenizer
 from layerwise.errors import UsageError
 from layerwise.generation.decoding import Sampling
 from layerwise.generation.text import go_on, text_of
@@ -51,7 +51,7 @@ class Parrot:
         return scores, state + 1
 
 
-PREPROCESSING = ProsePreprocessing(BYTES, 8)
+PREPROCESSING = TextPreprocessing(BYTES, 8)
 
 
 def test_a_text_is_begun_by_its_mark_and_ends_where_the_network_ends_it():

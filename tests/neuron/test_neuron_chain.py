@@ -14,7 +14,7 @@ import layerwise
 from layerwise import backprop
 from layerwise.errors import UsageError
 from layerwise.layers.activations import ACTIVATIONS, activation
-from layerwise.neuron.losses import LOSSES
+from layerwise.neuron.tables.losses import LOSSES
 from layerwise.reports.chain_text import chain_text
 
 

@@ -9,10 +9,10 @@ from sklearn.linear_model import Lasso
 
 from layerwise.errors import UsageError
 from layerwise.layers.activations import ACTIVATIONS as TORCH_ACTIVATIONS
-from layerwise.neuron.cost import NeuronCost
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.minibatches import descend_on_data, measure_noise, noise_exponent
-from layerwise.neuron.penalties import PENALTIES
+from layerwise.neuron.functions.cost import NeuronCost
+from layerwise.neuron.functions.minibatches import descend_on_data, measure_noise, noise_exponent
+from layerwise.neuron.tables.losses import LOSSES
+from layerwise.neuron.tables.penalties import PENALTIES
 
 F = torch.nn.functional
 TORCH_LOSSES = {
@@ -47,7 +47,7 @@ def test_every_loss_of_one_output_has_its_oracle():
 )
 def test_value_and_gradient_are_those_of_autograd(activation, loss, penalty, seed):
     inputs, targets, v = problem(loss, seed)
-    cost = NeuronCost(inputs, targets, activation, loss, penalty, strength=0.1)
+    cost = NeuronCost(inputs, targets, activation, loss, penalty, penalty_strength=0.1)
     parameters = torch.tensor(v, requires_grad=True)
     z = torch.from_numpy(inputs) @ parameters[:-1] + parameters[-1]
     seen = z if LOSSES[loss].link == activation else TORCH_ACTIVATIONS.get(activation, torch.nn.Softplus)()(z)
@@ -62,7 +62,7 @@ def test_value_and_gradient_are_those_of_autograd(activation, loss, penalty, see
 
 def test_the_surface_is_the_cost():
     inputs, targets, v = problem("hinge", 1)
-    cost = NeuronCost(inputs, targets, "identity", "hinge", "l1", strength=0.2)
+    cost = NeuronCost(inputs, targets, "identity", "hinge", "l1", penalty_strength=0.2)
     across, up = np.eye(5)[0], np.eye(5)[4]
     heights = cost.surface(v, across, up, np.array([[0.0, 1.0]]), np.array([[0.0, 2.0]]))
     assert heights[0] == pytest.approx([cost.value(v), cost.value(v + across + 2 * up)])
@@ -96,7 +96,7 @@ def test_full_batches_reach_the_least_squares_solution():
 
 def test_the_lasso_ends_with_exact_zeros_and_the_order_follows_from_the_seed():
     inputs, _, _ = problem("squared", 7, features=8)
-    cost = NeuronCost(inputs, inputs[:, 0] * 2, penalty="l1", strength=0.5)
+    cost = NeuronCost(inputs, inputs[:, 0] * 2, penalty="l1", penalty_strength=0.5)
     assert (descend_on_data(cost, 40, epochs=500).end[1:8] == 0).all()
     runs = [descend_on_data(cost, 7, epochs=3, seed=seed).end for seed in (0, 0, 1)]
     assert (runs[0] == runs[1]).all()
@@ -106,7 +106,7 @@ def test_the_lasso_ends_with_exact_zeros_and_the_order_follows_from_the_seed():
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam", "rmsprop"])
 def test_every_optimiser_ends_at_the_optimum_of_the_penalised_cost(optimizer):
     inputs, targets, _ = problem("squared", 9)
-    cost = NeuronCost(inputs, targets, penalty="l1", strength=0.3)
+    cost = NeuronCost(inputs, targets, penalty="l1", penalty_strength=0.3)
     rate = {"sgd": 0.1, "momentum": 0.05, "nesterov": 0.05}.get(optimizer, 0.002)
     end = descend_on_data(cost, 40, epochs=4000, optimizer=optimizer, learning_rate=rate, looks=1).end
     theirs = Lasso(alpha=0.15, tol=1e-10).fit(inputs, targets)  # half the loss, so half the strength
@@ -131,7 +131,7 @@ def test_the_noise_of_batches_follows_its_formula_and_falls_as_the_root(seed):
         ({"loss": "cross-entropy"}, "needs several neurons"),
         ({"loss": "hinges"}, "Did you mean 'hinge'"),
         ({"penalty": "l3"}, "--penalty"),
-        ({"penalty": "l2", "strength": -1.0}, "--strength"),
+        ({"penalty": "l2", "penalty_strength": -1.0}, "--penalty-strength"),
         ({"penalty": "elastic", "mix": 2.0}, "--mix"),
         ({"loss": "hinge"}, "-1 and 1, not 0"),
     ],

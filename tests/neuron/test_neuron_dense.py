@@ -7,11 +7,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch_oracle import flat, losses_of, samples_for, torch_network, torch_targets, train_in_torch
 
-from layerwise.neuron import chance
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.configs import OPTIMIZERS, DescentConfig, StackConfig
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.network import DenseStack
+from layerwise.neuron.engine import counter_rng
+from layerwise.neuron.engine.configs import OPTIMIZERS, DescentConfig, StackConfig
+from layerwise.neuron.engine.network import DenseStack
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES
 
 WITH_KINKS = {"relu", "leaky-relu", "selu", "maxout", "absolute", "perceptron", "hinge"}
 SLOW_TO_COMPILE = settings(deadline=None)
@@ -82,12 +82,12 @@ def test_two_epochs_end_with_the_weights_of_pytorch(config, optimizer, penalty, 
     assume(not (is_rounded and {config.activation, config.output, config.loss} & WITH_KINKS))  # a jump in the slope
     descent = DescentConfig(
         epochs=2, batch_size=batch_size, optimizer=optimizer, learning_rate=0.003, momentum=0.8, weight_decay=decay,
-        penalty=penalty, strength=0 if penalty == "none" else 0.01, mix=0.3, seed=seed,
+        penalty=penalty, penalty_strength=0 if penalty == "none" else 0.01, mix=0.3, seed=seed,
     )  # fmt: skip
     network = DenseStack(config, descent, dtype=np.float64)
     inputs, targets = samples_for(config, 23, seed)
     weights = np.random.default_rng(seed).uniform(0.1, 2, size=23)
-    orders = [chance.permutation(seed, epoch, 23) for epoch in range(2)]
+    orders = [counter_rng.permutation(seed, epoch, 23) for epoch in range(2)]
     module = train_in_torch(network, orders, inputs, targets, weights, epochs=2)
     network.fit(inputs, targets, weights)
     assert network.parameters == pytest.approx(flat(module), rel=1e-9, abs=2e-5 if is_rounded else 1e-10)
@@ -100,7 +100,7 @@ def test_in_single_precision_training_equals_pytorch_up_to_rounding(optimizer, s
     descent = DescentConfig(epochs=1, batch_size=16, optimizer=optimizer, learning_rate=0.01)
     network = DenseStack(config, descent)
     inputs, targets = samples_for(config, 100)
-    module = train_in_torch(network, [chance.permutation(0, 0, 100)], inputs, targets)
+    module = train_in_torch(network, [counter_rng.permutation(0, 0, 100)], inputs, targets)
     network.fit(inputs, targets)
     assert network.parameters.dtype == np.float32
     assert network.parameters == pytest.approx(flat(module), rel=1e-3, abs=2e-5)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerwise.errors import UsageError
-from layerwise.neuron.descent import compare, descend
-from layerwise.neuron.updates import OPTIMIZERS
+from layerwise.neuron.engine.updates import OPTIMIZERS
+from layerwise.neuron.functions.descent import compare, descend
 from layerwise.training.muon import Muon
 
 ROSENBROCK = "(1-x)**2 + 100*(y-x**2)**2"

@@ -12,7 +12,7 @@ from torch.autograd.functional import hessian as second_derivatives
 from torch.autograd.functional import jacobian
 
 from layerwise.errors import UsageError
-from layerwise.neuron.expression import FUNCTIONS, PAIRS, parse
+from layerwise.neuron.functions.expression import FUNCTIONS, PAIRS, parse
 
 
 def on_tensors(function):

@@ -8,7 +8,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge, enet_path, lasso_path
 
 from layerwise.errors import DataError, UsageError
-from layerwise.neuron.paths import coefficient_path
+from layerwise.neuron.solvers.paths import coefficient_path
 
 INPUTS, TARGETS = load_diabetes(return_X_y=True)
 CENTRED, CENTRED_TARGETS = INPUTS - INPUTS.mean(0), TARGETS - TARGETS.mean()
@@ -39,8 +39,8 @@ def test_elastic_paths_are_those_of_scikit_learn_on_random_data_of_any_shape(mix
 def test_the_ridge_path_is_ridge_regression_and_has_no_zeros():
     path = coefficient_path(INPUTS, TARGETS, "l2", strengths=[0.001, 0.1])
     assert path.strengths.tolist() == [0.1, 0.001]
-    for strength, weights, bias in zip(path.strengths, path.weights, path.biases, strict=True):
-        oracle = Ridge(alpha=strength * len(INPUTS), solver="cholesky").fit(INPUTS, TARGETS)
+    for penalty_strength, weights, bias in zip(path.strengths, path.weights, path.biases, strict=True):
+        oracle = Ridge(alpha=penalty_strength * len(INPUTS), solver="cholesky").fit(INPUTS, TARGETS)
         assert weights == pytest.approx(oracle.coef_)
         assert bias == pytest.approx(oracle.intercept_)
     assert (path.weights != 0).all()

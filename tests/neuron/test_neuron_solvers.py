@@ -9,13 +9,13 @@ from scipy.optimize import linprog, minimize
 from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge
 from sklearn.svm import SVC
 
-from layerwise.neuron.losses import LOSSES
 from layerwise.neuron.solvers import dual, solve
 from layerwise.neuron.solvers.interior import Box, solve_box
 from layerwise.neuron.solvers.passes import Passes
 from layerwise.neuron.solvers.problem import Problem
 from layerwise.neuron.solvers.smooth import Objective, newton
 from layerwise.neuron.solvers.truncated import newton_move
+from layerwise.neuron.tables.losses import LOSSES
 
 SEEDS = st.integers(0, 10_000)
 SETTINGS = settings(deadline=None, max_examples=15)

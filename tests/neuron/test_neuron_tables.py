@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from torch_oracle import MODULES
 
 from layerwise.layers.activations import ACTIVATIONS as LAYERS
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.configs import OPTIMIZERS
-from layerwise.neuron.losses import LOSSES, TARGETS
-from layerwise.neuron.penalties import PENALTIES
-from layerwise.neuron.schedules import SCHEDULES, rates_of
+from layerwise.neuron.engine.configs import OPTIMIZERS
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES, TARGETS
+from layerwise.neuron.tables.penalties import PENALTIES
+from layerwise.neuron.tables.schedules import SCHEDULES, rates_of
 from layerwise.training import config as training
 from layerwise.training.schedules import rate_at
 
@@ -68,12 +68,12 @@ def test_the_slope_of_a_loss_is_what_central_differences_measure(o, y, name):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-@given(strength=st.floats(0, 3), mix=st.floats(0, 1))
-def test_a_penalty_has_the_factors_that_training_uses(name, strength, mix):
+@given(penalty_strength=st.floats(0, 3), mix=st.floats(0, 1))
+def test_a_penalty_has_the_factors_that_training_uses(name, penalty_strength, mix):
     ours = PENALTIES[name]
-    theirs = training.PenaltyConfig(penalty=name, strength=0.0 if name == "none" else strength, mix=mix)
-    strength = theirs.strength
-    assert (ours.l1(strength, mix), ours.l2(strength, mix)) == (theirs.l1, theirs.l2)
+    theirs = training.PenaltyConfig(penalty=name, penalty_strength=0.0 if name == "none" else penalty_strength, mix=mix)
+    penalty_strength = theirs.penalty_strength
+    assert (ours.l1(penalty_strength, mix), ours.l2(penalty_strength, mix)) == (theirs.l1, theirs.l2)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from torch_oracle import samples_for
 
 from layerwise.errors import DataError, DivergedError, UsageError
-from layerwise.neuron import chance, epochs
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.configs import OPTIMIZERS, DescentConfig, StackConfig
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.network import DenseStack
-from layerwise.neuron.population import Population
-from layerwise.neuron.stamp import files_behind, stamp_of
+from layerwise.neuron.engine import counter_rng, epochs
+from layerwise.neuron.engine.configs import OPTIMIZERS, DescentConfig, StackConfig
+from layerwise.neuron.engine.network import DenseStack
+from layerwise.neuron.engine.population import Population
+from layerwise.neuron.engine.source_hash import files_behind, source_hash
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES
 
 
 def members(dtype=np.float32) -> list[DenseStack]:
@@ -29,7 +29,8 @@ def members(dtype=np.float32) -> list[DenseStack]:
         penalty = ("none", "l1", "l2", "elastic")[number % 4]
         descent = DescentConfig(
             epochs=2 + number % 3, batch_size=(7, 16, "full")[number % 3], optimizer=optimizer, schedule="cosine",
-            learning_rate=0.002 * (number + 1), penalty=penalty, strength=1e-3 * (penalty != "none"), seed=number,
+            learning_rate=0.002 * (number + 1), penalty=penalty,
+            penalty_strength=1e-3 * (penalty != "none"), seed=number,
         )  # fmt: skip
         made.append(DenseStack(config, descent, dtype=dtype))
     return made
@@ -68,17 +69,17 @@ def test_epochs_one_by_one_are_the_same_training_as_all_at_once():
 
 
 def test_an_order_is_a_permutation_of_its_own_for_every_seed_and_epoch():
-    orders = [chance.permutation(seed, epoch, 100) for seed in range(5) for epoch in range(5)]
+    orders = [counter_rng.permutation(seed, epoch, 100) for seed in range(5) for epoch in range(5)]
     assert all(np.array_equal(np.sort(order), np.arange(100)) for order in orders)
     assert len({order.tobytes() for order in orders}) == 25
-    firsts = np.bincount([chance.permutation(0, epoch, 10)[0] for epoch in range(2000)], minlength=10)
+    firsts = np.bincount([counter_rng.permutation(0, epoch, 10)[0] for epoch in range(2000)], minlength=10)
     assert firsts.min() > 140  # 200 expected, deviation 13
     assert firsts.max() < 260
 
 
 def test_dropout_silences_its_share_and_keeps_the_mean():
     masks = np.zeros((500, 200))
-    chance.keep(chance.key_of(1, chance.DROPOUT, 3), 0, 0.7, 1 / 0.7, masks)
+    counter_rng.keep(counter_rng.key_of(1, counter_rng.DROPOUT, 3), 0, 0.7, 1 / 0.7, masks)
     assert set(np.unique(masks)) == {0, 1 / 0.7}
     assert (masks > 0).mean() == pytest.approx(0.7, abs=0.006)  # deviation 0.0014
     assert masks.mean() == pytest.approx(1, abs=0.01)
@@ -104,7 +105,7 @@ def test_l1_makes_true_zeros_and_l2_none():
     targets = inputs[:, 0] - 2 * inputs[:, 1]
     zeros = {}
     for penalty in ("l1", "l2"):
-        descent = DescentConfig(60, 20, "sgd", 0.02, penalty=penalty, strength=0.1)
+        descent = DescentConfig(60, 20, "sgd", 0.02, penalty=penalty, penalty_strength=0.1)
         network = DenseStack(config, descent)
         network.fit(inputs, targets)
         zeros[penalty] = (network.weights[0][0] == 0).ravel()
@@ -208,6 +209,6 @@ def test_compiled_code_is_kept_under_a_stamp_of_every_file_that_it_is_made_of(tm
     user.write_text("from layerwise.neuron import (\n    chance,\n    losses,\n)\n")
     behind = {path.stem for path in files_behind(user, set())}
     assert {"user", "chance", "losses", "activations", "elementary"} <= behind
-    first = stamp_of(str(user))
+    first = source_hash(str(user))
     user.write_text(user.read_text() + "\n")
-    assert stamp_of(str(user)) != first
+    assert source_hash(str(user)) != first

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from layerwise.neuron.activations import MAXOUT_PIECES
-from layerwise.neuron.configs import StackConfig
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.network import DenseStack
+from layerwise.neuron.engine.configs import StackConfig
+from layerwise.neuron.engine.network import DenseStack
+from layerwise.neuron.tables.activations import MAXOUT_PIECES
+from layerwise.neuron.tables.losses import LOSSES
 from layerwise.training.config import PenaltyConfig, TrainingConfig
 from layerwise.training.optimizers import make_optimizer
 from layerwise.training.penalties import proximal_step
@@ -93,7 +93,10 @@ def train_in_torch(network: DenseStack, orders, inputs, targets, weights=None, e
         optimizer=descent.optimizer, learning_rate=descent.learning_rate, momentum=descent.momentum
     )
     penalty = PenaltyConfig(
-        weight_decay=descent.weight_decay, penalty=descent.penalty, strength=descent.strength, mix=descent.mix
+        weight_decay=descent.weight_decay,
+        penalty=descent.penalty,
+        penalty_strength=descent.penalty_strength,
+        mix=descent.mix,
     )
     optimizer = make_optimizer(module, training, penalty)
     size = len(x) if descent.batch_size == "full" else descent.batch_size

@@ -58,8 +58,8 @@ METRICS = {
     "translation": "bleu",
     "reconstruction": "squared_error",
     "adversarial": "frechet",
-    "writing": "bits_per_byte",
-    "labelling": "accuracy",
+    "language_modeling": "bits_per_byte",
+    "sequence_tagging": "accuracy",
 }
 NAMES = list(RECIPES)
 
@@ -85,10 +85,10 @@ def test_a_recipe_describes_a_training_of_models_and_data_that_there_are(name: s
     experiment = described(name)
     assert experiment.model in CATALOGUE
     assert experiment.data.data in SOURCES
-    goal = SOURCES[experiment.data.data].goal
-    goal = CATALOGUE[experiment.model].task or goal
-    assert RECIPES[name].metric == METRICS[goal]
-    assert 0 < RECIPES[name].bound < 1 or METRICS[goal] in ("bleu", *LESS_IS_BETTER)
+    task = SOURCES[experiment.data.data].task
+    task = CATALOGUE[experiment.model].task or task
+    assert RECIPES[name].metric == METRICS[task]
+    assert 0 < RECIPES[name].bound < 1 or METRICS[task] in ("bleu", *LESS_IS_BETTER)
 
 
 @pytest.mark.parametrize("name", NAMES)

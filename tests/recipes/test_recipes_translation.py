@@ -18,7 +18,7 @@ from layerwise.recipes import options_of
 LIMIT = 2500
 SHORT: dict[str, dict[str, Any]] = {
     "english-french-seq2seq": {"embedding": 96, "hidden": 96, "epochs": 5, "learning_rate": 4e-3},
-    "english-french-transformer": {"depth": 96, "encoder_blocks": 1, "decoder_blocks": 1, "epochs": 5},
+    "english-french-transformer": {"depth": 96, "encoder_layers": 1, "decoder_layers": 1, "epochs": 5},
 }
 
 
@@ -36,7 +36,7 @@ def nats_of_frequencies(data: str) -> float:
 @pytest.mark.network
 @pytest.mark.parametrize("name", list(SHORT))
 def test_a_short_training_knows_more_than_how_often_each_token_is(name: str, tmp_path: Path) -> None:
-    options = options_of(name) | SHORT[name] | {"limit": LIMIT, "vocabulary": 1000, "average": 0.9, "batch_size": 32}
+    options = options_of(name) | SHORT[name] | {"limit": LIMIT, "vocabulary": 1000, "ema_decay": 0.9, "batch_size": 32}
     try:
         bound = nats_of_frequencies(options["data"])
     except UnavailableError as error:

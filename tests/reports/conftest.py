@@ -39,7 +39,7 @@ def hostile(digits: ReportFacts) -> ReportFacts:
         digits.dataset, name=bad, classes=names, train=train, valid=valid, test=test, source=bad, notices=(notice,)
     )
     with torch.inference_mode():
-        outputs = digits.model(dataset.preprocessing.prepare(test.inputs))
+        outputs = digits.model(dataset.preprocessing.transform(test.inputs))
     return replace(
         digits,
         title=bad,
@@ -48,7 +48,7 @@ def hostile(digits: ReportFacts) -> ReportFacts:
         dataset=dataset,
         evaluation=evaluate_outputs(Classification(names), outputs, test.targets, test.ids),
         experiment={bad: {bad: bad}, "model": bad},
-        asked={bad: bad},
+        options={bad: bad},
         environment={bad: bad},
         files={bad: bad},
         notices=[notice],

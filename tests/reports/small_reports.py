@@ -27,7 +27,7 @@ class Prepared:
     scale: float = 1.0
     features: tuple[str, ...] = ()
 
-    def prepare(self, inputs: Tensor) -> Tensor:
+    def transform(self, inputs: Tensor) -> Tensor:
         return inputs.float() / self.scale
 
 
@@ -90,8 +90,8 @@ def fit(model: nn.Module, dataset: Dataset, loss_of: Any, *, epochs: int, rate: 
     """Train with Adam and return records as in metrics.jsonl."""
     torch.manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    inputs, targets = dataset.preprocessing.prepare(dataset.train.inputs), dataset.train.targets
-    valid = dataset.preprocessing.prepare(dataset.valid.inputs)
+    inputs, targets = dataset.preprocessing.transform(dataset.train.inputs), dataset.train.targets
+    valid = dataset.preprocessing.transform(dataset.valid.inputs)
     steps = math.ceil(len(inputs) / 64)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
     records: list[dict[str, Any]] = []
@@ -110,7 +110,7 @@ def fit(model: nn.Module, dataset: Dataset, loss_of: Any, *, epochs: int, rate: 
         with torch.inference_mode():
             outputs = model(valid)
             metrics = {"loss": loss_of(outputs, dataset.valid.targets).item()}
-        if dataset.goal == "classification":
+        if dataset.task == "classification":
             metrics["accuracy"] = (outputs.argmax(1) == dataset.valid.targets).float().mean().item()
         is_best, best = metrics["loss"] < best, min(best, metrics["loss"])
         records.append({"kind": "evaluation", "metrics": metrics, "best": is_best, **stamp})
@@ -168,7 +168,7 @@ def finish(model: nn.Module, dataset: Dataset, task: Any, loss_of: Any, *, epoch
     records = fit(model, dataset, loss_of, epochs=epochs, rate=rate)
     model.eval()
     with torch.inference_mode():
-        outputs = model(dataset.preprocessing.prepare(dataset.test.inputs))
+        outputs = model(dataset.preprocessing.transform(dataset.test.inputs))
     return ReportFacts(
         title=f"lenet5 on {dataset.name}",
         run=f"lenet5-{dataset.name}",
@@ -182,7 +182,7 @@ def finish(model: nn.Module, dataset: Dataset, task: Any, loss_of: Any, *, epoch
             "data": {"data": dataset.name, "valid": 0.1, "augment": "none", "target": None},
             "training": {"epochs": epochs, "batch_size": 64, "learning_rate": rate, "betas": [0.9, 0.999]},
         },
-        asked={"epochs": epochs},
+        options={"epochs": epochs},
         evaluation=evaluate_outputs(task, outputs, dataset.test.targets, dataset.test.ids),
         records=records,
         environment={"python": "3.11.9", "libraries": {"torch": "2.13.0", "numpy": "2.4"}, "cores": 2},

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from layerwise.reports import charts
 from layerwise.reports.drawing import blocks_of, draw_network
 from layerwise.reports.figures import save, to_svg
-from layerwise.reports.observations import observe
-from layerwise.reports.pictures import Variation, filter_pixels, picture_page, to_pixels, variation_page
+from layerwise.reports.findings import observe
+from layerwise.reports.pictures import TrainTransforms, filter_pixels, picture_page, to_pixels, variation_page
 from layerwise.reports.results import evaluate_outputs
 from layerwise.tasks import Classification, Regression
 
@@ -191,7 +191,9 @@ def test_pages_of_pictures_show_them_in_order_with_their_captions() -> None:
     for picture, drawn in zip(pictures, shown, strict=True):
         assert np.array_equal(picture, np.asarray(drawn))
     assert [text for text in texts(figure) if text in ("a", "b", "c", "d", r"e \$")] == ["a", "b", "c", "d", r"e \$"]
-    page = variation_page([Variation("original", "", pictures), Variation("flip alone", "Each is mirrored.", pictures)])
+    page = variation_page(
+        [TrainTransforms("original", "", pictures), TrainTransforms("flip alone", "Each is mirrored.", pictures)]
+    )
     assert {"original", "flip alone", "Each is mirrored."} <= set(texts(page))
     assert sum(len(axes.images) for axes in page.axes) == 10
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from layerwise.lessons.backprop import backprop, small_network
-from layerwise.neuron.cost import NeuronCost
-from layerwise.neuron.descent import compare
-from layerwise.neuron.minibatches import descend_on_data
-from layerwise.neuron.paths import coefficient_path
+from layerwise.neuron.functions.cost import NeuronCost
+from layerwise.neuron.functions.descent import compare
+from layerwise.neuron.functions.minibatches import descend_on_data
+from layerwise.neuron.solvers.paths import coefficient_path
 from layerwise.reports.chains import chain_figure, short
 from layerwise.reports.curves import activation_figure
 from layerwise.reports.descents import descent_figure

@@ -183,7 +183,7 @@ def test_a_network_without_filters_for_pictures_has_no_such_picture(digits: Repo
 def test_class_names_of_any_script_are_on_the_page_as_they_are(digits: ReportFacts) -> None:
     names = ("Äpfel", "груши", "リンゴ", "تفاح", "सेब", "사과", "🍎", "$x^2$", "a<b", "ﬁg & 'quince'")
     dataset = replace(digits.dataset, classes=names)
-    outputs = digits.model(dataset.preprocessing.prepare(dataset.test.inputs)).detach()
+    outputs = digits.model(dataset.preprocessing.transform(dataset.test.inputs)).detach()
     task = Classification(names)
     evaluation = evaluate_outputs(task, outputs, dataset.test.targets, dataset.test.ids)
     text = render_report(replace(digits, dataset=dataset, evaluation=evaluation))

@@ -14,7 +14,7 @@ from sklearn import metrics as oracle
 
 from layerwise.errors import DataError
 from layerwise.reports.results import evaluate_outputs, result_from_json
-from layerwise.reports.results.classes import WORST_COUNT, calibrate, wilson_interval
+from layerwise.reports.results.classification import WORST_COUNT, calibrate, wilson_interval
 from layerwise.tasks import Classification, Regression
 
 

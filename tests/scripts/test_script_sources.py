@@ -19,7 +19,13 @@ from layerwise.experiments.run import Run
 from layerwise.scripts import definitions
 
 OPTIONS: dict[str, Any] = {"limit": 60, "epochs": 2, "batch_size": 16, "learning_rate": 0.01, "quiet": True}
-FULL: dict[str, Any] = {"schedule": "cosine", "average": 0.9, "clip_norm": 1.0, "accumulate": 2, "patience": 3}
+FULL: dict[str, Any] = {
+    "schedule": "cosine",
+    "ema_decay": 0.9,
+    "clip_norm": 1.0,
+    "accumulation_steps": 2,
+    "patience": 3,
+}
 TEMPLATE, LOOP = "layerwise.scripts.templates.classification", "layerwise.scripts.pieces.training"
 MARK = re.compile(r"  # (.* )?\[[a-z0-9_ ]+\]$", re.MULTILINE)
 

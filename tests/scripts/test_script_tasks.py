@@ -73,8 +73,11 @@ def test_a_script_of_a_gpt_by_muon_tells_the_text_as_its_run_where_this_package_
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        ("gpt", {**GPT, "optimizer": "adamw", "accumulate": 3, "valid": 0.0, "epochs": 1, "learning_rate": 0.01}),
-        ("gpt", {**GPT, "optimizer": "adamw", "average": 0.9, "dropout": 0.1, "limit": 30, "learning_rate": 0.01}),
+        (
+            "gpt",
+            {**GPT, "optimizer": "adamw", "accumulation_steps": 3, "valid": 0.0, "epochs": 1, "learning_rate": 0.01},
+        ),
+        ("gpt", {**GPT, "optimizer": "adamw", "ema_decay": 0.9, "dropout": 0.1, "limit": 30, "learning_rate": 0.01}),
         ("lstm", {"hidden": 12, "embedding": 8, "layers": 2, "dropout": 0.2, "window": 16, "vocabulary": 259,
                   "epochs": 1, "valid": 0.0, "batch_size": 8}),
     ],
@@ -105,7 +108,7 @@ def write_pairs(path: Path, count: int) -> Path:
     return path
 
 
-TRANSFORMER = {"depth": 16, "heads": 2, "encoder_blocks": 1, "decoder_blocks": 1}
+TRANSFORMER = {"depth": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
 SEQ2SEQ = {"embedding": 16, "hidden": 16, "layers": 2}
 
 
@@ -124,7 +127,7 @@ def test_a_script_of_a_translator_reaches_its_bleu_where_this_package_is_not_ins
     ("model", "options"),
     [
         ("transformer", {**TRANSFORMER, "norm_first": False, "label_smoothing": 0.1, "limit": 97, "batch_size": 16}),
-        ("seq2seq", {**SEQ2SEQ, "shared": False, "valid": 0.0, "batch_size": 32, "average": 0.0, "seed": 3}),
+        ("seq2seq", {**SEQ2SEQ, "shared": False, "valid": 0.0, "batch_size": 32, "ema_decay": 0.0, "seed": 3}),
     ],
 )
 def test_a_script_takes_the_steps_of_a_translator(train, tmp_path, same_outcome, model, options):
@@ -159,7 +162,7 @@ def test_a_script_of_masks_reaches_their_overlap_where_this_package_is_not_insta
     assert figures(perform_alone(tmp_path / "script"))[0] == round(run.result["test"]["mean_iou"], 4)
 
 
-@pytest.mark.parametrize("more", [{}, {"accumulate": 2}])
+@pytest.mark.parametrize("more", [{}, {"accumulation_steps": 2}])
 def test_a_script_takes_the_steps_of_a_segnet(train, tmp_path, same_outcome, more):
     options = {"widths": (4, 6), "convolutions": (1, 1), "limit": 13, "valid": 0.0, **more}
     run = train("segnet", draw_islands(tmp_path / "islands"), epochs=1, batch_size=4, **options)
@@ -237,10 +240,10 @@ def test_a_script_of_a_gan_takes_its_steps_but_for_rounding(train, fruits, tmp_p
         torch.testing.assert_close(ours, theirs, rtol=0.01, atol=1e-3, msg=name)
     test = run.result["test"]
     assert figures(printed.splitlines()[-1]) == pytest.approx(
-        [test["right_on_real"], test["right_on_painted"]], abs=0.1
+        [test["accuracy_on_real"], test["accuracy_on_generated"]], abs=0.1
     )
-    painted = np.asarray(Image.open(tmp_path / "script" / "samples.png"), int)
-    assert np.abs(painted - grid_of(run.sample(64, 0))).mean() < 2
+    generated = np.asarray(Image.open(tmp_path / "script" / "samples.png"), int)
+    assert np.abs(generated - grid_of(run.sample(64, 0))).mean() < 2
 
 
 # Sequences
@@ -268,7 +271,7 @@ def test_a_script_forecasts_as_its_run(train, tmp_path, same_outcome, options):
     same_outcome(run, "r2")
 
 
-@pytest.mark.parametrize("options", [{}, {"accumulate": 2, "average": 0.9}])
+@pytest.mark.parametrize("options", [{}, {"accumulation_steps": 2, "ema_decay": 0.9}])
 def test_a_script_tags_each_character_as_its_run(train, same_outcome, options):
     run = train("rnn", "python-syntax", **RECURRENT, window=40, limit=60, **options)
     same_outcome(run, "accuracy")

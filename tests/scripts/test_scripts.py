@@ -79,24 +79,31 @@ def test_without_a_folder_a_script_is_written_to_one_with_the_name_of_the_run(tr
     monkeypatch.chdir(tmp_path)
     command(["code", run.name, "--runs", str(tmp_path / "runs")])
     files = {path.name for path in (tmp_path / run.name).iterdir()}
-    assert files == {"train.py", "data.safetensors", "first_weights.safetensors"}
+    assert files == {"train.py", "data.safetensors", "initial_weights.safetensors"}
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"optimizer": "sgd", "schedule": "step", "penalty": "l1", "strength": 0.01, "learning_rate": 0.1},
-        {"optimizer": "momentum", "schedule": "linear", "penalty": "l2", "strength": 0.01, "clip_norm": 0.5},
-        {"optimizer": "nesterov", "schedule": "cosine", "warmup": 0.5, "average": 0.9, "weight_decay": 0.01},
+        {"optimizer": "sgd", "schedule": "step", "penalty": "l1", "penalty_strength": 0.01, "learning_rate": 0.1},
+        {"optimizer": "momentum", "schedule": "linear", "penalty": "l2", "penalty_strength": 0.01, "clip_norm": 0.5},
+        {"optimizer": "nesterov", "schedule": "cosine", "warmup": 0.5, "ema_decay": 0.9, "weight_decay": 0.01},
         {"optimizer": "rmsprop", "weight_decay": 0.01, "label_smoothing": 0.1, "learning_rate": 0.001},
-        {"optimizer": "adam", "schedule": "plateau", "patience": 1, "accumulate": 3, "epochs": 8, "learning_rate": 0.1},
+        {
+            "optimizer": "adam",
+            "schedule": "plateau",
+            "patience": 1,
+            "accumulation_steps": 3,
+            "epochs": 8,
+            "learning_rate": 0.1,
+        },
         {"optimizer": "adamw", "schedule": "one-cycle", "dropout": 0.5, "batch_norm": True, "seed": 3},
         {"optimizer": "adam", "batch_size": "full", "valid": 0.0, "weight_decay": 0.1, "warmup": 1.0},
         {"optimizer": "adam", "batch_size": 17, "activation": "scaled-tanh", "precision": "bfloat16"},
         {"schedule": "inverse-root", "warmup": 0.5, "batch_size": 7, "limit": 113},
         {"schedule": "inverse-root"},
-        {"optimizer": "adam", "penalty": "elastic", "strength": 0.02},
-        {"optimizer": "rmsprop", "penalty": "l1", "strength": 0.02, "learning_rate": 0.001},
+        {"optimizer": "adam", "penalty": "elastic", "penalty_strength": 0.02},
+        {"optimizer": "rmsprop", "penalty": "l1", "penalty_strength": 0.02, "learning_rate": 0.001},
     ],
     ids=lambda options: options.get("optimizer", options.get("schedule")),
 )
@@ -188,7 +195,7 @@ VARIATIONS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("densenet-small", {"layers": (2, 2), "stem": "7x7-pool", "growth": 4, "dropout": 0.1}, (3, 64, 64)),
     ("gpt", {"depth": 8, "heads": 2, "blocks": 2, "dropout": 0.1}, (6, 11)),
     ("transformer", {"depth": 8, "heads": 2, "norm_first": False, "shared": False}, (6, 11)),
-    ("transformer", {"depth": 8, "heads": 2, "decoder_blocks": 1, "shared": False}, (6, 11)),
+    ("transformer", {"depth": 8, "heads": 2, "decoder_layers": 1, "shared": False}, (6, 11)),
     ("seq2seq", {"embedding": 8, "hidden": 6, "layers": 2, "shared": False}, (6, 11)),
     ("gru", {"hidden": 5, "layers": 2, "bidirectional": True, "dropout": 0.1}, (6, 2)),
     ("lstm", {"hidden": 5, "season": 3}, (6, 2)),
@@ -289,7 +296,7 @@ def test_what_no_script_can_be_written_of_is_refused_in_a_sentence(train, tmp_pa
         script_of(run)
     with pytest.raises(UsageError, match="open the run in Python with the network"):
         script_of(Run.open(run.name, runs=tmp_path / "runs"))
-    run = train("gan", image_size=8, noise=4, widths=(8, 4), accumulate=2, limit=40, epochs=1)
+    run = train("gan", image_size=8, noise=4, widths=(8, 4), accumulation_steps=2, limit=40, epochs=1)
     with pytest.raises(UsageError, match="two networks with Muon, a penalty or batches in pieces"):
         script_of(run)
 
@@ -304,7 +311,7 @@ def test_data_that_is_gone_is_told(train, tmp_path):
 
 
 def test_a_script_of_a_run_on_an_accelerator_moves_data_and_network_there(train, tmp_path):
-    options = {"augment": "cifar10,shift:1,colour,flip", "average": 0.9, **SMALL, "epochs": 1}
+    options = {"augment": "cifar10,shift:1,colour,flip", "ema_decay": 0.9, **SMALL, "epochs": 1}
     run = train("mlp", **options)
     run.folder.write_json("environment.json", {**run.folder.read_json("environment.json"), "device": "Some Card"})
     perform(Run(run.folder), tmp_path / "script")
@@ -317,7 +324,7 @@ def test_a_script_of_a_run_on_an_accelerator_moves_data_and_network_there(train,
 
 def test_a_script_of_a_compiled_run_compiles(train, tmp_path):
     run = train("mlp", **{**SMALL, "epochs": 1})
-    run.folder.write_json("pace.json", {**run.folder.read_json("pace.json"), "compile": True})
+    run.folder.write_json("execution.json", {**run.folder.read_json("execution.json"), "compile": True})
     script_of(Run(run.folder)).write(tmp_path / "script")
     assert "    model.compile()\n" in (tmp_path / "script" / "train.py").read_text()
     assert_laid_out(tmp_path / "script")
@@ -331,7 +338,7 @@ def test_a_script_predicts_numbers_of_pictures(train, tmp_path):
         for split in [getattr(digits, part)]
     }
     units = {"target_names": ("light",), "target_means": (0.0,), "target_deviations": (1.0,), "classes": ()}
-    run = train("mlp", replace(digits, goal="regression", **units, **halves), epochs=2, batch_size=16)
+    run = train("mlp", replace(digits, task="regression", **units, **halves), epochs=2, batch_size=16)
     names, printed = perform(run, tmp_path / "script")
     assert_same_bits(names, run)
     assert figures(printed.splitlines()[-1])[0] == round(run.result["test"]["r2"], 4)

@@ -15,8 +15,8 @@ EXAMPLES = {
     "classification": {"classes": ("cat", "dog"), "label_smoothing": 0.1},
     "regression": {"target_names": ("price",), "means": (3.0,), "deviations": (2.0,)},
     "segmentation": {"classes": ("sea", "land")},
-    "writing": {"token_bytes": (0, 1, 2)},
-    "labelling": {"classes": ("name", "comment")},
+    "language_modeling": {"token_bytes": (0, 1, 2)},
+    "sequence_tagging": {"classes": ("name", "comment")},
     "reconstruction": {"means": (0.1,), "deviations": (0.3,), "beta": 0.5},
     "adversarial": {"means": (0.1,), "deviations": (0.3,)},
 }

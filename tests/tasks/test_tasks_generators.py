@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score, recall_score
 from torch import Tensor, nn
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import Normal
 from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset, Split
@@ -27,10 +27,10 @@ from layerwise.models.transformer import Transformer, TransformerConfig
 from layerwise.models.unet import UNet, UNetConfig
 from layerwise.tasks.adversarial import Adversarial
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.language_modeling import LanguageModeling
 from layerwise.tasks.reconstruction import Reconstruction
 from layerwise.tasks.segmentation import UNLABELLED, Segmentation, count_pixels, overlap
 from layerwise.tasks.translation import END, Translation
-from layerwise.tasks.writing import Writing
 
 
 @dataclass
@@ -103,7 +103,7 @@ def test_a_translators_figures_count_tokens_and_no_padding() -> None:
 
 
 def test_bits_a_byte_are_as_counted_by_hand() -> None:
-    task = Writing(token_bytes=(0, 1, 3, 2))
+    task = LanguageModeling(token_bytes=(0, 1, 3, 2))
     targets = torch.tensor([[1, 2, 0], [3, 3, 1]])
     chances = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).expand(2, 3, 4)
     bits = -sum(math.log2(chance) for chance in (0.2, 0.3, 0.4, 0.4, 0.2))
@@ -118,7 +118,7 @@ def test_bits_a_byte_are_as_counted_by_hand() -> None:
 def test_gpt_learns_a_tiny_text_by_heart() -> None:
     torch.manual_seed(0)
     text = torch.tensor([[3, 5, 3, 4, 4, 6, 1, 2]])
-    task, model = Writing((0,) + (1,) * 6), GPT((8, 7), 7, GPTConfig(16, 2, 1))
+    task, model = LanguageModeling((0,) + (1,) * 6), GPT((8, 7), 7, GPTConfig(16, 2, 1))
     assert fit(model, task, Batch(text[:, :-1], text[:, 1:]))[0] < 0.1
 
 
@@ -177,9 +177,9 @@ def test_the_shares_of_a_picture_add_up_to_one() -> None:
 def test_the_divergence_of_codes_is_that_of_torchs_distributions() -> None:
     mean, log_variance, pictures = torch.randn(5, 3), torch.randn(5, 3), torch.randn(5, 1, 4, 4)
     given = torch.randn(5, 1, 4, 4)
-    error, divergence = Reconstruction((0.5,), (0.25,)).terms(Coded(given, mean, log_variance), pictures)
+    error, kl_divergence = Reconstruction((0.5,), (0.25,)).terms(Coded(given, mean, log_variance), pictures)
     expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(torch.zeros(3), torch.ones(3))).sum(1)
-    torch.testing.assert_close(divergence, expected)
+    torch.testing.assert_close(kl_divergence, expected)
     chance = Normal(given, 1.0).log_prob(pictures).flatten(1).sum(1)
     torch.testing.assert_close(-error - 16 * math.log(2 * math.pi) / 2, chance)  # up to a constant the logarithm
 
@@ -194,8 +194,8 @@ def test_an_autoencoder_learns_a_tiny_batch_by_heart(variational: bool) -> None:
     fit(model.train(), task, batch, steps=200)
     after = task.evaluate(model.eval(), [batch])
     assert after["squared_error"] < 0.1 * before["squared_error"]
-    assert (after["divergence"] > 0) == variational
-    assert after["loss"] == pytest.approx(after["squared_error"] * 63 / 2 + after["divergence"], rel=1e-5)
+    assert (after["kl_divergence"] > 0) == variational
+    assert after["loss"] == pytest.approx(after["squared_error"] * 63 / 2 + after["kl_divergence"], rel=1e-5)
 
 
 # A game of two.
@@ -243,9 +243,10 @@ def test_the_generator_is_judged_by_the_discriminator_that_has_stepped() -> None
 
 def test_the_penalties_are_the_squared_slopes_that_autograd_finds_picture_by_picture() -> None:
     model, task, batch = players(gradient_penalty=3.0)
-    real, painted = task.real(batch.inputs), model(model.draw_noise(6)).detach()
+    real, generated = task.real(batch.inputs), model(model.draw_noise(6)).detach()
     total, plain = (
-        t.judging(model.discriminator, real, painted) for t in (task, Adversarial((0.5,), (0.25,), True, 0.0))
+        t.discriminator_loss(model.discriminator, real, generated)
+        for t in (task, Adversarial((0.5,), (0.25,), True, 0.0))
     )
 
     def slopes(pictures: Tensor) -> float:
@@ -255,8 +256,8 @@ def test_the_penalties_are_the_squared_slopes_that_autograd_finds_picture_by_pic
         squares = [torch.autograd.functional.jacobian(score, picture).square().sum().item() for picture in pictures]
         return float(np.mean(squares))
 
-    assert (total - plain).item() == pytest.approx(3.0 / 2 * (slopes(real) + slopes(painted)), rel=1e-5)
-    scores = (model.discriminator(painted) - model.discriminator(real)).double()
+    assert (total - plain).item() == pytest.approx(3.0 / 2 * (slopes(real) + slopes(generated)), rel=1e-5)
+    scores = (model.discriminator(generated) - model.discriminator(real)).double()
     assert plain.item() == pytest.approx(scores.exp().log1p().mean().item(), rel=1e-6)
     gradients = torch.autograd.grad(total, list(model.discriminator.parameters()), allow_unused=True)
     assert any(g is not None and g.any() for g in gradients)
@@ -264,11 +265,11 @@ def test_the_penalties_are_the_squared_slopes_that_autograd_finds_picture_by_pic
 
 def test_the_classic_loss_is_the_cross_entropy_of_two_classes_and_can_be_penalised_too() -> None:
     model, task, batch = players(relativistic=False, gradient_penalty=0.0)
-    real, painted = task.real(batch.inputs), model(model.draw_noise(6)).detach()
-    scores = torch.cat((model.discriminator(real), model.discriminator(painted)))
+    real, generated = task.real(batch.inputs), model(model.draw_noise(6)).detach()
+    scores = torch.cat((model.discriminator(real), model.discriminator(generated)))
     expected = F.binary_cross_entropy_with_logits(scores, torch.tensor([1.0] * 6 + [0.0] * 6)) * 2
-    torch.testing.assert_close(task.judging(model.discriminator, real, painted), expected)
-    priced = Adversarial((0.5,), (0.25,), False, 3.0).judging(model.discriminator, real, painted)
+    torch.testing.assert_close(task.discriminator_loss(model.discriminator, real, generated), expected)
+    priced = Adversarial((0.5,), (0.25,), False, 3.0).discriminator_loss(model.discriminator, real, generated)
     assert priced > expected
 
 
@@ -278,20 +279,20 @@ def test_codes_are_painted_on_the_scale_of_light(variational: bool) -> None:
     model = Autoencoder((2, 8, 8), config=AutoencoderConfig(3, (4,), 8, variational)).eval()
     task, codes = Reconstruction((0.2, 0.5), (0.1, 0.25)), torch.randn(5, 3)
     mean, deviation = torch.tensor([0.2, 0.5])[:, None, None], torch.tensor([0.1, 0.25])[:, None, None]
-    torch.testing.assert_close(task.paint(model, codes), (model.decode(codes) * deviation + mean).clamp(0, 1))
+    torch.testing.assert_close(task.generate(model, codes), (model.decode(codes) * deviation + mean).clamp(0, 1))
     (gan, game, _), noise = players(), torch.randn(5, 4)
-    assert torch.equal(game.paint(gan, noise), (gan(noise) + 1) / 2)
+    assert torch.equal(game.generate(gan, noise), (gan(noise) + 1) / 2)
 
 
 def test_drawn_codes_are_normal_and_repeated_by_their_generator() -> None:
     model = Autoencoder((1, 8, 8), config=AutoencoderConfig(3, (4,), 8, variational=True))
     task = Reconstruction((0.5,), (0.25,))
-    first, again = (task.draw_codes(model, 4000, torch.Generator().manual_seed(3)) for _ in range(2))
+    first, again = (task.sample_latents(model, 4000, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, again)
     torch.testing.assert_close(torch.cov(first.T), torch.eye(3), atol=0.08, rtol=0)
     plain = Autoencoder((1, 8, 8), config=AutoencoderConfig(3, (4,), 8))
     with pytest.raises(UsageError, match="codes have no distribution to draw from; train vae"):
-        task.draw_codes(plain, 1)
+        task.sample_latents(plain, 1)
 
 
 def test_an_autoencoder_answers_with_the_code_and_the_error_and_a_gan_not_at_all() -> None:
@@ -340,4 +341,4 @@ def test_a_discriminator_learns_to_tell_real_from_painted(options: dict[str, Any
         optimiser.step()
     with torch.no_grad():
         metrics = task.evaluate(model.eval(), [batch])
-    assert metrics == {"right_on_real": 1.0, "right_on_painted": 1.0}
+    assert metrics == {"accuracy_on_real": 1.0, "accuracy_on_generated": 1.0}

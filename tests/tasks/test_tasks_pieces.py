@@ -15,12 +15,12 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import UNLABELLED, Split
 from layerwise.data.loading import load
 from layerwise.tasks.classification import Classification
-from layerwise.tasks.labelling import Labelling
+from layerwise.tasks.language_modeling import LanguageModeling
 from layerwise.tasks.regression import Regression
 from layerwise.tasks.segmentation import Segmentation
+from layerwise.tasks.sequence_tagging import SequenceTagging
 from layerwise.tasks.task import Task
 from layerwise.tasks.translation import Translation
-from layerwise.tasks.writing import Writing
 from layerwise.training.config import TrainingConfig
 from layerwise.training.loop import train
 
@@ -72,8 +72,8 @@ CASES: dict[str, tuple[Task, Callable[[], nn.Module], Callable[[int], tuple[Tens
     "values": (Regression(("x", "y"), (0.0, 0.0), (1.0, 1.0)), lambda: nn.Linear(4, 2), of_values),
     "masks": (Segmentation(CLASSES), lambda: nn.Conv2d(2, 3, 1), of_masks),
     "balanced masks": (Segmentation(CLASSES, (0.1, 1.0, 7.0)), lambda: nn.Conv2d(2, 3, 1), of_masks),
-    "labels": (Labelling(tuple("abcdefgh")), Steps, of_steps(-1)),
-    "prose": (Writing((0, *[1] * 7)), Steps, of_steps(0)),
+    "labels": (SequenceTagging(tuple("abcdefgh")), Steps, of_steps(-1)),
+    "prose": (LanguageModeling((0, *[1] * 7)), Steps, of_steps(0)),
     "translations": (Translation(0.1), Steps, of_steps(0)),
 }
 
@@ -123,7 +123,9 @@ def test_masks_are_learned_alike_however_batches_are_cut(weights: tuple[float, .
     def final(accumulate: int) -> Tensor:
         torch.manual_seed(0)
         model = nn.Conv2d(1, 2, 3, padding=1)
-        config = TrainingConfig(epochs=2, accumulate=accumulate, optimizer="sgd", learning_rate=0.5, batch_size=20)
+        config = TrainingConfig(
+            epochs=2, accumulation_steps=accumulate, optimizer="sgd", learning_rate=0.5, batch_size=20
+        )
         list(train(model, Segmentation(("off", "on"), weights), Batches(split, digits.preprocessing, 20), config))
         return model.weight.detach()
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from layerwise.data.batches import Batches
 from layerwise.data.dataset import Split
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import UsageError
 from layerwise.models import build
 from layerwise.runs.checkpoints import CheckpointStore
@@ -18,8 +18,8 @@ from layerwise.tasks import Classification
 from layerwise.training.batch_innermost import BatchInnermost, arranged, suits
 from layerwise.training.config import MachineConfig, TrainingConfig
 from layerwise.training.events import Finished, Stepped
+from layerwise.training.execution import ExecutionPlan, choose_execution
 from layerwise.training.loop import train
-from layerwise.training.machine import Pace, choose_pace
 
 
 def stage(inputs: int, outputs: int, padding: int = 0) -> list[nn.Module]:
@@ -115,7 +115,7 @@ def test_other_networks_are_left_alone(name):
     model = build(name, (1, 32, 32), 10)
     assert not suits(model)
     with pytest.raises(UsageError, match="batch-innermost is for networks"):
-        choose_pace(model, lambda twin: twin(torch.zeros(2, 1, 32, 32)).sum(), 1, memory_format())
+        choose_execution(model, lambda twin: twin(torch.zeros(2, 1, 32, 32)).sum(), 1, memory_format())
 
 
 def memory_format(**options: str) -> MachineConfig:
@@ -125,25 +125,27 @@ def memory_format(**options: str) -> MachineConfig:
 def test_long_runs_of_lenet5_are_given_it_and_told_why():
     model = build("lenet5", (1, 28, 28), 10)
 
-    def pace(steps: int, **options: str) -> Pace:
-        return choose_pace(model, lambda twin: twin(torch.zeros(128, 1, 28, 28)).sum(), steps, MachineConfig(**options))
+    def execution(steps: int, **options: str) -> ExecutionPlan:
+        return choose_execution(
+            model, lambda twin: twin(torch.zeros(128, 1, 28, 28)).sum(), steps, MachineConfig(**options)
+        )
 
-    long = pace(10_000)
+    long = execution(10_000)
     assert long.batch_innermost
     assert not long.channels_last
     assert any("few channels" in reason for reason in long.reasons)
-    assert Pace.from_json(long.to_json()) == long
-    assert not pace(100).batch_innermost
-    assert not pace(10_000, memory_format="contiguous").batch_innermost
+    assert ExecutionPlan.from_json(long.to_json()) == long
+    assert not execution(100).batch_innermost
+    assert not execution(10_000, memory_format="contiguous").batch_innermost
     with pytest.raises(UsageError, match="float32 and not compiled"):
-        pace(10, memory_format="batch-innermost", precision="bfloat16")
+        execution(10, memory_format="batch-innermost", precision="bfloat16")
 
 
 def test_left_in_the_middle_and_resumed_it_ends_with_the_same_bits(tmp_path):
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (50, 1, 10, 10), generator=generator, dtype=torch.uint8)
     split = Split(pictures, torch.randint(0, 4, (50,), generator=generator), range(50))
-    batches = Batches(split, PicturePreprocessing(1, 10, 10, (0.5,), (0.5,)), 8, shuffle=True)
+    batches = Batches(split, ImagePreprocessing(1, 10, 10, (0.5,), (0.5,)), 8, shuffle=True)
     task, training = Classification(tuple("abcd")), TrainingConfig(epochs=2)
 
     def make() -> nn.Module:
@@ -151,7 +153,9 @@ def test_left_in_the_middle_and_resumed_it_ends_with_the_same_bits(tmp_path):
         return nn.Sequential(*stage(1, 3, padding=2), nn.Flatten(), nn.Linear(75, 4))
 
     def run(model: nn.Module, store: CheckpointStore | None, stop_at: int = -1) -> None:
-        for event in train(model, task, batches, training, checkpoints=store, pace=Pace(batch_innermost=True)):
+        for event in train(
+            model, task, batches, training, checkpoints=store, execution=ExecutionPlan(batch_innermost=True)
+        ):
             if isinstance(event, Stepped) and event.step == stop_at:
                 return
         assert isinstance(event, Finished)

@@ -31,12 +31,16 @@ from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConf
         (TrainingConfig, {"schedule": "cosin"}, "--schedule must be .* Did you mean 'cosine'?"),
         (TrainingConfig, {"momentum": 1.0}, "--momentum must be a number from 0 to below 1, received 1.0"),
         (TrainingConfig, {"warmup": 10, "epochs": 10}, r"--warmup must be shorter than --epochs \(10\)"),
-        (TrainingConfig, {"accumulate": 200}, r"--accumulate must be at most --batch-size \(128\)"),
-        (TrainingConfig, {"average": 1.0}, "--average must be 0 .* below 1"),
+        (TrainingConfig, {"accumulation_steps": 200}, r"--accumulation-steps must be at most --batch-size \(128\)"),
+        (TrainingConfig, {"ema_decay": 1.0}, "--ema-decay must be 0 .* below 1"),
         (TrainingConfig, {"seed": -1}, "--seed must be a whole number"),
         (TrainingConfig, {"seed": 2**63}, "--seed must be a whole number"),
-        (PenaltyConfig, {"penalty": "l1", "strength": -1}, "--strength must be 0 or a positive number"),
-        (PenaltyConfig, {"strength": 0.1}, "--strength 0.1 needs a penalty to act on; add --penalty l1"),
+        (PenaltyConfig, {"penalty": "l1", "penalty_strength": -1}, "--penalty-strength must be 0 or a positive number"),
+        (
+            PenaltyConfig,
+            {"penalty_strength": 0.1},
+            "--penalty-strength 0.1 needs a penalty to act on; add --penalty l1",
+        ),
         (PenaltyConfig, {"mix": 2}, "--mix must be a number from 0"),
         (PenaltyConfig, {"penalty": "L1"}, "--penalty must be one of none, l1, l2, elastic"),
         (PenaltyConfig, {"weight_decay": -0.1}, "--weight-decay must be 0 or a positive number"),
@@ -75,6 +79,10 @@ def test_only_adamw_decays_by_itself():
 
 
 def test_mix_divides_the_strength_between_l1_and_l2():
-    elastic = PenaltyConfig(penalty="elastic", strength=2.0, mix=0.25)
+    elastic = PenaltyConfig(penalty="elastic", penalty_strength=2.0, mix=0.25)
     assert (elastic.l1, elastic.l2) == (1.5, 0.5)
-    assert PenaltyConfig(penalty="l1", strength=2.0).l2 == 0 == PenaltyConfig(penalty="l2", strength=2.0).l1
+    assert (
+        PenaltyConfig(penalty="l1", penalty_strength=2.0).l2
+        == 0
+        == PenaltyConfig(penalty="l2", penalty_strength=2.0).l1
+    )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from layerwise.data.batches import Batches, Variation
+from layerwise.data.batches import Batches, TrainTransforms
 from layerwise.data.dataset import Split
 from layerwise.errors import DivergedError
 from layerwise.layers.activations import ACTIVATIONS
@@ -17,10 +17,10 @@ from layerwise.models import build
 from layerwise.runs.checkpoints import CheckpointStore
 from layerwise.tasks import Classification, Regression
 from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConfig
-from layerwise.training.dense_step import MOMENTS, obstacle
+from layerwise.training.dense_step import MOMENTS, unsupported_reason
 from layerwise.training.events import Evaluated, Finished, Reported, Stepped
+from layerwise.training.execution import ExecutionPlan, choose_execution
 from layerwise.training.loop import train
-from layerwise.training.machine import Pace, choose_pace
 
 CLASSES = Classification(tuple("abc"))
 PENALTIES = [None, PenaltyConfig(0.1), *(PenaltyConfig(None, kind, 0.01) for kind in ("l1", "elastic"))]
@@ -46,13 +46,13 @@ def batches_for(task=CLASSES, features=4, count=50, size=8, seed=0, mixup=0.0) -
     values = inputs @ centres
     targets = values.argmax(1) if isinstance(task, Classification) else values
     split = Split(inputs, targets, [str(i) for i in range(count)])
-    return Batches(split, Plain(features), size, seed=seed, shuffle=True, variation=Variation(None, mixup, 3))
+    return Batches(split, Plain(features), size, seed=seed, shuffle=True, variation=TrainTransforms(None, mixup, 3))
 
 
 def trained(model, task, batches, training, dense, penalty=None, **more):
     """Return a trained copy of the model, and what was told."""
     model = copy.deepcopy(model)
-    events = list(train(model, task, batches, training, penalty=penalty, pace=Pace(dense=dense), **more))
+    events = list(train(model, task, batches, training, penalty=penalty, execution=ExecutionPlan(dense=dense), **more))
     return model, events
 
 
@@ -80,7 +80,7 @@ def test_a_training_is_that_of_autograd_up_to_rounding(
     mixed = mixup if isinstance(task, Classification) else 0.0
     batches = batches_for(task, size=size, mixup=mixed)
     training = TrainingConfig(epochs=2, optimizer=optimizer, learning_rate=3e-3, schedule="cosine", clip_norm=clip_norm)
-    assert obstacle(model, task, training) == ""
+    assert unsupported_reason(model, task, training) == ""
     ours, told = trained(model, task, batches, training, True, penalty)
     theirs, told_by_torch = trained(model, task, batches, training, False, penalty)
     torch.testing.assert_close(flat(ours), flat(theirs), rtol=1e-4, atol=2e-5)
@@ -96,12 +96,14 @@ def test_a_training_is_that_of_autograd_up_to_rounding(
 def test_left_in_the_middle_and_resumed_it_ends_with_the_same_bits(tmp_path, optimizer):
     torch.manual_seed(0)
     model, batches = build("mlp", (4,), 3, hidden=(6, 5)), batches_for()
-    training = TrainingConfig(epochs=3, optimizer=optimizer, average=0.9, learning_rate=0.01)
+    training = TrainingConfig(epochs=3, optimizer=optimizer, ema_decay=0.9, learning_rate=0.01)
     more = {"valid": batches_for(seed=1), "penalty": PenaltyConfig(None, "l2", 0.01)}
     whole, told = trained(model, CLASSES, batches, training, True, **more)
     store, steps = CheckpointStore(tmp_path), 0
     with pytest.raises(StopIteration):
-        events = train(model, CLASSES, batches, training, checkpoints=store, pace=Pace(dense=True), **more)
+        events = train(
+            model, CLASSES, batches, training, checkpoints=store, execution=ExecutionPlan(dense=True), **more
+        )
         while True:
             steps += isinstance(next(events), Stepped)
             if steps == 10:
@@ -125,7 +127,7 @@ def test_whoever_watches_a_module_sees_it_work_and_the_steps_go_on():
     plain, _ = trained(model, CLASSES, batches, training, False)
     seen, steps = [], 0
     watched = model.hidden[0][0].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
-    for event in train(model, CLASSES, batches, training, pace=Pace(dense=True)):
+    for event in train(model, CLASSES, batches, training, execution=ExecutionPlan(dense=True)):
         steps += isinstance(event, Stepped)
         if steps == 3:
             watched.remove()
@@ -137,7 +139,7 @@ def test_a_loss_that_is_not_finite_is_named_and_changes_nothing():
     torch.manual_seed(0)
     model, batches = build("mlp", (4,), 3), batches_for()
     batches._prepared[batches.order(0)[20]] = torch.inf
-    events = train(model, CLASSES, batches, TrainingConfig(epochs=1), pace=Pace(dense=True))
+    events = train(model, CLASSES, batches, TrainingConfig(epochs=1), execution=ExecutionPlan(dense=True))
     before = flat(model).clone()
     with pytest.raises(DivergedError, match=r"the loss of 'model' became nan at step 3 \(epoch 1, batch of"):
         for event in events:
@@ -153,7 +155,7 @@ def test_a_loss_that_is_not_finite_is_named_and_changes_nothing():
         (build("mlp", (4,), 3, dropout=0.5), CLASSES, TrainingConfig(), "no Dropout"),
         (build("mlp", (4,), 3, batch_norm=True), CLASSES, TrainingConfig(), "no BatchNorm1d"),
         (build("mlp", (4,), 3), CLASSES, TrainingConfig(optimizer="muon"), "muon"),
-        (build("mlp", (4,), 3), CLASSES, TrainingConfig(accumulate=2), "accumulate"),
+        (build("mlp", (4,), 3), CLASSES, TrainingConfig(accumulation_steps=2), "accumulate"),
         (build("linear", (4,), 3, bias=False), CLASSES, TrainingConfig(), "order of layers"),
         (nn.Sequential(nn.Linear(4, 3), nn.Tanh()), CLASSES, TrainingConfig(), "order of layers"),
         (nn.Sequential(nn.Linear(4, 3), nn.ELU(2.0), nn.Linear(3, 3)), CLASSES, TrainingConfig(), "order of layers"),
@@ -162,33 +164,33 @@ def test_a_loss_that_is_not_finite_is_named_and_changes_nothing():
     ],
 )
 def test_what_the_engine_cannot_do_is_left_to_autograd_and_said(model, task, training, words):
-    found = obstacle(model, task, training)
+    found = unsupported_reason(model, task, training)
     assert words in found
     inputs = torch.zeros(8, 4, dtype=next(model.parameters()).dtype)
-    pace = choose_pace(model, lambda m: m(inputs).sum(), 10**6, MachineConfig(compile="no"), found)
-    assert not pace.dense
-    assert any(found in reason for reason in pace.reasons)
+    execution = choose_execution(model, lambda m: m(inputs).sum(), 10**6, MachineConfig(compile="no"), found)
+    assert not execution.dense
+    assert any(found in reason for reason in execution.reasons)
 
 
 def test_long_trainings_of_small_networks_are_given_it_and_told_why():
     model = build("mlp", (4,), 3)
 
-    def pace(steps: int, network=model, features: int = 4, **options: str) -> Pace:
-        found = obstacle(network, CLASSES, TrainingConfig())
+    def execution(steps: int, network=model, features: int = 4, **options: str) -> ExecutionPlan:
+        found = unsupported_reason(network, CLASSES, TrainingConfig())
         inputs = torch.zeros(128, features)
-        return choose_pace(network, lambda m: m(inputs).sum(), steps, MachineConfig(**options), found)
+        return choose_execution(network, lambda m: m(inputs).sum(), steps, MachineConfig(**options), found)
 
-    long = pace(30_000)
+    long = execution(30_000)
     assert long.dense
     assert not long.compile
     assert any("compiled engine, for 30,000 steps" in reason for reason in long.reasons)
-    assert Pace.from_json(long.to_json()) == long
-    assert not pace(1000).dense
-    assert not pace(30_000, precision="bfloat16", compile="no").dense
-    assert not pace(
+    assert ExecutionPlan.from_json(long.to_json()) == long
+    assert not execution(1000).dense
+    assert not execution(30_000, precision="bfloat16", compile="no").dense
+    assert not execution(
         30_000, build("mlp", (2000,), 3, hidden=(2000, 2000)), 2000, compile="no", precision="float32"
     ).dense
-    assert obstacle(build("lenet5", (1, 28, 28), 10), CLASSES, TrainingConfig()) is None
+    assert unsupported_reason(build("lenet5", (1, 28, 28), 10), CLASSES, TrainingConfig()) is None
 
 
 @pytest.mark.slow

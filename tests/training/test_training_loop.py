@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.data.augmentation import Augmentation
-from layerwise.data.batches import Batches, Variation
+from layerwise.data.batches import Batches, TrainTransforms
 from layerwise.data.dataset import Split
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.augmentation import Augmentation
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import DivergedError
 from layerwise.runs.checkpoints import CheckpointStore
 from layerwise.tasks import Classification
@@ -36,11 +36,11 @@ def pictures(count: int, seed: int) -> Split:
     return Split(inputs, labels, [f"picture-{i}" for i in range(count)])
 
 
-PREPROCESSING = PicturePreprocessing(channels=1, height=8, width=8, mean=(0.2,), std=(0.3,))
+PREPROCESSING = ImagePreprocessing(channels=1, height=8, width=8, mean=(0.2,), std=(0.3,))
 
 
 def make_batches(count: int = 50, size: int = 8, augment: str | None = "shift:1", **options: object) -> Batches:
-    variation = Variation(Augmentation.parse(augment)) if augment else None
+    variation = TrainTransforms(Augmentation.parse(augment)) if augment else None
     return Batches(pictures(count, 0), PREPROCESSING, size, seed=3, shuffle=True, variation=variation, **options)
 
 
@@ -129,9 +129,9 @@ def test_it_learns_and_ends_with_the_weights_of_the_best_epoch() -> None:
 @pytest.mark.parametrize("stop_at", [1, 6, 7, 8, 14, 20])
 def test_left_at_any_step_and_resumed_it_ends_with_the_same_bits(optimizer: str, stop_at: int, tmp_path: Path) -> None:
     config = TrainingConfig(
-        epochs=3, optimizer=optimizer, learning_rate=0.01, schedule="plateau", average=0.9, accumulate=2
+        epochs=3, optimizer=optimizer, learning_rate=0.01, schedule="plateau", ema_decay=0.9, accumulation_steps=2
     )
-    penalty = PenaltyConfig(penalty="elastic", strength=1e-3)
+    penalty = PenaltyConfig(penalty="elastic", penalty_strength=1e-3)
     task = Classification(CLASSES, label_smoothing=0.1)
 
     def begin(model: nn.Module, folder: Path | None) -> Iterator[Event]:
@@ -202,7 +202,7 @@ def test_cutting_a_batch_into_pieces_changes_nothing_but_rounding() -> None:
     def final(accumulate: int) -> Tensor:
         torch.manual_seed(0)
         model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-        config = TrainingConfig(epochs=2, accumulate=accumulate, optimizer="sgd", learning_rate=0.1)
+        config = TrainingConfig(epochs=2, accumulation_steps=accumulate, optimizer="sgd", learning_rate=0.1)
         list(train(model, Classification(CLASSES), make_batches(augment=None), config))
         return model[1].weight.detach()
 

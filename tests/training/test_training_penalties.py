@@ -44,13 +44,13 @@ def half_squared_error(outputs, targets):
 
 
 @pytest.mark.parametrize(("name", "mix"), [("l1", 0.0), ("l2", 1.0), ("elastic", 0.5), ("elastic", 0.9)])
-@pytest.mark.parametrize("strength", [0.05, 0.4])
-def test_plain_descent_reaches_the_elastic_net_of_scikit_learn_with_its_zeros(name, mix, strength):
+@pytest.mark.parametrize("penalty_strength", [0.05, 0.4])
+def test_plain_descent_reaches_the_elastic_net_of_scikit_learn_with_its_zeros(name, mix, penalty_strength):
     inputs, targets = regression_data()
-    penalty = PenaltyConfig(penalty=name, strength=strength, mix=mix)
+    penalty = PenaltyConfig(penalty=name, penalty_strength=penalty_strength, mix=mix)
     weights, bias = descend(half_squared_error, inputs, targets, penalty)
     # scikit-learn: alpha * l1_ratio * |w| + alpha * (1 - l1_ratio) / 2 * w^2
-    l1, l2 = strength * (1 - mix), strength * mix
+    l1, l2 = penalty_strength * (1 - mix), penalty_strength * mix
     alpha = l1 + 2 * l2
     oracle = ElasticNet(alpha=alpha, l1_ratio=l1 / alpha, tol=1e-12, max_iter=100_000)
     if name == "l2":
@@ -74,7 +74,7 @@ def test_plain_descent_reaches_the_elastic_net_of_scikit_learn_with_its_zeros(na
 )
 def test_strength_means_the_same_to_every_optimizer(optimizer, rate):
     inputs, targets = regression_data()
-    penalty = PenaltyConfig(penalty="elastic", strength=0.4, mix=0.25)
+    penalty = PenaltyConfig(penalty="elastic", penalty_strength=0.4, mix=0.25)
     weights, _ = descend(half_squared_error, inputs, targets, penalty, optimizer, rate, steps=4000)
     oracle = ElasticNet(alpha=0.5, l1_ratio=0.6, tol=1e-12, max_iter=100_000).fit(inputs, targets)
     assert weights == pytest.approx(oracle.coef_, abs=1e-3)
@@ -84,18 +84,18 @@ def test_strength_means_the_same_to_every_optimizer(optimizer, rate):
 def test_a_logistic_neuron_reaches_the_l1_solution_of_scikit_learn():
     inputs, values = regression_data()
     labels = (values > 1).astype(float)
-    strength = 0.03
+    penalty_strength = 0.03
     weights, bias = descend(
         nn.functional.binary_cross_entropy_with_logits,
         inputs,
         labels,
-        PenaltyConfig(penalty="l1", strength=strength),
+        PenaltyConfig(penalty="l1", penalty_strength=penalty_strength),
         rate=0.5,
         steps=4000,
     )
     # scikit-learn: |w| + C * sum of the losses
     oracle = LogisticRegression(
-        l1_ratio=1.0, C=1 / (strength * len(inputs)), solver="saga", tol=1e-10, max_iter=100_000
+        l1_ratio=1.0, C=1 / (penalty_strength * len(inputs)), solver="saga", tol=1e-10, max_iter=100_000
     ).fit(inputs, labels)
     assert weights == pytest.approx(oracle.coef_[0], abs=1e-4)
     assert bias == pytest.approx(oracle.intercept_[0], abs=1e-4)
@@ -105,15 +105,15 @@ def test_a_logistic_neuron_reaches_the_l1_solution_of_scikit_learn():
 @given(
     values=st.lists(st.floats(-5, 5), min_size=1, max_size=20),
     size=st.floats(1e-3, 3),
-    strength=st.floats(0, 3),
+    penalty_strength=st.floats(0, 3),
     mix=st.floats(0, 1),
     one_each=st.booleans(),
 )
 @settings(deadline=None)
-def test_a_shrunken_weight_is_the_minimum_that_the_definition_asks_for(values, size, strength, mix, one_each):
+def test_a_shrunken_weight_is_the_minimum_that_the_definition_asks_for(values, size, penalty_strength, mix, one_each):
     before = torch.tensor(values, dtype=torch.float64)
     after = before.clone()
-    penalty = PenaltyConfig(penalty="elastic", strength=strength, mix=mix)
+    penalty = PenaltyConfig(penalty="elastic", penalty_strength=penalty_strength, mix=mix)
     shrink([after], [torch.full_like(before, size)] if one_each else size, penalty)
 
     def objective(u):
@@ -130,7 +130,7 @@ def test_biases_and_normalisation_are_left_alone():
     for p in module.parameters():
         p.grad = torch.zeros_like(p)
     optimizer.step()
-    proximal_step(optimizer, PenaltyConfig(penalty="l1", strength=100.0))
+    proximal_step(optimizer, PenaltyConfig(penalty="l1", penalty_strength=100.0))
     changed = {name for name, p in module.named_parameters() if not torch.equal(p, before[name])}
     assert changed == {"0.weight"}
     assert torch.equal(module[0].weight, torch.zeros(3, 4))
@@ -139,5 +139,5 @@ def test_biases_and_normalisation_are_left_alone():
 def test_the_penalty_has_the_value_of_its_definition():
     module = nn.Linear(2, 1)
     nn.init.constant_(module.weight, -3.0)
-    value = penalty_value(list(weights_of(module)), PenaltyConfig(penalty="elastic", strength=2.0, mix=0.25))
+    value = penalty_value(list(weights_of(module)), PenaltyConfig(penalty="elastic", penalty_strength=2.0, mix=0.25))
     assert value.item() == 2.0 * (0.75 * 6 + 0.25 * 18)

@@ -16,7 +16,7 @@ __all__ = ["add_arguments", "run"]
 
 def run(args: argparse.Namespace) -> None:
     from layerwise.lessons.catalogue import activation_rows, range_text
-    from layerwise.neuron.cost import activation_name
+    from layerwise.neuron.functions.cost import activation_name
     from layerwise.reports.curves import activation_figure
 
     def facts(row: Row) -> list[tuple[str, str]]:

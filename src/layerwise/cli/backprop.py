@@ -17,7 +17,7 @@ from layerwise.cli.arguments import Parser, add_runs_folder, read_value
 from layerwise.errors import UsageError
 
 if TYPE_CHECKING:
-    from layerwise.neuron.chain import Chain
+    from layerwise.neuron.functions.chain import Chain
 
 
 def add_arguments(parser: Parser) -> None:
@@ -90,7 +90,7 @@ def of_run(args: argparse.Namespace) -> Chain:
             )
     trained = Run.open(args.run, runs=args.runs)
     dataset = trained.dataset()
-    split, goal = dataset.test, dataset.goal
+    split, task = dataset.test, dataset.task
     place = read_value(args.sample or "0", int, "sample")
     if not 0 <= place < len(split):
         raise UsageError(
@@ -98,6 +98,6 @@ def of_run(args: argparse.Namespace) -> Chain:
         )
     import torch
 
-    compact, target = split.take(torch.tensor([place]))
-    x = dataset.preprocessing.prepare(compact)[0]
-    return backprop(trained.model, x, target[0], "cross-entropy" if goal == "classification" else "squared")
+    raw, target = split.take(torch.tensor([place]))
+    x = dataset.preprocessing.transform(raw)[0]
+    return backprop(trained.model, x, target[0], "cross-entropy" if task == "classification" else "squared")

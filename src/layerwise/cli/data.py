@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps({**facts, "files": [str(file) for file in files]}, ensure_ascii=False, indent=1))
         return
     say(f"{facts['name']}: {facts['source']}")
-    say(f"  {facts['kind']}, {facts['goal']}, a prepared sample has the shape {facts['input_shape']}")
+    say(f"  {facts['kind']}, {facts['task']}, a prepared sample has the shape {facts['input_shape']}")
     sizes = facts["sizes"]
     say(f"  {sizes['train']:,} training, {sizes['valid']:,} validation and {sizes['test']:,} test samples")
     print_classes(facts["class_counts"])

@@ -30,7 +30,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--points", metavar="N", default="400", help="points to train on, and as many to test [400]")
     parser.add_argument("--noise", metavar="NUMBER", default="0.04", help="how far points are thrown off [0.04]")
     parser.add_argument("--steps", metavar="N", default="1500", help="steps of Adam over all points [1500]")
-    parser.add_argument("--rate", metavar="NUMBER", default="0.01", help="learning rate [0.01]")
+    parser.add_argument("--learning-rate", metavar="NUMBER", default="0.01", help="learning rate [0.01]")
     parser.add_argument("--seed", metavar="N", default="0", help="decides points and weights [0]")
     parser.add_argument("--out", metavar="FOLDER", default="lessons", help="where the picture goes [lessons]")
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"At most {PANELS_AT_MOST} shapes and activations fit side by side; leave some out.")
     rate = read_value(args.rate, float, "rate")
     if not 0 < rate < float("inf"):
-        raise UsageError(f"--rate must be a positive number, received {args.rate}.")
+        raise UsageError(f"--learning-rate must be a positive number, received {args.rate}.")
     rows = [
         [
             attempt(

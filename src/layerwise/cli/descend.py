@@ -1,8 +1,8 @@
 """Walk downhill on a function of yours, or on the cost of a neuron on real data, and see every step.
 
-layerwise descend "x**2" --from 9 --rate 0.1 --steps 3
-layerwise descend "x**2" --from 9 --rate 0.1,0.9,1.1          several rates side by side
-layerwise descend "(1-x)**2 + 100*(y-x**2)**2" --from -1,1 --rate 0.001 --optimizer sgd,momentum,adam --steps 300
+layerwise descend "x**2" --from 9 --learning-rate 0.1 --steps 3
+layerwise descend "x**2" --from 9 --learning-rate 0.1,0.9,1.1          several rates side by side
+layerwise descend "(1-x)**2 + 100*(y-x**2)**2" --from -1,1 --learning-rate 0.001 --optimizer sgd,adam --steps 300
 layerwise descend --data breast-cancer --batch-size 1,16,full the noise of mini-batches
 """
 
@@ -18,7 +18,7 @@ from layerwise.errors import UsageError
 
 if TYPE_CHECKING:
     from layerwise.lessons.batches import BatchComparison
-    from layerwise.neuron.descent import Descent
+    from layerwise.neuron.functions.descent import Descent
 
 ON_DATA = (
     ("data", "DATA", "a data set's name, a folder of class folders, or a CSV or Parquet file"),
@@ -38,9 +38,7 @@ SIDE_BY_SIDE_AT_MOST = 12
 def add_arguments(parser: Parser) -> None:
     parser.add_argument("function", nargs="?", metavar="FUNCTION", help='such as "x**2" or "sin(x) + y**2/10"')
     parser.add_argument("--from", dest="start", metavar="A,B,...", help="the start: a number a variable, or x=1,y=2")
-    parser.add_argument(
-        "--rate", "--learning-rate", dest="rate", metavar="A,B,...", help="learning rates to compare [0.1]"
-    )
+    parser.add_argument("--learning-rate", dest="rate", metavar="A,B,...", help="learning rates to compare [0.1]")
     parser.add_argument("--steps", metavar="N", help="steps to walk [20]")
     parser.add_argument(
         "--optimizer", default="sgd", metavar="NAMES", help="sgd, momentum, nesterov, rmsprop, adam, adamw, muon [sgd]"
@@ -55,7 +53,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from layerwise.neuron.descent import compare
+    from layerwise.neuron.functions.descent import compare
 
     if args.data is not None:
         run_on_data(args)
@@ -109,11 +107,13 @@ def show(descents: Sequence[Descent], args: argparse.Namespace) -> None:
     write_figure(descent_figure(descents), args.out, "descend.png")
     rate = descents[0].largest_stable_rate
     again = f'layerwise descend "{args.function}" --from {args.start}'
-    commands = [(f"{again} --rate {args.rate or 0.1} --optimizer sgd,momentum,adam", "the optimisers side by side")]
+    commands = [
+        (f"{again} --learning-rate {args.rate or 0.1} --optimizer sgd,momentum,adam", "the optimisers side by side")
+    ]
     if rate:
         rates = ",".join(f"{share * rate:.3g}" for share in (0.1, 0.5, 0.95, 1.05))
         chosen = "" if descents[0].optimizer == "sgd" else f" --optimizer {descents[0].optimizer}"
-        commands.insert(0, (f"{again}{chosen} --rate {rates}", "rates around the largest stable one"))
+        commands.insert(0, (f"{again}{chosen} --learning-rate {rates}", "rates around the largest stable one"))
     say_next(commands)
 
 

@@ -46,16 +46,16 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import say, say_files
     from layerwise.cli.showing import say_next
-    from layerwise.experiments.explanation import answer_in_words, embed, explain, next_commands
+    from layerwise.experiments.explain import answer_in_words, embed, explain, next_commands
     from layerwise.experiments.run import Run
-    from layerwise.reports.explaining import completeness, score_in_words
+    from layerwise.reports.explanation_page import completeness, score_in_words
 
     trained = Run.open(args.run, runs=args.runs)
     check(args, trained)
     if args.embeddings:
         places, files = embed(trained, out=args.out, **({} if args.limit is None else {"limit": args.limit}))
         samples, reason = "test samples", f"what the last layer of {trained.name} reads"
-        if trained.facts["kind"] == "pairs":
+        if trained.data_info["kind"] == "pairs":
             samples, reason = "tokens", f"the vectors that {trained.name} has for them"
         say(f"{len(places)} {samples} in a plane, by {reason}")
         say_files(files)
@@ -84,10 +84,10 @@ def run(args: argparse.Namespace) -> None:
 def check(args: argparse.Namespace, trained: Run) -> None:
     """Refuse words that leave nothing to do, or that say nothing here."""
     if args.input is None and not args.embeddings:
-        from layerwise.experiments.explanation import example_for
+        from layerwise.experiments.explain import example_for
 
         example = f"layerwise explain {trained.name} {example_for(trained)}"
-        what = "give a text" if trained.facts["kind"] == "pairs" else "name a file"
+        what = "give a text" if trained.data_info["kind"] == "pairs" else "name a file"
         raise UsageError(f"nothing to explain; {what}, as in `{example}`, or use --embeddings.")
     if args.limit is not None and not args.embeddings:
         raise UsageError("--limit is for the map of --embeddings; leave it out.")

@@ -30,6 +30,6 @@ def run(args: argparse.Namespace) -> None:
         facts=facts,
         numbers=(("o, for y = 1", "o"), ("J", "value"), ("dJ/do", "slope")),
         draw=loss_figure,
-        next=("layerwise neuron --loss hinge --penalty l2 --strength 0.001", "a neuron that minimises one"),
+        next=("layerwise neuron --loss hinge --penalty l2 --penalty-strength 0.001", "a neuron that minimises one"),
     )
     show(args, loss_rows(), args.names, catalogue)

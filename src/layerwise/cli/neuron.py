@@ -33,7 +33,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("activation", str, "identity, sigmoid, tanh, relu, ... [identity, or sigmoid for classes]"),
     ("loss", str, "squared, absolute, huber, perceptron, hinge, squared-hinge, logistic [by the data]"),
     ("penalty", str, "none, l1, l2 or elastic [none]"),
-    ("strength", float, "of the penalty [0]"),
+    ("penalty_strength", float, "of the penalty [0]"),
     ("mix", float, "of elastic: 0 all L1, 1 all L2 [0.5]"),
     ("positive", str, "the class that counts as 1, against all others [the second of two]"),
     ("batch_size", int, "samples a step, or full [32, or all where there are fewer]"),
@@ -59,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             "--" + name.replace("_", "-"), dest=name, default=argparse.SUPPRESS, metavar=METAVARS[kind], help=text
         )
     parser.add_argument(
-        "--rate",
+        "--learning-rate",
         "--learning-rate",
         dest="learning_rate",
         default=argparse.SUPPRESS,
@@ -125,7 +125,7 @@ def show(trained: TrainedNeuron, args: argparse.Namespace) -> None:
     from layerwise.reports.neurons import neuron_figure
 
     cost, descent, samples = trained.cost, trained.descent, trained.samples
-    penalty = "" if cost.penalty == "none" else f", penalty {cost.penalty} of strength {cost.strength:g}"
+    penalty = "" if cost.penalty == "none" else f", penalty {cost.penalty} of strength {cost.penalty_strength:g}"
     say(f"one neuron on {samples.name}: activation {cost.activation}, loss {cost.loss}{penalty}")
     rate = descent.settings.learning_rate
     if trained.mistakes is None:

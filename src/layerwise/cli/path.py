@@ -73,14 +73,14 @@ def show(followed: FollowedPath, args: argparse.Namespace) -> None:
     if path.penalty == "l2":
         say("Ridge makes weights small and none of them zero, so every weight is active at every strength.")
         places = [round(share * (len(path.strengths) - 1) / 9) for share in range(10)]
-        columns = ["strength", "sum of w²", "R² test"]
+        columns = ["penalty_strength", "sum of w²", "R² test"]
         rows = [
             [f"{path.strengths[p]:.4g}", f"{(path.weights[p] ** 2).sum():.4g}", f"{followed.test_scores[p]:.3f}"]
             for p in dict.fromkeys(places)
         ]
         print_table(columns, rows, numbers=columns)
     else:
-        columns = ["strength", "active", "comes in", "goes out", "R² test"]
+        columns = ["penalty_strength", "active", "comes in", "goes out", "R² test"]
         table = [
             [
                 f"{path.strengths[p]:.4g}",
@@ -91,7 +91,7 @@ def show(followed: FollowedPath, args: argparse.Namespace) -> None:
             ]
             for p, came, went in changes[:ROWS_SHOWN]
         ]
-        print_table(columns, table, numbers=["strength", "active", "R² test"])
+        print_table(columns, table, numbers=["penalty_strength", "active", "R² test"])
         if len(changes) > ROWS_SHOWN:
             say(f"... and {len(changes) - ROWS_SHOWN} more changes (--json has all)")
     active = followed.active_names(best)

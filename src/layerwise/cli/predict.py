@@ -127,7 +127,7 @@ def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
         return
     import polars as pl
 
-    from layerwise.data.tables import write_table
+    from layerwise.data.tables.files import write_table
 
     table = write_table(pl.DataFrame([as_row(answer) for answer in answers]))
     write_bytes(path, table.encode())

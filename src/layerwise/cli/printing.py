@@ -82,7 +82,7 @@ def say_result(run: Run, *, open_report: bool) -> None:
     if int(os.environ.get("RANK", "0")):
         return  # of several processes, the first one speaks
     result, evaluation = run.result, run.evaluation
-    samples = wording.samples_in_words(evaluation.count, run.facts["kind"])
+    samples = wording.samples_in_words(evaluation.count, run.data_info["kind"])
     say("")
     console().print(evaluation.sentence(samples, run.experiment.model), style="bold", markup=False)
     say(f"  {wording.count(result['parameters'])} parameters, trained in {wording.duration(result['elapsed_s'])}")
@@ -99,15 +99,15 @@ def say_result(run: Run, *, open_report: bool) -> None:
 
 def next_commands(run: Run) -> list[tuple[str, str]]:
     """Return literal commands that go on from a finished run, with what each is for."""
-    goal = run.evaluation.goal
-    data, kind = run.experiment.data.data, run.facts["kind"]
-    use = wording.use_of(goal, wording.example_of(goal, kind, data, run.evaluation))
+    task = run.evaluation.task
+    data, kind = run.experiment.data.data, run.data_info["kind"]
+    use = wording.use_of(task, wording.example_of(task, kind, data, run.evaluation))
     commands = [
         (f"layerwise {use.command.format(run=run.name)}", use.purpose),
         (f"layerwise evaluate {run.name}", "see where it is wrong"),
         (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
     ]
-    if goal == "reconstruction" and getattr(run.model, "variational", False):
+    if task == "reconstruction" and getattr(run.model, "variational", False):
         commands.append((f"layerwise sample {run.name}", "new pictures"))
     return [*commands, ("layerwise runs", "all trainings so far")]
 

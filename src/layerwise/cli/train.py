@@ -44,16 +44,16 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.experiments.training import train
     from layerwise.recipes import options_of
 
-    asked = {name: value for name, value in vars(args).items() if name not in OWN}
+    given = {name: value for name, value in vars(args).items() if name not in OWN}
     recipe = {} if args.recipe is None else options_of(args.recipe)
-    asked = {**recipe, **asked}
-    model = args.model or asked.pop("model", None)
-    asked.pop("model", None)
+    given = {**recipe, **given}
+    model = args.model or given.pop("model", None)
+    given.pop("model", None)
     if args.model_options:
         if model is None:
             raise unknown_flag(args.model_options)
-        asked |= read_model_options(model, args.model_options)
-    finished = train(model, name=args.name, runs=args.runs, quiet=args.quiet, **asked)
+        given |= read_model_options(model, args.model_options)
+    finished = train(model, name=args.name, runs=args.runs, quiet=args.quiet, **given)
     say_result(finished, open_report=args.open)
 
 

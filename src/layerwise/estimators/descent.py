@@ -12,10 +12,10 @@ from sklearn.utils import check_random_state
 from layerwise.errors import DivergedError
 from layerwise.estimators.checks import whole_number
 from layerwise.estimators.errors import InputError
-from layerwise.estimators.walk import Walk
-from layerwise.neuron.cost import BENDS
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.network import DenseStack, DescentConfig, StackConfig
+from layerwise.estimators.sparse_sgd import SparseSGD
+from layerwise.neuron.engine.network import DenseStack, DescentConfig, StackConfig
+from layerwise.neuron.functions.cost import BENDS
+from layerwise.neuron.tables.losses import LOSSES
 
 Array = NDArray[Any]
 POWER_STEPS = 100
@@ -30,7 +30,7 @@ def seed_of(random_state: Any) -> int:
 
 def descend(
     neuron: Any, inputs: Any, targets: Array, sample_weight: Any, start: tuple[Array, Array] | None, epochs: int
-) -> tuple[DenseStack | Walk, list[float]]:
+) -> tuple[DenseStack | SparseSGD, list[float]]:
     """Train one neuron, or one a class or column, for some epochs; returns what was trained and each epoch's loss.
 
     start: weights (neurons, features) and biases (neurons,) to go on from; None starts at zeros. Where they are those
@@ -50,7 +50,7 @@ def descend(
         raise DivergedError(f"{error} {_stable_rate(neuron, inputs, sample_weight, count)}") from None
 
 
-def _network(neuron: Any, inputs: Any, count: int, start: tuple[Array, Array] | None) -> DenseStack | Walk:
+def _network(neuron: Any, inputs: Any, count: int, start: tuple[Array, Array] | None) -> DenseStack | SparseSGD:
     """Return what the last descent trained, told of changed settings, or something new."""
     if start is not None and len(start[0]) != count:
         raise InputError(f"The training goes on with {len(start[0])} neurons, and the targets now ask for {count}.")
@@ -60,7 +60,7 @@ def _network(neuron: Any, inputs: Any, count: int, start: tuple[Array, Array] | 
     path = DescentConfig(
         batch_size="full" if neuron.batch_size == "full" else whole_number(neuron, "batch_size", 1, " or 'full'"),
         optimizer=neuron.optimizer, learning_rate=neuron.learning_rate, penalty=neuron.penalty,
-        strength=neuron.strength / parts if neuron.penalty != "none" else 0.0, mix=neuron.mix,
+        penalty_strength=neuron.penalty_strength / parts if neuron.penalty != "none" else 0.0, mix=neuron.mix,
         seed=seed_of(neuron.random_state),
     )  # fmt: skip
     is_walk = sp.issparse(inputs) or not neuron.fit_intercept
@@ -71,18 +71,23 @@ def _network(neuron: Any, inputs: Any, count: int, start: tuple[Array, Array] | 
         return last  # type: ignore[no-any-return]
     W, b = start or (np.zeros((count, inputs.shape[1])), np.zeros(count))
     if is_walk:
-        return Walk(plan, path, W, b if neuron.fit_intercept else None)
+        return SparseSGD(plan, path, W, b if neuron.fit_intercept else None)
     return DenseStack(plan, path, dtype=dtype, weights=[(W.astype(dtype), b.astype(dtype))])
 
 
 def _goes_on(
-    last: DenseStack | Walk, plan: StackConfig, path: DescentConfig, start: tuple[Array, Array], dtype: Any, walk: bool
+    last: DenseStack | SparseSGD,
+    plan: StackConfig,
+    path: DescentConfig,
+    start: tuple[Array, Array],
+    dtype: Any,
+    walk: bool,
 ) -> bool:
     """Whether the last descent stands at the start, and can take a step there with its memory."""
     W, b = last.weights[0]
     is_same = last.config == plan and last.descent.optimizer == path.optimizer and dtype == W.dtype
     stands = np.array_equal(W, start[0]) and np.array_equal(b, start[1])
-    return is_same and stands and isinstance(last, Walk) == walk
+    return is_same and stands and isinstance(last, SparseSGD) == walk
 
 
 def _stable_rate(neuron: Any, inputs: Any, sample_weight: Any, count: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.neuron.activations import MAXOUT_PIECES
+from layerwise.neuron.tables.activations import MAXOUT_PIECES
 
 if TYPE_CHECKING:
     from torch import nn

@@ -24,7 +24,7 @@ from layerwise.estimators.descent import seed_of
 from layerwise.estimators.errors import InputError, ParameterError
 from layerwise.estimators.export import sequential
 from layerwise.estimators.parameters import without
-from layerwise.neuron.network import DenseStack, DescentConfig, EpochReport, StackConfig
+from layerwise.neuron.engine.network import DenseStack, DescentConfig, EpochReport, StackConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +48,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         activation: str = "relu",
         dropout: float = 0.0,
         penalty: str = "none",
-        strength: float = 0.0,
+        penalty_strength: float = 0.0,
         mix: float = 0.5,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
@@ -63,7 +63,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         self.activation = activation
         self.dropout = dropout
         self.penalty = penalty
-        self.strength = strength
+        self.penalty_strength = penalty_strength
         self.mix = mix
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -219,7 +219,8 @@ class _Network(BaseEstimator):  # type: ignore[misc]
             size = "full" if is_whole else whole_number(self, "batch_size", 1, ", 'full' or 'auto'")
         return DescentConfig(
             epochs=whole_number(self, "epochs", 1), batch_size=size,
-            optimizer=self.optimizer, learning_rate=self.learning_rate, penalty=self.penalty, strength=self.strength,
+            optimizer=self.optimizer, learning_rate=self.learning_rate,
+            penalty=self.penalty, penalty_strength=self.penalty_strength,
             mix=self.mix, seed=seed_of(self.random_state),
         )  # fmt: skip
 

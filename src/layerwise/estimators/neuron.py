@@ -30,15 +30,15 @@ from layerwise.estimators.checks import (
 from layerwise.estimators.errors import InputError, ParameterError
 from layerwise.estimators.export import sequential
 from layerwise.estimators.parameters import without
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.penalties import PENALTIES
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES
+from layerwise.neuron.tables.penalties import PENALTIES
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from layerwise.estimators.walk import Walk
-    from layerwise.neuron.network import DenseStack
+    from layerwise.estimators.sparse_sgd import SparseSGD
+    from layerwise.neuron.engine.network import DenseStack
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -117,7 +117,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         activation: str = "identity",
         loss: str = "squared",
         penalty: str = "none",
-        strength: float = 1e-3,
+        penalty_strength: float = 1e-3,
         mix: float = 0.5,
         solver: str = "auto",
         fit_intercept: bool = True,
@@ -134,7 +134,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         self.activation = activation
         self.loss = loss
         self.penalty = penalty
-        self.strength = strength
+        self.penalty_strength = penalty_strength
         self.mix = mix
         self.solver = solver
         self.fit_intercept = fit_intercept
@@ -275,7 +275,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         check_choice(self, "loss", LOSSES)
         check_choice(self, "penalty", PENALTIES)
         check_choice(self, "solver", SOLVERS)
-        check_number(self, "strength", 0, np.inf, "0 or a positive number")
+        check_number(self, "penalty_strength", 0, np.inf, "0 or a positive number")
         check_number(self, "mix", 0, 1, "a number from 0 (all L1) to 1 (all L2)")
         check_number(self, "tolerance", 0, 1, "a number from 0 to 1")
         check_number(self, "max_iter", 1, np.inf, "a whole number of at least 1")
@@ -297,7 +297,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         return self.activation in ("identity", LOSSES[self.loss].link)
 
     def _learn(self, X: Any, targets: NDArray[Any], weights: Any, *, goes_on: bool) -> Self:
-        penalised = self.penalty != "none" and self.strength > 0
+        penalised = self.penalty != "none" and self.penalty_strength > 0
         if self.solver == "descent" or not self._convex or (self.loss == "perceptron" and penalised):
             self._descend(X, targets, weights, goes_on=goes_on, epochs=whole_number(self, "epochs", 1))
             if self._is_endless(X, targets, weights):
@@ -311,7 +311,8 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
 
         row = PENALTIES[self.penalty]
         problem = Problem(
-            X, targets, self.loss, l1=row.l1(self.strength, self.mix), l2=row.l2(self.strength, self.mix),
+            X, targets, self.loss,
+            l1=row.l1(self.penalty_strength, self.mix), l2=row.l2(self.penalty_strength, self.mix),
             intercept=self.fit_intercept, weights=weights, tolerance=self.tolerance, limit=int(self.max_iter),
         )  # fmt: skip
         if goes_on and self.coef_.size == X.shape[1]:
@@ -324,7 +325,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         self.solver_, self.n_iter_, self.objective_ = solution.solver, solution.iterations, solution.objective
         self.gap_, self.gap_kind_ = solution.distance, solution.measure
         self.converged_, self.note_ = solution.converged, solution.note
-        self._descent: DenseStack | Walk | None = None
+        self._descent: DenseStack | SparseSGD | None = None
         self.loss_curve_: list[float] = []
         if not solution.converged:
             warnings.warn(solution.note or self._unfinished(), ConvergenceWarning, stacklevel=3)
@@ -332,7 +333,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
 
     def _is_endless(self, X: Any, targets: NDArray[Any], weights: Any) -> bool:
         """Whether a loss without a minimum was descended on: classes told apart without a fault, and no penalty."""
-        if self.loss not in ("logistic", "cross-entropy") or (self.penalty != "none" and self.strength > 0):
+        if self.loss not in ("logistic", "cross-entropy") or (self.penalty != "none" and self.penalty_strength > 0):
             return False
         z = self._sums(X)
         if self.loss == "logistic":
@@ -358,7 +359,7 @@ class Neuron(BaseEstimator):  # type: ignore[misc]
         before = self.loss_curve_ if goes_on else []
         self._descent, self.loss_curve_ = network, [*before, *losses]
         self.n_iter_ = len(self.loss_curve_)
-        price = PENALTIES[self.penalty].value(W.astype(np.float64), self.strength, self.mix)
+        price = PENALTIES[self.penalty].value(W.astype(np.float64), self.penalty_strength, self.mix)
         self.objective_ = losses[-1] * (1 if self.loss == "cross-entropy" else len(W)) + price
         self.converged_, self.note_ = True, ""
         return self

@@ -7,20 +7,26 @@ from pathlib import Path
 
 import torch
 
-from layerwise.data.catalogue import SOURCES, load_material
+from layerwise.data.catalogue import SOURCES, load_raw
 from layerwise.data.dataset import UNLABELLED, Kind, Split
-from layerwise.data.encoding import TablePreprocessing
-from layerwise.data.folders import scan_folder
+from layerwise.data.images.folders import scan_folder
+from layerwise.data.images.mask_folders import read_folder, tiles_of
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.data.loading import load
-from layerwise.data.mask_folders import read_folder, tiles_of
-from layerwise.data.materials import PairMaterial, ProseMaterial
-from layerwise.data.pairs import SUFFIXES as PAIR_SUFFIXES
-from layerwise.data.pairs import PairsPreprocessing
-from layerwise.data.pictures import PicturePreprocessing
-from layerwise.data.prose import SUFFIXES, ProsePreprocessing, is_prose, read_prose, without_copies
-from layerwise.data.series import SeriesPreprocessing
-from layerwise.data.series_dataset import forecast_split, labelled_split
-from layerwise.data.tables import TABLE_SUFFIXES
+from layerwise.data.raw import RawPairs, RawText
+from layerwise.data.series.dataset import forecast_split, labelled_split
+from layerwise.data.series.preprocessing import SeriesPreprocessing
+from layerwise.data.tables.files import TABLE_SUFFIXES
+from layerwise.data.tables.preprocessing import TablePreprocessing
+from layerwise.data.text.language_modeling import (
+    SUFFIXES,
+    TextPreprocessing,
+    is_long_text,
+    read_long_texts,
+    without_copies,
+)
+from layerwise.data.text.translation import SUFFIXES as PAIR_SUFFIXES
+from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.run import Run
 from layerwise.reports.figures import save
@@ -31,13 +37,13 @@ from layerwise.tasks.segmentation import Segmentation
 from layerwise.tasks.translation import Translation
 
 WITH_ARTICLE: dict[Kind, str] = {
-    "pictures": "a set of pictures",
+    "images": "a set of pictures",
     "table": "a table",
-    "text": "a set of texts",
+    "bag_of_words": "a set of texts",
     "series": "a set of series",
-    "tokens": "a set of short texts",
+    "characters": "a set of short texts",
     "pairs": "a table of pairs of texts (.pairs.tsv)",
-    "prose": "a long text",
+    "text": "a long text",
 }
 
 
@@ -62,7 +68,7 @@ def evaluate(
     folder = make_folder(Path(out) if out else run.path / "evaluation")
     files = [folder / "evaluation.json"]
     write_json(files[0], result.to_json())
-    for name, figure in result.drawings(run.subject(split, beam)):
+    for name, figure in result.drawings(run.evaluation_input(split, beam)):
         files.append(folder / f"{name}.png")
         save(figure, files[-1])
     return result, files
@@ -81,12 +87,13 @@ def split_of(run: Run, data: str | None) -> Split:
     if data is None or data == run.experiment.data.data:
         return run.dataset().test
     path, preprocessing = Path(data), run.preprocessing
-    if path.is_dir() and isinstance(preprocessing, PicturePreprocessing):
+    if path.is_dir() and isinstance(preprocessing, ImagePreprocessing):
         is_of_masks = isinstance(run.task, Segmentation)
         return (mask_split if is_of_masks else folder_split)(run, path, preprocessing)
-    if data in SOURCES and SOURCES[data].goal != run.facts["goal"]:
+    if data in SOURCES and SOURCES[data].task != run.data_info["data_task"]:
         raise DataError(
-            f"{data} is for {SOURCES[data].goal}, and run {run.name} learned {run.facts['goal']}; give data for that."
+            f"{data} is for {SOURCES[data].task}, and run {run.name} learned {run.data_info['data_task']}; "
+            "give data for that."
         )
     if isinstance(preprocessing, SeriesPreprocessing) and path.is_file():
         return series_split(run, path, preprocessing)
@@ -96,9 +103,9 @@ def split_of(run: Run, data: str | None) -> Split:
             f"{data} is {WITH_ARTICLE[kind]}, and run {run.name} was trained on {WITH_ARTICLE[preprocessing.kind]}; "
             "give data of that kind."
         )
-    if isinstance(preprocessing, ProsePreprocessing):
+    if isinstance(preprocessing, TextPreprocessing):
         return prose_split(data, preprocessing)
-    if isinstance(preprocessing, PairsPreprocessing):
+    if isinstance(preprocessing, PairPreprocessing):
         if data in SOURCES:
             return known_pairs(run, data, preprocessing)
         if not data.lower().endswith(PAIR_SUFFIXES):
@@ -106,7 +113,7 @@ def split_of(run: Run, data: str | None) -> Split:
         return preprocessing.read_split(path)
     if isinstance(preprocessing, TablePreprocessing) and data not in SOURCES:
         return preprocessing.read_split(path)
-    is_resized = isinstance(preprocessing, PicturePreprocessing) and not isinstance(run.task, Segmentation)
+    is_resized = isinstance(preprocessing, ImagePreprocessing) and not isinstance(run.task, Segmentation)
     side = preprocessing.input_shape[-1] if is_resized else None
     other = load(replace(run.experiment.data, data=data, image_size=side))
     if other.kind != preprocessing.kind or other.input_shape != run.preprocessing.input_shape:
@@ -117,32 +124,32 @@ def split_of(run: Run, data: str | None) -> Split:
     return with_classes_of(run, other.test, other.classes, data)
 
 
-def known_pairs(run: Run, data: str, preprocessing: PairsPreprocessing) -> Split:
+def known_pairs(run: Run, data: str, preprocessing: PairPreprocessing) -> Split:
     """Return the test pairs of a data set as the run's own tokens. Raises DataError for other languages."""
     languages = tuple(data.split("-"))  # such data sets are called so
     if languages != preprocessing.languages:
         there, here = (" to ".join(names) for names in (languages, preprocessing.languages))
         raise DataError(f"{data} is from {there}, and run {run.name} learned {here}; give pairs of these languages.")
-    material = load_material(data)
-    assert isinstance(material, PairMaterial)
-    return preprocessing.split_of(material.test_sources, material.test_targets)
+    raw = load_raw(data)
+    assert isinstance(raw, RawPairs)
+    return preprocessing.split_of(raw.test_sources, raw.test_targets)
 
 
-def prose_split(data: str, preprocessing: ProsePreprocessing) -> Split:
+def prose_split(data: str, preprocessing: TextPreprocessing) -> Split:
     """Return the test texts of a data set, or all texts of a file or folder, as the run's own tokens.
 
     Raises:
         NotFoundError, DataError: there is no text.
     """
     if data in SOURCES:
-        material = load_material(data)
-        assert isinstance(material, ProseMaterial)
-        return preprocessing.telling_split({name: material.texts[name] for name in sorted(material.test)})
-    if not is_prose(Path(data)):
+        raw = load_raw(data)
+        assert isinstance(raw, RawText)
+        return preprocessing.evaluation_split({name: raw.texts[name] for name in sorted(raw.test)})
+    if not is_long_text(Path(data)):
         if not Path(data).exists():
             raise NotFoundError(f"there is no text {data}; name a file that ends in {', '.join(SUFFIXES)}.")
         raise DataError(f"{data} is no text; name a file that ends in {', '.join(SUFFIXES)}, or a folder of them.")
-    return preprocessing.telling_split(without_copies(read_prose(Path(data)).texts))
+    return preprocessing.evaluation_split(without_copies(read_long_texts(Path(data)).texts))
 
 
 def series_split(run: Run, path: Path, preprocessing: SeriesPreprocessing) -> Split:
@@ -152,27 +159,27 @@ def series_split(run: Run, path: Path, preprocessing: SeriesPreprocessing) -> Sp
     if not preprocessing.is_window or not path.name.lower().endswith(TABLE_SUFFIXES):
         wanted = f"a table with the column {preprocessing.channels[0]}" if preprocessing.is_window else "a .ts file"
         raise DataError(f"{path} is not what run {run.name} was trained on; give {wanted}.")
-    return forecast_split(path, preprocessing, run.facts["output_count"])
+    return forecast_split(path, preprocessing, run.data_info["output_count"])
 
 
 def kind_of(data: str) -> Kind | None:
     """Tell by its name what kind of data this is, None where the name does not tell."""
     if data in SOURCES:
         return SOURCES[data].kind
-    if is_prose(Path(data)):
-        return "prose"
+    if is_long_text(Path(data)):
+        return "text"
     if Path(data).is_dir():
-        return "pictures"
+        return "images"
     return "table" if data.lower().endswith(TABLE_SUFFIXES) else None
 
 
-def folder_split(run: Run, folder: Path, preprocessing: PicturePreprocessing) -> Split:
+def folder_split(run: Run, folder: Path, preprocessing: ImagePreprocessing) -> Split:
     """Read a folder of class folders, or its test part, in the colours and size that the run takes."""
-    material = scan_folder(folder, shape=(preprocessing.channels, preprocessing.height, preprocessing.width))
-    return with_classes_of(run, material.test or material.train, material.classes, str(folder))
+    raw = scan_folder(folder, shape=(preprocessing.channels, preprocessing.height, preprocessing.width))
+    return with_classes_of(run, raw.test or raw.train, raw.classes, str(folder))
 
 
-def mask_split(run: Run, folder: Path, preprocessing: PicturePreprocessing) -> Split:
+def mask_split(run: Run, folder: Path, preprocessing: ImagePreprocessing) -> Split:
     """Read a folder of pictures and masks in the colours that the run takes, cut into tiles of its size."""
     names, pictures, masks, classes = read_folder(folder, preprocessing.channels)
     split = tiles_of(zip(names, pictures, masks, strict=True), preprocessing.height, preprocessing.channels)

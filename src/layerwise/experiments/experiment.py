@@ -36,7 +36,7 @@ class Experiment:
     """A model on data, trained in a certain way.
 
     model: a name of the catalogue. model_options: fields of its config that differ from the named variant.
-    asked: what the user said, as opposed to defaults; shown in the report and repeated in commands.
+    options: what the user said, as opposed to defaults; shown in the report and repeated in commands.
     """
 
     model: str
@@ -46,11 +46,11 @@ class Experiment:
     training: TrainingConfig
     penalty: PenaltyConfig
     machine: MachineConfig
-    asked: Mapping[str, Any]
+    options: Mapping[str, Any]
     start: StartConfig = field(default_factory=StartConfig)
 
     @staticmethod
-    def of(model: str, asked: Mapping[str, Any]) -> Experiment:
+    def of(model: str, given: Mapping[str, Any]) -> Experiment:
         """Describe the training of `model` with the options that were asked for, its own defaults for the rest.
 
         Raises:
@@ -59,7 +59,7 @@ class Experiment:
         own_options = option_names(model)
         chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
         model_options: dict[str, Any] = {}
-        for option, value in {**CATALOGUE[model].training, **asked}.items():
+        for option, value in {**CATALOGUE[model].training, **given}.items():
             section = section_of(option)
             if section:
                 chosen[section][option] = value
@@ -67,26 +67,26 @@ class Experiment:
                 model_options[option] = value
             else:
                 raise unknown_option(option, model, own_options)
-        chosen["training"] |= fitting_warmup(CATALOGUE[model].training, asked)
+        chosen["training"] |= fitting_warmup(CATALOGUE[model].training, given)
         sections = {name: kind(**chosen[name]) for name, kind in SECTIONS.items()}
-        return Experiment(model=model, model_options=model_options, asked=dict(asked), **sections)
+        return Experiment(model=model, model_options=model_options, options=dict(given), **sections)
 
     @staticmethod
-    def of_module(module: object, asked: Mapping[str, Any]) -> Experiment:
+    def of_module(module: object, given: Mapping[str, Any]) -> Experiment:
         """Describe the training of a module of the user's own, called by the name of its class."""
         chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-        for option, value in asked.items():
+        for option, value in given.items():
             section = section_of(option)
             if section is None:
                 raise unknown_option(option, type(module).__name__, ())
             chosen[section][option] = value
         sections = {name: kind(**chosen[name]) for name, kind in SECTIONS.items()}
-        return Experiment(model=type(module).__name__.lower(), model_options={}, asked=dict(asked), **sections)
+        return Experiment(model=type(module).__name__.lower(), model_options={}, options=dict(given), **sections)
 
     def command(self) -> str:
         """Return the command line that repeats this training."""
         words = ["layerwise", "train", self.model]
-        for option, value in self.asked.items():
+        for option, value in self.options.items():
             text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
             words += ["--" + option.replace("_", "-"), shlex.quote(text)]
         return " ".join(words)
@@ -98,18 +98,18 @@ class Experiment:
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Experiment:
         """Rebuild what `to_json` described. Raises KeyError or TypeError for anything else."""
-        if not isinstance(values["asked"], Mapping):
-            raise TypeError(f"'asked' is {values['asked']!r:.50}")
+        if not isinstance(values["options"], Mapping):
+            raise TypeError(f"'options' is {values['options']!r:.50}")
         values = {"start": {}, **values}  # runs of before there were published weights
         sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in values["model_options"].items()}
-        return Experiment(model=values["model"], model_options=options, asked=values["asked"], **sections)
+        return Experiment(model=values["model"], model_options=options, options=values["options"], **sections)
 
 
-def fitting_warmup(defaults: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, float]:
+def fitting_warmup(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, float]:
     """Return a model's own warm-up, shorter where fewer epochs were asked for: `--epochs 1` has to work."""
-    epochs = asked.get("epochs")
-    if "warmup" in asked or "warmup" not in defaults or not isinstance(epochs, int) or epochs >= defaults["epochs"]:
+    epochs = given.get("epochs")
+    if "warmup" in given or "warmup" not in defaults or not isinstance(epochs, int) or epochs >= defaults["epochs"]:
         return {}
     return {"warmup": defaults["warmup"] * max(epochs, 0) / defaults["epochs"]}
 

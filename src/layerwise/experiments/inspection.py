@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from layerwise.data.augmentation import Augmentation, preview
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
+from layerwise.data.images.augmentation import Augmentation, preview
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.data.loading import load
-from layerwise.data.pictures import PicturePreprocessing
 from layerwise.reports import charts, pictures
 from layerwise.reports.figures import save
-from layerwise.reports.overlays import painted
+from layerwise.reports.overlays import generated
 from layerwise.reports.statistics import Statistic, statistics
 from layerwise.runs.atomic import make_folder
 
@@ -45,13 +45,13 @@ def inspect(config: DataConfig, seed: int, out: str | Path) -> tuple[dict[str, A
 def facts_of(dataset: Dataset, described: Sequence[Statistic]) -> dict[str, Any]:
     """Return what is to be said of a data set as plain JSON values."""
     counts: dict[str, list[int]] = {}
-    if dataset.goal == "classification":
+    if dataset.task == "classification":
         columns = [dataset.class_counts(split) for split in (dataset.train, dataset.valid, dataset.test)]
         counts = {name: list(row) for name, row in zip(dataset.classes, zip(*columns, strict=True), strict=True)}
     return {
         "name": dataset.name,
         "kind": dataset.kind,
-        "goal": dataset.goal,
+        "task": dataset.task,
         "source": dataset.source,
         "input_shape": list(dataset.input_shape),
         "sizes": dataset.sizes,
@@ -65,11 +65,11 @@ def pages(
     dataset: Dataset, described: Sequence[Statistic], augmentation: Augmentation, seed: int
 ) -> Iterator[tuple[str, Figure]]:
     """Yield the name and the figure of each page."""
-    if dataset.goal == "classification":
+    if dataset.task == "classification":
         splits = {"training": dataset.train, "validation": dataset.valid, "test": dataset.test}
         counts = {name: dataset.class_counts(split) for name, split in splits.items()}
         yield "balance", charts.class_balance_chart(dataset.classes, counts)
-    if not isinstance(dataset.preprocessing, PicturePreprocessing):
+    if not isinstance(dataset.preprocessing, ImagePreprocessing):
         title = f"{dataset.name}: the training samples"
         yield "columns", charts.column_chart([one.name for one in described], [one.values for one in described], title)
         return
@@ -82,7 +82,7 @@ def pages(
             pictures.to_pixels(shown), captions, title=f"{dataset.name}: some of the training pictures"
         ),
     )
-    if dataset.goal == "segmentation":
+    if dataset.task == "segmentation":
         pairs = zip(pictures.to_pixels(shown), masks_of(dataset, chosen), strict=True)
         title = f"{dataset.name}: training pictures, each before its mask of {', '.join(dataset.classes)}"
         yield "masks", pictures.picture_page([half for pair in pairs for half in pair], columns=8, title=title)
@@ -94,23 +94,23 @@ def pages(
 
 def masks_of(dataset: Dataset, chosen: Tensor) -> list[pictures.Pixels]:
     """Return the masks of training pictures in the colours of their classes."""
-    return [painted(mask, len(dataset.classes)) for mask in dataset.train.targets[chosen].numpy()]
+    return [generated(mask, len(dataset.classes)) for mask in dataset.train.targets[chosen].numpy()]
 
 
-def variations(samples: Tensor, augmentation: Augmentation, seed: int) -> list[pictures.Variation]:
+def variations(samples: Tensor, augmentation: Augmentation, seed: int) -> list[pictures.TrainTransforms]:
     """Return the rows of a page: the originals, each part alone, and all together in the first epochs.
 
     samples: (n, channels, height, width) in [0, 1].
     """
-    rows = [pictures.Variation("original", "as it is in the data", _pixels(samples))]
+    rows = [pictures.TrainTransforms("original", "as it is in the data", _pixels(samples))]
     if len(augmentation.parts) > 1:
         for part in augmentation.parts:
             varied = preview(samples, Augmentation((part,)), seed, 1)[0]
-            rows.append(pictures.Variation(f"{part.to_text()} alone", part.describe(), _pixels(varied)))
+            rows.append(pictures.TrainTransforms(f"{part.to_text()} alone", part.describe(), _pixels(varied)))
     name = "all together" if len(augmentation.parts) > 1 else augmentation.to_text()
     note = "" if len(augmentation.parts) > 1 else augmentation.describe()[0]
     for epoch, varied in enumerate(preview(samples, augmentation, seed, EPOCHS_SHOWN)):
-        rows.append(pictures.Variation(f"{name}, epoch {epoch + 1}", "" if epoch else note, _pixels(varied)))
+        rows.append(pictures.TrainTransforms(f"{name}, epoch {epoch + 1}", "" if epoch else note, _pixels(varied)))
     return rows
 
 

@@ -45,7 +45,7 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
 def settings_of(run: Run) -> dict[str, Any]:
     """Return what was decided before the first step."""
     description = run.experiment.to_json()
-    asked = description.pop("asked")
+    asked = description.pop("options")
     return {"model": description.pop("model"), **description, "data": {**description["data"], "data": asked["data"]}}
 
 

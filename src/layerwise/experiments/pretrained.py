@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from layerwise.data.archives import read_files
-from layerwise.data.dataset import Dataset, Kind, Preparation, Preprocessing, Split
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.dataset import Dataset, Kind, Preprocessing, Split, Transform
+from layerwise.data.download.archives import read_files
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import DataError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.models.efficientnet import EfficientNet
@@ -34,7 +34,7 @@ class Start:
     trained: nn.Module
     train: Split
     valid: Split
-    preparation: Preparation
+    transform: Transform
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Features:
     def input_shape(self) -> tuple[int, ...]:
         return (self.count,)
 
-    def prepare(self, inputs: Tensor) -> Tensor:
+    def transform(self, inputs: Tensor) -> Tensor:
         return inputs
 
 
@@ -57,7 +57,7 @@ def check_start(experiment: Experiment, dataset: Dataset) -> None:
     start = experiment.start.pretrained
     if start == "no":
         return
-    if dataset.kind != "pictures":
+    if dataset.kind != "images":
         raise UsageError(
             f"--pretrained starts from weights that know pictures, and {dataset.name} is a {dataset.kind}; "
             "leave it out."
@@ -83,7 +83,7 @@ def start_of(experiment: Experiment, dataset: Dataset, model: nn.Module) -> Star
         return Start(model, dataset.train, dataset.valid, dataset.preprocessing)
     assert isinstance(model, EfficientNet)
     preprocessing = dataset.preprocessing
-    assert isinstance(preprocessing, PicturePreprocessing)
+    assert isinstance(preprocessing, ImagePreprocessing)
     model.start_from(published_weights(), preprocessing.mean, preprocessing.std)
     if experiment.start.pretrained == "fine-tune":
         return Start(model, dataset.train, dataset.valid, preprocessing)
@@ -109,7 +109,7 @@ def with_features(model: EfficientNet, preprocessing: Preprocessing, split: Spli
     with torch.no_grad():
         rows = [torch.empty(0, model.fc.in_features)]
         for positions in torch.arange(len(split)).split(AT_ONCE):
-            pictures = preprocessing.prepare(split.inputs[positions].to(device))
+            pictures = preprocessing.transform(split.inputs[positions].to(device))
             rows.append(model.features(pictures).cpu())
     model.train(was_training)
     return Split(torch.cat(rows), split.targets, split.ids)

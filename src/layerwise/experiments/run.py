@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from layerwise.data.dataset import Dataset, Split
-from layerwise.data.pairs import PairsPreprocessing
+from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import UsageError
 from layerwise.experiments.sampling import sample, walk
 from layerwise.experiments.segments import Segments, segment, segment_files
@@ -20,7 +20,7 @@ from layerwise.experiments.trained import Trained
 from layerwise.experiments.translating import attention, translate
 from layerwise.experiments.writing import stream
 from layerwise.reports.alignments import Alignment
-from layerwise.reports.results import Result, Subject, measure
+from layerwise.reports.results import EvaluationInput, Result, measure
 from layerwise.runs.folder import RunFolder, runs_parent
 from layerwise.tasks.segmentation import Segmentation
 
@@ -106,16 +106,16 @@ class Run(Trained):
         """
         return sample(self, count, seed)
 
-    def walk(self, stations: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
+    def walk(self, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
         """Paint on a walk over so many codes and back, `steps` pictures from each to the next, as `sample` does."""
-        return walk(self, stations, steps, seed)
+        return walk(self, waypoints, steps, seed)
 
-    def answers(self, compact: Tensor) -> list[dict[str, Any]]:
-        """Return what the network says of compact samples, one dict a sample."""
+    def answers(self, raw: Tensor) -> list[dict[str, Any]]:
+        """Return what the network says of raw samples, one dict a sample."""
         with torch.inference_mode():
-            parts = [self.preprocessing.prepare(part) for part in compact.split(EVALUATION_BATCH)]
+            parts = [self.preprocessing.transform(part) for part in raw.split(EVALUATION_BATCH)]
             answers = [answer for part in parts for answer in self.task.answer(self.model, part)]
-        if isinstance(self.preprocessing, PairsPreprocessing):
+        if isinstance(self.preprocessing, PairPreprocessing):
             return [{"translation": self.preprocessing.decode(answer["tokens"])} for answer in answers]
         return answers
 
@@ -135,20 +135,20 @@ class Run(Trained):
         """Return which tokens of a text the network looked at while it wrote its own or a given translation of it."""
         return attention(self, text, translation)
 
-    def outputs(self, compact: Tensor) -> Tensor:
-        """Return the network's raw outputs for compact samples, (samples, outputs) float32."""
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Return the network's raw outputs for raw samples, (samples, outputs) float32."""
         with torch.inference_mode():
-            parts = [self.model(self.preprocessing.prepare(part)).float() for part in compact.split(EVALUATION_BATCH)]
+            parts = [self.model(self.preprocessing.transform(part)).float() for part in raw.split(EVALUATION_BATCH)]
         return torch.cat(parts)
 
-    def subject(self, split: Split, beam: int = 1) -> Subject:
+    def evaluation_input(self, split: Split, beam: int = 1) -> EvaluationInput:
         """Return the network with a split that it can be measured on. beam: for translators, see `translate`."""
-        return Subject(self.model, self.task, self.preprocessing, split, self.dataset, beam)
+        return EvaluationInput(self.model, self.task, self.preprocessing, split, self.dataset, beam)
 
     def evaluate_split(self, split: Split, beam: int = 1) -> Result:
         """Measure the network on a split."""
         with torch.inference_mode():
-            return measure(self.subject(split, beam))
+            return measure(self.evaluation_input(split, beam))
 
 
 def id_of(source: Path, name: str) -> str:

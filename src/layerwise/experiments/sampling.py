@@ -10,13 +10,13 @@ from torch import Tensor
 
 from layerwise.errors import UsageError
 from layerwise.experiments.trained import Trained
-from layerwise.generation.walks import tour
+from layerwise.generation.interpolation import tour
 from layerwise.reports import wording
 from layerwise.reports.grids import picture_grid, to_gif, to_png
 from layerwise.reports.pictures import to_pixels
 from layerwise.runs.atomic import make_folder, write_bytes
 from layerwise.tasks import task_name
-from layerwise.tasks.painting import Painter, draw_pictures, paint_codes
+from layerwise.tasks.generative import GenerativeTask, generate, sample_images
 
 WALK_FRAME_MS = 80
 SINGLE_PX = 112  # single pictures in a film are drawn about so large, by a whole factor
@@ -36,10 +36,10 @@ def sample(run: Trained, count: int = 64, seed: int = 0) -> Tensor:
         UsageError: the run is of no network that paints, or a number cannot work.
     """
     check_numbers(count, seed)
-    return draw_pictures(painter_of(run), run.model, count, seed)
+    return sample_images(generative_run(run), run.model, count, seed)
 
 
-def walk(run: Trained, stations: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
+def walk(run: Trained, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
     """Let the network of `run` paint on a walk through the space of its codes, and back to where it began.
 
     Args:
@@ -52,12 +52,12 @@ def walk(run: Trained, stations: int = 8, steps: int = 12, seed: int = 0) -> Ten
     Raises:
         UsageError: the run is of no network that paints, or a number cannot work.
     """
-    check_numbers(stations, seed)
+    check_numbers(waypoints, seed)
     if steps < 1:
         raise UsageError(f"--steps must be a whole number of at least 1, received {steps}.")
-    task = painter_of(run)
-    codes = task.draw_codes(run.model, stations, torch.Generator().manual_seed(seed)).cpu()
-    return paint_codes(task, run.model, tour(codes, steps))
+    task = generative_run(run)
+    codes = task.sample_latents(run.model, waypoints, torch.Generator().manual_seed(seed)).cpu()
+    return generate(task, run.model, tour(codes, steps))
 
 
 def check_numbers(count: int, seed: int) -> None:
@@ -68,14 +68,14 @@ def check_numbers(count: int, seed: int) -> None:
         raise UsageError(f"--seed must be a whole number from 0 to 2^63 - 1, received {seed}.")
 
 
-def painter_of(run: Trained) -> Painter:
+def generative_run(run: Trained) -> GenerativeTask:
     """Return the task of a run whose network paints. Raises UsageError for any other."""
-    if not isinstance(run.task, Painter):
+    if not isinstance(run.task, GenerativeTask):
         raise UsageError(
             f"run {run.name} learned {wording.LEARNED[task_name(run.task)]}, and not to paint; train vae, gan or "
             "dcgan, as in `layerwise train gan --data mnist`."
         )
-    return cast(Painter, run.task)
+    return cast(GenerativeTask, run.task)
 
 
 def write_pictures(pictures: Tensor, out: Path, each: Path | None = None) -> list[Path]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from layerwise.data.folders import pictures_in
-from layerwise.data.picture_files import read_picture
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.files import read_picture
+from layerwise.data.images.folders import pictures_in
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import DataError, NotFoundError, StorageError, UsageError, nearest
 from layerwise.experiments.trained import Trained
 from layerwise.generation.tiling import tiled_scores
@@ -87,7 +87,7 @@ def segment(run: Trained, picture: str | Path | NDArray[np.uint8]) -> Segments:
     task, preprocessing = segmentation_of(run)
     channels = preprocessing.channels
     values = planes_of(picture, channels) if isinstance(picture, np.ndarray) else read_picture(Path(picture), channels)
-    prepared: Tensor = preprocessing.prepare(torch.from_numpy(values))
+    prepared: Tensor = preprocessing.transform(torch.from_numpy(values))
     scores = tiled_scores(run.model, prepared)
     return Segments(task.classes, scores.argmax(0).to(torch.uint8).numpy(), values)
 
@@ -105,14 +105,14 @@ def segment_files(run: Trained, source: Path) -> list[dict[str, Any]]:
     return [{"id": name, "shares": segment(run, path).shares} for path, name in found]
 
 
-def segmentation_of(run: Trained) -> tuple[Segmentation, PicturePreprocessing]:
+def segmentation_of(run: Trained) -> tuple[Segmentation, ImagePreprocessing]:
     """Return what the run learned of pixels. Raises UsageError for a run that learned something else."""
     task, preprocessing = run.task, run.preprocessing
-    if isinstance(task, Segmentation) and isinstance(preprocessing, PicturePreprocessing):
+    if isinstance(task, Segmentation) and isinstance(preprocessing, ImagePreprocessing):
         return task, preprocessing
     raise UsageError(
-        f"run {run.name} learned {wording.LEARNED[run.facts['task']['name']]}, and not what each pixel is; name a run "
-        "of segnet or unet."
+        f"run {run.name} learned {wording.LEARNED[run.data_info['task']['name']]}, and not what each pixel is; "
+        "name a run of segnet or unet."
     )
 
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor, nn
 
-from layerwise.data.augmentation import Augmentation
-from layerwise.data.batches import Batches, Variation
+from layerwise.data.batches import Batches, TrainTransforms
 from layerwise.data.dataset import Dataset, Split
+from layerwise.data.images.augmentation import Augmentation
 from layerwise.data.loading import load
 from layerwise.errors import UsageError
+from layerwise.experiments.compatibility import check_suits, fitted
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.pretrained import check_start, start_of
-from layerwise.experiments.suitability import check_suits, fitted
 from layerwise.models import CATALOGUE, build
 from layerwise.tasks import TASKS, Task
 from layerwise.tasks.config import TaskConfig
-from layerwise.training.dense_step import obstacle
-from layerwise.training.machine import Pace, choose_pace, pick_device
+from layerwise.training.dense_step import unsupported_reason
+from layerwise.training.execution import ExecutionPlan, choose_execution, pick_device
 from layerwise.training.parallel import Ranks
 
 EVALUATION_BATCH = 512
@@ -41,7 +41,7 @@ class Setup:
     dataset: Dataset
     task: Task
     model: nn.Module
-    pace: Pace
+    execution: ExecutionPlan
     train: Batches
     valid: Batches | None
     ranks: Ranks
@@ -58,7 +58,7 @@ def set_up(
     *,
     dataset: Dataset | None = None,
     module: nn.Module | None = None,
-    pace: Pace | None = None,
+    execution: ExecutionPlan | None = None,
 ) -> Setup:
     """Load, build and arrange everything that `experiment` describes.
 
@@ -76,7 +76,7 @@ def set_up(
     if training.batch_size != "full":
         training = replace(training, batch_size=batch_size)
         experiment = replace(experiment, training=training)
-    variation = variation_of(experiment, dataset)
+    variation = train_transforms(experiment, dataset)
     task = task_of(experiment, dataset)
     check_start(experiment, dataset)
     torch.manual_seed(training.seed)
@@ -92,7 +92,7 @@ def set_up(
     def batches(split: Split, size: int, *, is_training: bool = False, channels_last: bool = False) -> Batches:
         return Batches(
             split,
-            start.preparation,
+            start.transform,
             size,
             seed=training.seed,
             shuffle=is_training,
@@ -103,17 +103,17 @@ def set_up(
             world=ranks.world if is_training else 1,
         )
 
-    if pace is None:
-        pace = pace_of(model, task, batches(start.train, batch_size, is_training=True), experiment, ranks)
-    pace.set_threads()
+    if execution is None:
+        execution = plan_execution(model, task, batches(start.train, batch_size, is_training=True), experiment, ranks)
+    execution.set_threads()
     return Setup(
         experiment=experiment,
         dataset=dataset,
         task=task,
         model=model,
-        pace=pace,
-        train=batches(start.train, batch_size, is_training=True, channels_last=pace.channels_last),
-        valid=batches(start.valid, evaluation_size(dataset), channels_last=pace.channels_last)
+        execution=execution,
+        train=batches(start.train, batch_size, is_training=True, channels_last=execution.channels_last),
+        valid=batches(start.valid, evaluation_size(dataset), channels_last=execution.channels_last)
         if len(start.valid)
         else None,
         ranks=ranks,
@@ -121,20 +121,20 @@ def set_up(
     )
 
 
-def pace_of(model: nn.Module, task: Task, train: Batches, experiment: Experiment, ranks: Ranks) -> Pace:
+def plan_execution(model: nn.Module, task: Task, train: Batches, experiment: Experiment, ranks: Ranks) -> ExecutionPlan:
     """Return how this machine trains `model` fastest, the same on every rank; a batch is tried."""
     sample = train.batch(train.order(0)[: train.batch_size])
     steps = experiment.training.epochs * len(train)
-    engine = obstacle(model, task, experiment.training) if ranks.world == 1 else None
-    chosen = choose_pace(
+    engine = unsupported_reason(model, task, experiment.training) if ranks.world == 1 else None
+    chosen = choose_execution(
         model, lambda twin: next(iter(task.losses(twin, sample)))[1], steps, experiment.machine, engine
     )
-    return Pace.from_json(ranks.from_first(chosen.to_json()))
+    return ExecutionPlan.from_json(ranks.from_first(chosen.to_json()))
 
 
 def evaluation_size(dataset: Dataset) -> int:
     """Return how many samples are measured together: fewer where each pixel of them has an answer."""
-    if dataset.goal != "segmentation":
+    if dataset.task != "segmentation":
         return EVALUATION_BATCH
     return max(1, min(EVALUATION_BATCH, PIXELS_AT_ONCE // math.prod(dataset.input_shape[1:])))
 
@@ -154,10 +154,10 @@ def task_of(experiment: Experiment, dataset: Dataset) -> Task:
         UsageError: an option was asked for that says nothing about this task.
     """
     entry = CATALOGUE.get(experiment.model)
-    name = (entry.task if entry else "") or dataset.goal
+    name = (entry.task if entry else "") or dataset.task
     for option in ("mixup", *(field.name for field in fields(TaskConfig))):
-        readers = ["classification"] if option == "mixup" else [goal for goal in TASKS if option in TASKS[goal].options]
-        if experiment.asked.get(option) and name not in readers:
+        readers = ["classification"] if option == "mixup" else [task for task in TASKS if option in TASKS[task].options]
+        if experiment.options.get(option) and name not in readers:
             flag, model = option.replace("_", "-"), experiment.model
             sentence = (
                 f"--{flag} is for {' and '.join(readers)}, and {model} on {dataset.name} is {name}; leave it out."
@@ -166,12 +166,12 @@ def task_of(experiment: Experiment, dataset: Dataset) -> Task:
     return TASKS[name].for_data(dataset, experiment.task)
 
 
-def variation_of(experiment: Experiment, dataset: Dataset) -> Variation:
+def train_transforms(experiment: Experiment, dataset: Dataset) -> TrainTransforms:
     """Return what is done anew to each training sample in each epoch."""
     augmentation = Augmentation.parse(experiment.data.augment) if experiment.data.augment != "none" else None
-    if augmentation and dataset.kind != "pictures":
+    if augmentation and dataset.kind != "images":
         raise UsageError(f"--augment changes pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
-    return Variation(augmentation, experiment.data.mixup, len(dataset.classes))
+    return TrainTransforms(augmentation, experiment.data.mixup, len(dataset.classes))
 
 
 def check_batch_size(experiment: Experiment, sample_count: int) -> int:
@@ -186,13 +186,13 @@ def check_batch_size(experiment: Experiment, sample_count: int) -> int:
     size = experiment.training.batch_size
     if size == "full":
         return sample_count
-    if size > sample_count and "batch_size" in experiment.asked:
+    if size > sample_count and "batch_size" in experiment.options:
         raise UsageError(
             f"--batch-size {size} is larger than the {sample_count} training samples; "
             f"use at most {sample_count}, or --batch-size full."
         )
     most = sample_count
-    if "batch_size" not in experiment.asked:
+    if "batch_size" not in experiment.options:
         steady = 2 ** math.floor(math.log2(max(1, sample_count // STEPS_AN_EPOCH)))  # a power of two
         most = min(most, max(SMALLEST_BATCH, int(steady)))
     return min(size, most)

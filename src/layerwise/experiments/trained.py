@@ -19,7 +19,7 @@ from layerwise.models import CATALOGUE, build
 from layerwise.reports.results import Result, result_from_json
 from layerwise.runs.folder import RunFolder
 from layerwise.tasks import Task, task_from_json
-from layerwise.training.machine import Pace
+from layerwise.training.execution import ExecutionPlan
 
 Value = TypeVar("Value")
 
@@ -53,14 +53,14 @@ class Trained:
         return self._read("experiment.json", Experiment.from_json)
 
     @cached_property
-    def pace(self) -> Pace:
+    def execution(self) -> ExecutionPlan:
         """How this machine trained it fastest, with the reasons."""
-        return self._read("pace.json", Pace.from_json)
+        return self._read("execution.json", ExecutionPlan.from_json)
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
-        """What was learned of the data: name, goal, shapes, classes, fingerprint, notices."""
-        return self._read("data.json", checked_facts)
+    def data_info(self) -> dict[str, Any]:
+        """What was learned of the data: name, task, shapes, classes, fingerprint, notices."""
+        return self._read("data.json", checked_data_info)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -82,7 +82,7 @@ class Trained:
     @cached_property
     def task(self) -> Task:
         """What it learned: loss, figures and what its outputs mean."""
-        return self._read("data.json", lambda facts: task_from_json(facts["task"]))
+        return self._read("data.json", lambda data_info: task_from_json(data_info["task"]))
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ class Trained:
             CheckpointError: the run is not finished or its weights are damaged.
             UsageError: it was a module of your own, and `open` was not given it.
         """
-        facts = self.facts
+        data_info = self.data_info
         if self._module is None and self.experiment.model not in CATALOGUE:
             raise UsageError(
                 f"run {self.name} holds the network '{self.experiment.model}', which is not in the catalogue; if it is "
@@ -136,8 +136,8 @@ class Trained:
         with torch.inference_mode(False):  # whoever asks first, one can differentiate by its weights
             model = self._module or build(
                 self.experiment.model,
-                tuple(facts["input_shape"]),
-                facts["output_count"],
+                tuple(data_info["input_shape"]),
+                data_info["output_count"],
                 **self.experiment.model_options,
             )
         weights = self.folder.load_weights()
@@ -159,24 +159,24 @@ class Trained:
 
     def check_same_data(self, dataset: Dataset) -> None:
         """Raises DataError if `dataset` is not what the run was started with."""
-        if fingerprint(dataset) != self.facts["fingerprint"]:
+        if fingerprint(dataset) != self.data_info["fingerprint"]:
             raise DataError(
                 f"the data '{self.experiment.data.data}' is not what run {self.name} was started with "
-                f"({in_words(self.facts['sizes'])} then, {in_words(dataset.sizes)} now; if they are equal, "
+                f"({in_words(self.data_info['sizes'])} then, {in_words(dataset.sizes)} now; if they are equal, "
                 "the values differ); "
                 "put the old data back, or start a new run."
             )
 
 
-def checked_facts(facts: Any) -> dict[str, Any]:
+def checked_data_info(data_info: Any) -> dict[str, Any]:
     """Return what was learned of the data. Raises KeyError, TypeError or ValueError where it cannot be that."""
-    sizes = (*facts["input_shape"], facts["output_count"])
+    sizes = (*data_info["input_shape"], data_info["output_count"])
     if not all(type(size) is int and size >= 1 for size in sizes):
         raise ValueError(f"the sizes of samples and outputs are {sizes}")
-    classes = facts["task"].get("classes", [""] * facts["output_count"])
-    if len(classes) != facts["output_count"]:
-        raise ValueError(f"{len(classes)} classes for {facts['output_count']} outputs")
-    return {**facts, "fingerprint": facts["fingerprint"]}
+    classes = data_info["task"].get("classes", [""] * data_info["output_count"])
+    if len(classes) != data_info["output_count"]:
+        raise ValueError(f"{len(classes)} classes for {data_info['output_count']} outputs")
+    return {**data_info, "fingerprint": data_info["fingerprint"]}
 
 
 def in_words(sizes: Mapping[str, int]) -> str:

@@ -16,12 +16,12 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.data.loading import load
 from layerwise.errors import DivergedError, LayerwiseError, StoppedError, StorageError
-from layerwise.experiments.choice import choose_model
+from layerwise.experiments.default_model import choose_model
 from layerwise.experiments.experiment import Experiment
-from layerwise.experiments.finish import begin, finish
-from layerwise.experiments.painting import painting_watchers
 from layerwise.experiments.recorder import Recorder
 from layerwise.experiments.run import Run
+from layerwise.experiments.run_files import begin, finish
+from layerwise.experiments.sample_logger import sample_loggers
 from layerwise.experiments.setup import Setup, set_up
 from layerwise.reports.progress import Progress
 from layerwise.runs.folder import RunFolder, Status, runs_parent
@@ -66,27 +66,29 @@ def train(
     parent = runs_parent(runs)
     own_data = data if isinstance(data, Dataset) else None
     own_model = model if isinstance(model, nn.Module) else None
-    asked = {**options, "data": own_data.name if own_data else str(data)}
+    given = {**options, "data": own_data.name if own_data else str(data)}
     reason = ""
     if model is None:
-        own_data = own_data or load_asked(asked)
-        model, reason = choose_model(own_data, asked.get("pretrained", "no"))
+        own_data = own_data or load_given(given)
+        model, reason = choose_model(own_data, given.get("pretrained", "no"))
     if isinstance(model, nn.Module):
-        experiment = Experiment.of_module(model, asked)
+        experiment = Experiment.of_module(model, given)
     else:
-        experiment = Experiment.of(model, asked)
+        experiment = Experiment.of(model, given)
     setup = set_up(experiment, dataset=own_data, module=own_model)
     try:
         path = ""
         if setup.ranks.is_first:
             path = str(begin(setup, parent, name, reason).path)
         folder = RunFolder(Path(setup.ranks.from_first(path)))
-        return carry_on(setup, folder, quiet=quiet, watchers=watchers, opening=opening(setup, reason))
+        return run_to_completion(
+            setup, folder, quiet=quiet, watchers=watchers, startup_messages=startup_messages(setup, reason)
+        )
     finally:
         setup.ranks.leave()
 
 
-def opening(setup: Setup, reason: str) -> list[str]:
+def startup_messages(setup: Setup, reason: str) -> list[str]:
     """Return what a user should know before the first step: which model was picked and why, warnings of the data."""
     warnings = [f"warning: {notice.text}" for notice in setup.dataset.notices if notice.severity == "warning"]
     return ([f"picked {reason}"] if reason else []) + warnings
@@ -114,43 +116,43 @@ def resume(
     run = Run.open(reference, runs=runs, model=model, data=data)
     if run.status == "finished":
         return run
-    setup = set_up(run.experiment, dataset=data, module=model, pace=run.pace)
+    setup = set_up(run.experiment, dataset=data, module=model, execution=run.execution)
     try:
         run.check_same_data(setup.dataset)
-        return carry_on(setup, run.folder, quiet=quiet, watchers=watchers)
+        return run_to_completion(setup, run.folder, quiet=quiet, watchers=watchers)
     finally:
         setup.ranks.leave()
 
 
-def load_asked(asked: dict[str, Any]) -> Dataset:
+def load_given(given: dict[str, Any]) -> Dataset:
     """Load the data that the options ask for."""
     names = {field.name for field in fields(DataConfig)}
-    return load(DataConfig(**{k: v for k, v in asked.items() if k in names}), asked.get("seed", 0))
+    return load(DataConfig(**{k: v for k, v in given.items() if k in names}), given.get("seed", 0))
 
 
-def carry_on(
-    setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence[Watcher], opening: Sequence[str] = ()
+def run_to_completion(
+    setup: Setup, folder: RunFolder, *, quiet: bool, watchers: Sequence[Watcher], startup_messages: Sequence[str] = ()
 ) -> Run:
     """Train from wherever the run's checkpoints stand to its end.
 
     Among several processes the first one owns the run, writes and speaks; the others only take their steps.
     """
     if not setup.ranks.is_first:
-        pass_on(event_stream(setup, folder), (), setup.ranks)
+        dispatch_events(event_stream(setup, folder), (), setup.ranks)
         setup.ranks.barrier()
         return Run(folder, setup.network, setup.dataset)
     with folder.own(), Progress(quiet=quiet) as progress:
         folder.set_status("running")
-        for sentence in opening:
+        for sentence in startup_messages:
             progress.say(sentence)
         recorder = Recorder(folder)
-        painters = painting_watchers(setup.task, setup.model, folder.path)
+        painters = sample_loggers(setup.task, setup.model, folder.path)
         told: tuple[Watcher, ...] = (recorder, progress, *painters, *watchers)
         try:
-            signal_number = pass_on(event_stream(setup, folder), told, setup.ranks)
+            signal_number = dispatch_events(event_stream(setup, folder), told, setup.ranks)
         except LayerwiseError as error:
             if isinstance(error, DivergedError):
-                keep_weights(setup, folder)
+                keep_last_weights(setup, folder)
             folder.set_status(ENDED_AS.get(type(error), "failed"), reason=str(error))
             if isinstance(error, StorageError):
                 raise StorageError(f"{error} Then go on with `layerwise resume {folder.name}`.") from error
@@ -164,14 +166,14 @@ def carry_on(
     return run
 
 
-def keep_weights(setup: Setup, folder: RunFolder) -> None:
+def keep_last_weights(setup: Setup, folder: RunFolder) -> None:
     """Keep the weights from before a step that was not finite, so that the run can be measured and used."""
     weights = setup.network.state_dict()
     if all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         folder.save_weights(weights)
 
 
-def pass_on(events: Generator[Event], watchers: Sequence[Watcher], ranks: Ranks) -> int | None:
+def dispatch_events(events: Generator[Event], watchers: Sequence[Watcher], ranks: Ranks) -> int | None:
     """Give every event to every watcher; return the signal that ended it early on any rank, None at the end."""
     with closing(events), interrupts() as interruption:
         for event in events:
@@ -194,6 +196,6 @@ def event_stream(setup: Setup, folder: RunFolder) -> Generator[Event]:
         valid=setup.valid,
         checkpoints=folder.checkpoint_store(),
         checkpoint_every_s=experiment.machine.checkpoint_every_s,
-        pace=setup.pace,
+        execution=setup.execution,
         ranks=setup.ranks,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from layerwise.data.pairs import PairsPreprocessing
+from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import UsageError
 from layerwise.experiments.trained import Trained
 from layerwise.reports import wording
@@ -39,11 +39,11 @@ def attention(run: Trained, text: str, translation: str | None) -> Alignment:
     return align(run.model, preprocessing, text, written)
 
 
-def translator_of(run: Trained) -> tuple[Translation, PairsPreprocessing]:
+def translator_of(run: Trained) -> tuple[Translation, PairPreprocessing]:
     """Return the task and the preprocessing of a run that translates. Raises UsageError for any other run."""
     task, preprocessing = run.task, run.preprocessing
-    if not isinstance(task, Translation) or not isinstance(preprocessing, PairsPreprocessing):
-        learned = wording.LEARNED[run.facts["task"]["name"]]
+    if not isinstance(task, Translation) or not isinstance(preprocessing, PairPreprocessing):
+        learned = wording.LEARNED[run.data_info["task"]["name"]]
         raise UsageError(
             f"run {run.name} learned {learned}, and not to translate; name another, or train one with "
             "`layerwise train transformer --data english-french`."

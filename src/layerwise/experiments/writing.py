@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from layerwise.data.prose import ProsePreprocessing
+from layerwise.data.text.language_modeling import TextPreprocessing
 from layerwise.errors import UsageError
 from layerwise.experiments.trained import Trained
 from layerwise.generation.decoding import Sampling, Writer
@@ -34,8 +34,8 @@ def stream(
     """
     sampling = Sampling(temperature, top_k, top_p, seed)
     preprocessing, model = run.preprocessing, run.model
-    if not isinstance(preprocessing, ProsePreprocessing):
-        learned = wording.LEARNED[run.facts["task"]["name"]]
+    if not isinstance(preprocessing, TextPreprocessing):
+        learned = wording.LEARNED[run.data_info["task"]["name"]]
         raise UsageError(
             f"run {run.name} learned {learned}, and not to write; train one on a text, such as "
             "`layerwise train gpt --data book.txt`."

@@ -7,8 +7,8 @@ from itertools import takewhile
 
 import torch
 
-from layerwise.data.prose import ProsePreprocessing
-from layerwise.data.tokenizer import END, Tokenizer
+from layerwise.data.text.language_modeling import TextPreprocessing
+from layerwise.data.text.tokenizer import END, Tokenizer
 from layerwise.errors import UsageError
 from layerwise.generation.decoding import Sampling, Writer, write
 
@@ -30,7 +30,7 @@ def text_of(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
 
 
 def go_on(
-    model: Writer, preprocessing: ProsePreprocessing, prompt: str, tokens: int, sampling: Sampling
+    model: Writer, preprocessing: TextPreprocessing, prompt: str, tokens: int, sampling: Sampling
 ) -> Iterator[str]:
     """Yield what a network writes behind `prompt`, piece by piece: at most so many tokens, until the text ends.
 

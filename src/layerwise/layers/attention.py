@@ -1,7 +1,7 @@
 """Scaled dot-product attention with several heads.
 
 Vaswani et al. 2017, "Attention is all you need", https://arxiv.org/abs/1706.03762, section 3.2. Shapes: (batch, time,
-depth) outside, (batch, heads, time, depth / heads) inside.
+embed_dim) outside, (batch, heads, time, embed_dim / heads) inside.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LONGEST_PLAIN = 512  # steps up to which the matrix of all weights is small
 
 
 class Cache(NamedTuple):
-    """The keys and values of the steps so far, each (batch, heads, time, depth / heads)."""
+    """The keys and values of the steps so far, each (batch, heads, time, embed_dim / heads)."""
 
     keys: Tensor
     values: Tensor
@@ -25,66 +25,66 @@ class Cache(NamedTuple):
 class Attention(nn.Module):
     """Every query gathers the values of the keys that it is like.
 
-    heads: must divide `depth`. is_causal: a step sees itself and what came before it, and nothing later.
+    heads: must divide `embed_dim`. is_causal: a step sees itself and what came before it, and nothing later.
     """
 
-    def __init__(self, depth: int, heads: int, *, is_causal: bool = False, dropout: float = 0.0) -> None:
+    def __init__(self, embed_dim: int, heads: int, *, is_causal: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads, self.is_causal, self.dropout = heads, is_causal, dropout
-        self.query = nn.Linear(depth, depth)
-        self.key = nn.Linear(depth, depth)
-        self.value = nn.Linear(depth, depth)
-        self.output = nn.Linear(depth, depth)
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.output = nn.Linear(embed_dim, embed_dim)
 
     def forward(
         self, x: Tensor, memory: Tensor | None = None, *, mask: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Return what each step of `x` gathers from `memory`, or from `x` itself, (batch, time, depth).
+        """Return what each step of `x` gathers from `memory`, or from `x` itself, (batch, time, embed_dim).
 
         mask: (batch, memory's time) bool, which steps may be seen. cache: keys and values in place of `memory`;
         those of `x` must be among them already (`extend`).
         """
-        keys, values = cache or self.remember(x if memory is None else memory)
-        gathered = self.gather(self.split(self.query(x)), keys, values, mask)
+        keys, values = cache or self.keys_values(x if memory is None else memory)
+        gathered = self.attend(self.split_heads(self.query(x)), keys, values, mask)
         joined: Tensor = self.output(gathered.transpose(1, 2).flatten(2))  # (batch, heads, time, part) -> x's shape
         return joined
 
-    def gather(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """Return the values that each query gathers, (batch, heads, queries, part)."""
         silenced = self.dropout if self.training else 0.0
         if has_slow_kernel(queries, keys):
-            weights = attention_weights(queries, keys, self.visible(queries, keys, mask))
+            weights = attention_weights(queries, keys, self.causal_mask(queries, keys, mask))
             return F.dropout(weights, silenced) @ values
         if self.is_causal and mask is None and queries.shape[2] == keys.shape[2]:  # spares accelerators the mask
             return F.scaled_dot_product_attention(queries, keys, values, dropout_p=silenced, is_causal=True)
-        visible = self.visible(queries, keys, mask)
+        visible = self.causal_mask(queries, keys, mask)
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible, dropout_p=silenced)
 
     def weights(
         self, x: Tensor, memory: Tensor | None = None, *, mask: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
         """Return how much each step of `x` takes from each step it sees, (batch, heads, time, memory's time)."""
-        keys, _ = cache or self.remember(x if memory is None else memory)
-        queries = self.split(self.query(x))
-        return attention_weights(queries, keys, self.visible(queries, keys, mask))
+        keys, _ = cache or self.keys_values(x if memory is None else memory)
+        queries = self.split_heads(self.query(x))
+        return attention_weights(queries, keys, self.causal_mask(queries, keys, mask))
 
-    def remember(self, memory: Tensor) -> Cache:
-        """Return the keys and values of `memory`, (batch, time, depth)."""
-        return Cache(self.split(self.key(memory)), self.split(self.value(memory)))
+    def keys_values(self, memory: Tensor) -> Cache:
+        """Return the keys and values of `memory`, (batch, time, embed_dim)."""
+        return Cache(self.split_heads(self.key(memory)), self.split_heads(self.value(memory)))
 
     def extend(self, cache: Cache | None, x: Tensor) -> Cache:
         """Return `cache` with the keys and values of `x` behind it."""
-        new = self.remember(x)
+        new = self.keys_values(x)
         if cache is None:
             return new
         return Cache(torch.cat((cache.keys, new.keys), dim=2), torch.cat((cache.values, new.values), dim=2))
 
-    def split(self, x: Tensor) -> Tensor:
-        """(batch, time, depth) -> (batch, heads, time, depth / heads)"""
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(batch, time, embed_dim) -> (batch, heads, time, embed_dim / heads)"""
         parts: Tensor = x.unflatten(2, (self.heads, -1)).transpose(1, 2)
         return parts
 
-    def visible(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor | None:
+    def causal_mask(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor | None:
         """Return which keys each query may see, broadcast to (batch, heads, queries, keys); None for all."""
         seen = None if mask is None else mask[:, None, None, :]
         new, known = queries.shape[2], keys.shape[2]

@@ -60,15 +60,15 @@ def require_one_vocabulary(sources: int, targets: int) -> None:
 class Embedding(nn.Module):
     """A vector for every step: the row of a token, or the product of a step's numbers with the same matrix.
 
-    Takes (batch, time) int64 or (batch, time, channels), returns (batch, time, depth). Padding gets zeros.
+    Takes (batch, time) int64 or (batch, time, channels), returns (batch, time, embed_dim). Padding gets zeros.
     """
 
-    def __init__(self, channels: int, depth: int) -> None:
+    def __init__(self, channels: int, embed_dim: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, depth))
-        nn.init.normal_(self.weight, std=depth**-0.5)
+        self.weight = nn.Parameter(torch.empty(channels, embed_dim))
+        nn.init.normal_(self.weight, std=embed_dim**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_floating_point():
-            return x.nan_to_num() @ self.weight  # (batch, time, channels) @ (channels, depth)
+            return x.nan_to_num() @ self.weight  # (batch, time, channels) @ (channels, embed_dim)
         return F.embedding(x, self.weight) * (x != PAD).unsqueeze(-1)

@@ -22,14 +22,14 @@ class Blocks(nn.ModuleList):
 
 
 class Block(nn.Module):
-    """Attention to itself, attention to a memory where `reads_memory`, two dense layers; (batch, time, depth).
+    """Attention to itself, attention to a memory where `reads_memory`, two dense layers; (batch, time, embed_dim).
 
-    widening: the inner dense layer has so many times the depth.
+    widening: the inner dense layer has so many times the embed_dim.
     """
 
     def __init__(
         self,
-        depth: int,
+        embed_dim: int,
         heads: int,
         *,
         is_causal: bool = False,
@@ -41,13 +41,15 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.norm_first = norm_first
-        self.attention = Attention(depth, heads, is_causal=is_causal)
-        self.norm_attention = nn.LayerNorm(depth)
+        self.attention = Attention(embed_dim, heads, is_causal=is_causal)
+        self.norm_attention = nn.LayerNorm(embed_dim)
         if reads_memory:
-            self.look_up = Attention(depth, heads)
-            self.norm_look_up = nn.LayerNorm(depth)
-        self.dense = nn.Sequential(nn.Linear(depth, widening * depth), activation(), nn.Linear(widening * depth, depth))
-        self.norm_dense = nn.LayerNorm(depth)
+            self.look_up = Attention(embed_dim, heads)
+            self.norm_look_up = nn.LayerNorm(embed_dim)
+        self.dense = nn.Sequential(
+            nn.Linear(embed_dim, widening * embed_dim), activation(), nn.Linear(widening * embed_dim, embed_dim)
+        )
+        self.norm_dense = nn.LayerNorm(embed_dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from layerwise.errors import UsageError, nearest
 from layerwise.layers.activations import ACTIVATIONS as MODULES
 from layerwise.layers.activations import activation
-from layerwise.neuron.chain import Chain, Step, activation_step, dense_step, loss_of, walk_back
-from layerwise.neuron.losses import LOSSES
+from layerwise.neuron.functions.chain import Chain, Step, activation_step, backpropagate, dense_step, loss_of
+from layerwise.neuron.tables.losses import LOSSES
 
 Floats = NDArray[np.float64]
 Loss = str | Callable[[Tensor, Tensor], Tensor]
@@ -51,7 +51,7 @@ def backprop(model: nn.Module, x: Any, y: Any, loss: Loss = "squared") -> Chain:
     value = float(cost.detach())
     if isinstance(loss, str):
         value, slope = loss_of(loss, steps[-1].output, target)
-    chain = Chain(walk_back(steps, slope), loss if isinstance(loss, str) else _name(loss), target, value, slope)
+    chain = Chain(backpropagate(steps, slope), loss if isinstance(loss, str) else _name(loss), target, value, slope)
     return replace(chain, difference=_difference(chain, layers, by_tensor, sample))
 
 

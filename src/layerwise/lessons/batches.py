@@ -12,8 +12,8 @@ from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError
 from layerwise.lessons.neuron import neuron_for
 from layerwise.lessons.samples import Samples, load_quietly
-from layerwise.neuron.cost import NeuronCost
-from layerwise.neuron.minibatches import BatchDescent, Noise, descend_on_data, measure_noise, noise_exponent
+from layerwise.neuron.functions.cost import NeuronCost
+from layerwise.neuron.functions.minibatches import BatchDescent, Noise, descend_on_data, measure_noise, noise_exponent
 
 ROWS_FOR_NOISE = 2000  # whose gradients are held one by one
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.losses import LOSSES, TARGETS
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES, TARGETS
 
 PLACES = (-3.0, -1.0, 0.0, 1.0, 3.0)  # at which values and slopes are listed
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from layerwise.errors import UsageError, nearest
 from layerwise.lessons.points import Floats, Labels, draw_points
-from layerwise.neuron.activations import ACTIVATIONS, SYNONYMS
-from layerwise.neuron.network import DenseStack, DescentConfig, StackConfig
+from layerwise.neuron.engine.network import DenseStack, DescentConfig, StackConfig
+from layerwise.neuron.tables.activations import ACTIVATIONS, SYNONYMS
 
 STEPS_AT_MOST = 100_000
 GRID_POINTS = 120

@@ -13,9 +13,9 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.errors import DivergedError
 from layerwise.lessons.samples import Samples, load_quietly, samples_of
-from layerwise.neuron.cost import NeuronCost, activation_name, check_words
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.minibatches import BatchDescent, descend_on_data
+from layerwise.neuron.functions.cost import NeuronCost, activation_name, check_words
+from layerwise.neuron.functions.minibatches import BatchDescent, descend_on_data
+from layerwise.neuron.tables.losses import LOSSES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.floating[Any]]
 CLASSICS: Mapping[str, dict[str, Any]] = {
     "perceptron": {"activation": "identity", "loss": "perceptron"},
     "linear-regression": {"activation": "identity", "loss": "squared"},
-    "svm": {"activation": "identity", "loss": "hinge", "penalty": "l2", "strength": 1e-3},
+    "svm": {"activation": "identity", "loss": "hinge", "penalty": "l2", "penalty_strength": 1e-3},
     "logistic-regression": {"activation": "sigmoid", "loss": "logistic"},
 }
 BATCH = 32  # samples a step, unless told otherwise
@@ -71,7 +71,7 @@ class TrainedNeuron:
             "activation": self.cost.activation,
             "loss": self.cost.loss,
             "penalty": self.cost.penalty,
-            "strength": self.cost.strength,
+            "penalty_strength": self.cost.penalty_strength,
             "optimizer": self.descent.optimizer,
             "learning_rate": self.descent.settings.learning_rate,
             "largest_stable_rate": self.descent.largest_stable_rate,
@@ -97,7 +97,7 @@ def train_neuron(
     activation: str | None = None,
     loss: str | None = None,
     penalty: str = "none",
-    strength: float = 0.0,
+    penalty_strength: float = 0.0,
     mix: float = 0.5,
     positive: str | None = None,
     batch_size: int | str | None = None,
@@ -117,7 +117,7 @@ def train_neuron(
     the step and the largest stable rate, and what `load` raises.
     """
     dataset = load_quietly(data, seed)
-    samples, cost = neuron_for(dataset, activation, loss, penalty, strength, mix, positive)
+    samples, cost = neuron_for(dataset, activation, loss, penalty, penalty_strength, mix, positive)
     count = len(samples.targets)
     size = min(BATCH, count) if batch_size is None else count if batch_size == "full" else int(batch_size)
     descent = descend_on_data(
@@ -141,22 +141,22 @@ def neuron_for(
     activation: str | None = None,
     loss: str | None = None,
     penalty: str = "none",
-    strength: float = 0.0,
+    penalty_strength: float = 0.0,
     mix: float = 0.5,
     positive: str | None = None,
 ) -> tuple[Samples, NeuronCost]:
     """Return the samples as the neuron takes them, and its cost on the training rows."""
     activation, loss = choose_words(dataset, activation, loss)
-    check_words(activation, loss, penalty, strength, mix)
+    check_words(activation, loss, penalty, penalty_strength, mix)
     samples = samples_of(dataset, loss, activation, positive)
-    return samples, NeuronCost(samples.inputs, samples.targets, activation, loss, penalty, strength, mix)
+    return samples, NeuronCost(samples.inputs, samples.targets, activation, loss, penalty, penalty_strength, mix)
 
 
 def choose_words(dataset: Dataset, activation: str | None, loss: str | None) -> tuple[str, str]:
     """Fill in what is left out: logistic regression for classes, linear regression for numbers, else what goes with
     the word that is given."""
     if loss is None:
-        wants_sigmoid = dataset.goal == "classification" and activation in (None, "sigmoid")
+        wants_sigmoid = dataset.task == "classification" and activation in (None, "sigmoid")
         loss = "logistic" if wants_sigmoid else "squared"
     if activation is None:
         activation = "sigmoid" if loss == "logistic" else "identity"
@@ -165,17 +165,23 @@ def choose_words(dataset: Dataset, activation: str | None, loss: str | None) -> 
 
 def _about_divergence(descent: BatchDescent) -> str:
     rate = descent.largest_stable_rate
-    sure = f"; steps of all samples are sure to descend up to --rate {rate:.3g}" if rate else ""
+    sure = f"; steps of all samples are sure to descend up to --learning-rate {rate:.3g}" if rate else ""
     return (
         f"The descent diverges from step {descent.diverged} on: the cost rises from {descent.costs[0]:.4g} to "
-        f"{descent.costs[-1]:.4g} at --rate {descent.settings.learning_rate:g}{sure}."
+        f"{descent.costs[-1]:.4g} at --learning-rate {descent.settings.learning_rate:g}{sure}."
     )
 
 
 def measure(samples: Samples, cost: NeuronCost, descent: BatchDescent) -> TrainedNeuron:
     """Compare the trained neuron with the test rows."""
     test = NeuronCost(
-        samples.test_inputs, samples.test_targets, cost.activation, cost.loss, cost.penalty, cost.strength, cost.mix
+        samples.test_inputs,
+        samples.test_targets,
+        cost.activation,
+        cost.loss,
+        cost.penalty,
+        cost.penalty_strength,
+        cost.mix,
     )
     test_costs = np.array([test.value(v) for v in descent.points])
     z = test.sums(descent.end)
@@ -229,8 +235,8 @@ def _notices(samples: Samples, cost: NeuronCost, descent: BatchDescent) -> list[
         if (signs * cost.sums(descent.end) > 0).all():
             found.append(
                 "The training rows are separable: without a penalty the weights grow for ever and the cost has no "
-                "minimum; add --penalty l2 --strength 0.001."
+                "minimum; add --penalty l2 --penalty-strength 0.001."
             )
     if descent.costs[-1] > descent.costs[0] > 0:  # the perceptron's weights of zero cost nothing
-        found.append("The cost is higher than at the start; a smaller --rate lowers it.")
+        found.append("The cost is higher than at the start; a smaller --learning-rate lowers it.")
     return found

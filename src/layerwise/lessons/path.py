@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError
 from layerwise.lessons.samples import Samples, load_quietly, rows_of, samples_of
-from layerwise.neuron.paths import CoefficientPath, coefficient_path
+from layerwise.neuron.solvers.paths import CoefficientPath, coefficient_path
 
 Floats = NDArray[np.floating[Any]]
 

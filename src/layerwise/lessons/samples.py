@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Split
-from layerwise.data.encoding import TablePreprocessing
 from layerwise.data.loading import load
-from layerwise.data.text import TextPreprocessing
+from layerwise.data.tables.preprocessing import TablePreprocessing
+from layerwise.data.text.bag_of_words import BagOfWordsPreprocessing
 from layerwise.errors import UsageError, nearest
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.losses import LOSSES
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -58,12 +58,12 @@ def samples_of(dataset: Dataset, loss: str, activation: str, positive: str | Non
 
     Raises UsageError where loss and data do not fit.
     """
-    goal = "numbers" if dataset.goal == "regression" else "classes"
-    if goal == "numbers" and LOSSES[loss].targets != "numbers":
+    task = "numbers" if dataset.task == "regression" else "classes"
+    if task == "numbers" and LOSSES[loss].targets != "numbers":
         raise UsageError(
             f"The {loss} loss tells two classes apart, and {dataset.name} asks for numbers; use --loss squared."
         )
-    if goal == "numbers" and len(dataset.target_names) > 1:
+    if task == "numbers" and len(dataset.target_names) > 1:
         names = ", ".join(dataset.target_names)
         raise UsageError(
             f"One neuron gives one number, and {dataset.name} has the targets {names}; name one by --target."
@@ -71,7 +71,7 @@ def samples_of(dataset: Dataset, loss: str, activation: str, positive: str | Non
     inputs, targets = rows_of(dataset, dataset.train)
     test_inputs, test_targets = rows_of(dataset, dataset.test)
     sides: tuple[str, ...] = ()
-    if goal == "classes":
+    if task == "classes":
         chosen = _positive(dataset, positive)
         others = " or ".join(dataset.classes[:chosen] + dataset.classes[chosen + 1 :])
         sides = (others if len(others) <= 40 else f"not {dataset.classes[chosen]}", dataset.classes[chosen])
@@ -81,7 +81,7 @@ def samples_of(dataset: Dataset, loss: str, activation: str, positive: str | Non
         raise UsageError(f"--positive names a class, and {dataset.name} asks for numbers; leave it out.")
     return Samples(
         name=dataset.name,
-        noun={"pictures": "pictures", "table": "rows", "text": "texts"}[dataset.kind],
+        noun={"images": "images", "table": "rows", "bag_of_words": "texts"}[dataset.kind],
         inputs=inputs,
         targets=targets,
         test_inputs=test_inputs,
@@ -128,7 +128,7 @@ def rows_of(dataset: Dataset, split: Split) -> tuple[Floats, Floats]:
     width = int(np.prod(dataset.input_shape))
     if len(split) * width > CELLS_AT_MOST or not isinstance(split.inputs, torch.Tensor):
         raise UsageError(f"{dataset.name} is too large for this lesson; use fewer samples by --limit.")
-    inputs = dataset.preprocessing.prepare(split.inputs).reshape(len(split), width).numpy()
+    inputs = dataset.preprocessing.transform(split.inputs).reshape(len(split), width).numpy()
     is_small = inputs.size <= DOUBLE_UP_TO
     targets = split.targets.numpy()
     return inputs.astype(np.float64) if is_small else inputs, targets.reshape(len(split), -1)[:, 0].astype(np.float64)
@@ -138,6 +138,6 @@ def _feature_names(dataset: Dataset) -> tuple[str, ...]:
     preprocessing = dataset.preprocessing
     if isinstance(preprocessing, TablePreprocessing):
         return preprocessing.features
-    if isinstance(preprocessing, TextPreprocessing):
+    if isinstance(preprocessing, BagOfWordsPreprocessing):
         return preprocessing.vocabulary
     return tuple(f"pixel {'-'.join(map(str, place))}" for place in np.ndindex(*dataset.input_shape))

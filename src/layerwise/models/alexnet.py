@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from layerwise.layers.initial import he_normal
+from layerwise.layers.initialization import he_normal
 from layerwise.layers.options import require, require_count, require_dropout, require_sizes
 from layerwise.layers.sizes import map_shape, picture_shape
 

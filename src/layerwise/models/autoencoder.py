@@ -55,7 +55,7 @@ class Autoencoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, width = picture_shape("autoencoder", input_shape)
-        self.code_size, self.variational = config.code, config.variational
+        self.latent_dim, self.variational = config.code, config.variational
         sides = [(height, width)]
         down, up = nn.Sequential(), nn.Sequential()
         for inputs, outputs in zip((channels, *config.widths), config.widths, strict=False):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.layers.initial import he_normal
+from layerwise.layers.initialization import he_normal
 from layerwise.layers.options import require, require_choice, require_count, require_dropout, require_sizes
 from layerwise.layers.sizes import map_shape, picture_shape
 

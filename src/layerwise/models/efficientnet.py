@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.errors import UsageError
-from layerwise.layers.initial import he_normal
+from layerwise.layers.initialization import he_normal
 from layerwise.layers.options import require, require_dropout
 from layerwise.layers.sizes import Window, map_shape, picture_shape
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from layerwise.layers.initial import he_normal
+from layerwise.layers.initialization import he_normal
 from layerwise.layers.options import require, require_choice, require_dropout
 from layerwise.layers.sizes import map_shape, picture_shape
 

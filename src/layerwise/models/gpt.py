@@ -1,10 +1,10 @@
 """GPT: a decoder alone, which learns to write by guessing the next token of any text.
 
-Radford et al. 2018 and 2019, "Language models are unsupervised multitask learners": learned places, normalisation
+Radford et al. 2018 and 2019, "Language models are unsupervised multitask learners": learned positions, normalisation
 before each part, the output layer shares its weights with the vectors of the tokens.
 
-Deviations: sizes for one machine (GPT-2 small has depth 768, 12 heads and 12 blocks: `--depth 768 --heads 12 --blocks
-12`), dropout only where asked for, and the exact GELU, which GPT-2 approximates by a hyperbolic tangent.
+Deviations: sizes for one machine (GPT-2 small is `--embed-dim 768 --heads 12 --layers 12`),
+dropout only where asked for, and the exact GELU, which GPT-2 approximates by a hyperbolic tangent.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from layerwise.layers.transformer import Block, Blocks
 class GPTConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    depth: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
-    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the depth"})
-    blocks: int = field(default=4, metadata={"help": "blocks on top of each other"})
+    embed_dim: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
+    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the embed_dim"})
+    layers: int = field(default=4, metadata={"help": "blocks on top of each other"})
     dropout: float = field(default=0.0, metadata={"help": "share of numbers silenced behind each part"})
 
     def __post_init__(self) -> None:
-        for option in ("depth", "heads", "blocks"):
+        for option in ("embed_dim", "heads", "layers"):
             require_count(option, getattr(self, option))
-        require(self.depth % self.heads == 0, "depth", f"a multiple of {self.heads} heads", self.depth)
+        require(self.embed_dim % self.heads == 0, "embed_dim", f"a multiple of {self.heads} heads", self.embed_dim)
         require_dropout(self.dropout)
 
 
@@ -64,22 +64,22 @@ class GPT(nn.Module):
     def __init__(self, input_shape: tuple[int, ...], output_count: int, config: GPTConfig = GPTConfig()) -> None:
         super().__init__()
         self.limit, channels = sequence_shape("gpt", input_shape)
-        self.tokens = Embedding(channels, config.depth)
-        self.places = nn.Parameter(torch.randn(self.limit, config.depth) * 0.01)
+        self.tokens = Embedding(channels, config.embed_dim)
+        self.position_embedding = nn.Parameter(torch.randn(self.limit, config.embed_dim) * 0.01)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = Blocks(
-            Block(config.depth, config.heads, is_causal=True, dropout=config.dropout) for _ in range(config.blocks)
+        self.layers = Blocks(
+            Block(config.embed_dim, config.heads, is_causal=True, dropout=config.dropout) for _ in range(config.layers)
         )
-        self.norm = nn.LayerNorm(config.depth)
-        self.output = nn.Linear(config.depth, output_count, bias=False)
+        self.norm = nn.LayerNorm(config.embed_dim)
+        self.output = nn.Linear(config.embed_dim, output_count, bias=False)
         self.draw_weights(config)
 
     def draw_weights(self, config: GPTConfig) -> None:
         """Normal with deviation 0.02; what is added to the sum, smaller by the root of the number of sums."""
         for name, weight in self.named_parameters():
-            if weight.ndim == 2 and name != "places":
+            if weight.ndim == 2 and name != "position_embedding":
                 is_added = name.endswith(("attention.output.weight", "dense.2.weight"))
-                nn.init.normal_(weight, std=0.02 / (2 * config.blocks) ** 0.5 if is_added else 0.02)
+                nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5 if is_added else 0.02)
             elif name.endswith("bias"):
                 nn.init.zeros_(weight)
         if self.output.weight.shape == self.tokens.weight.shape:
@@ -87,17 +87,17 @@ class GPT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.place(x, 0)
-        for block in self.blocks:
+        for block in self.layers:
             x = block(x)
         scores: Tensor = self.output(self.norm(x))
         return scores
 
     def place(self, tokens: Tensor, first: int) -> Tensor:
-        """Return the vectors of tokens with their places, from `first` on, added: (batch, time, depth)."""
+        """Return the vectors of tokens with their places, from `first` on, added: (batch, time, embed_dim)."""
         end = first + tokens.shape[1]
         if end > self.limit:
             raise UsageError(f"gpt was made for texts of {self.limit} tokens, received {end}; shorten them.")
-        placed: Tensor = self.dropout(self.tokens(tokens) + self.places[first:end])
+        placed: Tensor = self.dropout(self.tokens(tokens) + self.position_embedding[first:end])
         return placed
 
     def begin(self) -> State:
@@ -108,7 +108,7 @@ class GPT(nn.Module):
         """Score what comes after each of the new `tokens`, (batch, new); return the state behind them, too."""
         x = self.place(tokens, state.length)
         caches: list[Cache] = []
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.layers):
             x, cache = block.step(x, state.caches[number] if state.caches else None)
             caches.append(cache)
         return self.output(self.norm(x)), State(tuple(caches))

@@ -16,7 +16,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from layerwise.layers.initial import he_normal
+from layerwise.layers.initialization import he_normal
 from layerwise.layers.options import require_sizes
 from layerwise.layers.sizes import Window, map_shape, picture_shape
 

@@ -126,8 +126,8 @@ class Seq2Seq(nn.Module):
 
     def look_up(self, states: Tensor, state: State) -> Tensor:
         """Return the attention of the decoder's states, (batch, target, hidden), over what was read."""
-        likeness = self.score(states) @ state.memory.transpose(1, 2)
-        weights: Tensor = likeness.masked_fill(~state.is_there[:, None], float("-inf")).softmax(2)
+        sample_quality = self.score(states) @ state.memory.transpose(1, 2)
+        weights: Tensor = sample_quality.masked_fill(~state.is_there[:, None], float("-inf")).softmax(2)
         return weights
 
 

@@ -2,7 +2,7 @@
 
 Vaswani et al. 2017, "Attention is all you need", https://arxiv.org/abs/1706.03762. `transformer` normalises before
 each part (Xiong et al. 2020); `transformer-paper` behind each sum, as published. Sizes are options: the paper's base
-model is depth 512, 8 heads, 6 and 6 blocks, dropout 0.1.
+model is embed_dim 512, 8 heads, 6 and 6 blocks, dropout 0.1.
 
 As in section 3.4 the vectors of source and target and the weights of the output layer are one matrix; `shared` says
 whether the languages have one vocabulary. Deviation: sizes, as above.
@@ -28,26 +28,30 @@ from layerwise.layers.transformer import Block, Blocks
 class TransformerConfig:
     """Options of a transformer. Raises UsageError for a value that cannot work."""
 
-    depth: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
-    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the depth"})
-    encoder_blocks: int = field(default=3, metadata={"help": "blocks that read"})
-    decoder_blocks: int = field(default=3, metadata={"help": "blocks that write"})
+    embed_dim: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
+    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the embed_dim"})
+    encoder_layers: int = field(default=3, metadata={"help": "blocks that read"})
+    decoder_layers: int = field(default=3, metadata={"help": "blocks that write"})
     norm_first: bool = field(default=True, metadata={"help": "normalise before each part, not behind each sum"})
     dropout: float = field(default=0.1, metadata={"help": "share of numbers silenced behind each part"})
     shared: bool = field(default=True, metadata={"help": "both languages have one vocabulary, and one vector a token"})
 
     def __post_init__(self) -> None:
-        for option in ("depth", "heads", "encoder_blocks", "decoder_blocks"):
+        for option in ("embed_dim", "heads", "encoder_layers", "decoder_layers"):
             require_count(option, getattr(self, option))
-        require(self.depth % (2 * self.heads) == 0, "depth", f"a multiple of 2 x {self.heads} heads", self.depth)
+        require(
+            self.embed_dim % (2 * self.heads) == 0, "embed_dim", f"a multiple of 2 x {self.heads} heads", self.embed_dim
+        )
         require_dropout(self.dropout)
 
 
-def waves(first: int, count: int, depth: int, like: Tensor) -> Tensor:
-    """Return sines and cosines that tell the places from `first` on apart, (count, depth): section 3.5."""
+def waves(first: int, count: int, embed_dim: int, like: Tensor) -> Tensor:
+    """Return sines and cosines that tell the places from `first` on apart, (count, embed_dim): section 3.5."""
     places = torch.arange(first, first + count, device=like.device, dtype=like.dtype)
-    rates = torch.exp(torch.arange(0, depth, 2, device=like.device, dtype=like.dtype) * (-math.log(10_000.0) / depth))
-    angles = places[:, None] * rates  # (count, depth / 2)
+    rates = torch.exp(
+        torch.arange(0, embed_dim, 2, device=like.device, dtype=like.dtype) * (-math.log(10_000.0) / embed_dim)
+    )
+    angles = places[:, None] * rates  # (count, embed_dim / 2)
     return torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
 
 
@@ -80,15 +84,15 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         _, channels = sequence_shape("transformer", input_shape)
-        self.depth = config.depth
+        self.embed_dim = config.embed_dim
         if config.shared:
             require_one_vocabulary(channels, output_count)
-        self.source = None if config.shared else Embedding(channels, config.depth)
-        self.target = Embedding(output_count, config.depth)
-        self.encoder = Blocks(self.block(config) for _ in range(config.encoder_blocks))
-        self.decoder = Blocks(self.block(config, writes=True) for _ in range(config.decoder_blocks))
+        self.source = None if config.shared else Embedding(channels, config.embed_dim)
+        self.target = Embedding(output_count, config.embed_dim)
+        self.encoder = Blocks(self.block(config) for _ in range(config.encoder_layers))
+        self.decoder = Blocks(self.block(config, writes=True) for _ in range(config.decoder_layers))
         self.norm_encoder, self.norm_decoder = (
-            nn.LayerNorm(config.depth) if config.norm_first else nn.Identity() for _ in range(2)
+            nn.LayerNorm(config.embed_dim) if config.norm_first else nn.Identity() for _ in range(2)
         )
         self.dropout = nn.Dropout(config.dropout)
         self.bias = nn.Parameter(torch.zeros(output_count))
@@ -96,7 +100,7 @@ class Transformer(nn.Module):
     def block(self, config: TransformerConfig, *, writes: bool = False) -> Block:
         """A block of the encoder, or one of the decoder, which `writes`."""
         return Block(
-            config.depth,
+            config.embed_dim,
             config.heads,
             is_causal=writes,
             reads_memory=writes,
@@ -127,7 +131,7 @@ class Transformer(nn.Module):
         return last.look_up.weights(queries, memory, mask=is_there).mean(1)
 
     def read(self, source: Tensor) -> Tensor:
-        """Return what the encoder makes of each step, (batch, source, depth)."""
+        """Return what the encoder makes of each step, (batch, source, embed_dim)."""
         x, is_there = self.place((self.source or self.target)(source)), is_present(source)
         for block in self.encoder:
             x = block(x, mask=is_there)
@@ -135,13 +139,13 @@ class Transformer(nn.Module):
         return memory
 
     def place(self, vectors: Tensor, first: int = 0) -> Tensor:
-        """Scale vectors and add their places, (batch, time, depth)."""
-        placed = vectors * self.depth**0.5 + waves(first, vectors.shape[1], self.depth, vectors)
+        """Scale vectors and add their places, (batch, time, embed_dim)."""
+        placed = vectors * self.embed_dim**0.5 + waves(first, vectors.shape[1], self.embed_dim, vectors)
         silenced: Tensor = self.dropout(placed)
         return silenced
 
     def scores(self, x: Tensor) -> Tensor:
-        """(batch, target, depth) -> (batch, target, outputs)"""
+        """(batch, target, embed_dim) -> (batch, target, outputs)"""
         scores: Tensor = self.norm_decoder(x) @ self.target.weight.T + self.bias
         return scores
 
@@ -153,7 +157,7 @@ class Transformer(nn.Module):
     def start(self, source: Tensor) -> State:
         """Read the source; its keys and values are computed once for each block."""
         memory = self.read(source)
-        memories = tuple(block.look_up.remember(memory) for block in self.decoder)
+        memories = tuple(block.look_up.keys_values(memory) for block in self.decoder)
         return State(is_present(source), memories, (), 0)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:

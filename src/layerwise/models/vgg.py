@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from layerwise.layers.initial import he_normal
+from layerwise.layers.initialization import he_normal
 from layerwise.layers.options import require_dropout, require_sizes
 from layerwise.layers.sizes import map_shape, picture_shape
 

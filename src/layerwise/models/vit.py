@@ -1,10 +1,10 @@
 """ViT: a picture as a row of patches, read like a sentence.
 
 Dosovitskiy et al. 2020, "An image is worth 16x16 words", https://arxiv.org/abs/2010.11929: patches as vectors (equation
-1), a class token in front, learned places, blocks that normalise first (2, 3), the answer from the class token (4).
+1), a class token in front, learned positions, blocks that normalise first (2, 3), the answer from the class token (4).
 
-Deviation: sizes for small pictures (the paper's ViT-B/16 is `--patch 16 --depth 768 --heads 12 --blocks 12` on 224x224
-pictures).
+Deviation: sizes for small pictures (the paper's ViT-B/16 is `--patch 16 --embed-dim 768 --heads 12 --layers 12` on
+224x224 pictures).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class ViTConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
     patch: int = field(default=4, metadata={"help": "pixels a side of each patch; must divide the picture"})
-    depth: int = field(default=96, metadata={"help": "numbers in the vector of each patch"})
-    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the depth"})
-    blocks: int = field(default=6, metadata={"help": "blocks on top of each other"})
-    widening: int = field(default=2, metadata={"help": "the inner dense layers have so many times the depth"})
+    embed_dim: int = field(default=96, metadata={"help": "numbers in the vector of each patch"})
+    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the embed_dim"})
+    layers: int = field(default=6, metadata={"help": "blocks on top of each other"})
+    widening: int = field(default=2, metadata={"help": "the inner dense layers have so many times the embed_dim"})
     dropout: float = field(default=0.0, metadata={"help": "share of numbers silenced behind each part"})
 
     def __post_init__(self) -> None:
-        for option in ("patch", "depth", "heads", "blocks", "widening"):
+        for option in ("patch", "embed_dim", "heads", "layers", "widening"):
             require_count(option, getattr(self, option))
-        require(self.depth % self.heads == 0, "depth", f"a multiple of {self.heads} heads", self.depth)
+        require(self.embed_dim % self.heads == 0, "embed_dim", f"a multiple of {self.heads} heads", self.embed_dim)
         require_dropout(self.dropout)
 
 
@@ -49,7 +49,7 @@ class ViT(nn.Module):
     def __init__(self, input_shape: tuple[int, ...], output_count: int, config: ViTConfig = ViTConfig()) -> None:
         super().__init__()
         channels, height, width = picture_shape("ViT", input_shape)
-        self.patches = nn.Conv2d(channels, config.depth, config.patch, config.patch)
+        self.patches = nn.Conv2d(channels, config.embed_dim, config.patch, config.patch)
         map_shape("ViT", (height, width), [self.patches], "")
         if height % config.patch or width % config.patch:
             fitting = max(height, width) // config.patch * config.patch
@@ -58,20 +58,24 @@ class ViT(nn.Module):
                 f"divisor of both sides, or --image-size {fitting}."
             )
         self.grid = height // config.patch, width // config.patch
-        self.class_token = nn.Parameter(torch.zeros(config.depth))
-        self.places = nn.Parameter(torch.randn(1 + self.grid[0] * self.grid[1], config.depth) * 0.02)
+        self.class_token = nn.Parameter(torch.zeros(config.embed_dim))
+        self.position_embedding = nn.Parameter(torch.randn(1 + self.grid[0] * self.grid[1], config.embed_dim) * 0.02)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.Sequential()
-        for _ in range(config.blocks):
-            self.blocks.append(Block(config.depth, config.heads, widening=config.widening, dropout=config.dropout))
-        self.norm = nn.LayerNorm(config.depth)
-        self.output = nn.Linear(config.depth, output_count)
+        self.layers = nn.Sequential()
+        for _ in range(config.layers):
+            self.layers.append(Block(config.embed_dim, config.heads, widening=config.widening, dropout=config.dropout))
+        self.norm = nn.LayerNorm(config.embed_dim)
+        self.output = nn.Linear(config.embed_dim, output_count)
 
     def forward(self, x: Tensor) -> Tensor:
-        patches = self.patches(x).flatten(2).transpose(1, 2)  # (batch, depth, rows, columns) -> (batch, patches, depth)
+        patches = (
+            self.patches(x).flatten(2).transpose(1, 2)
+        )  # (batch, embed_dim, rows, columns) -> (batch, patches, embed_dim)
         token = self.class_token.expand(len(x), 1, -1)
-        steps = self.dropout(torch.cat((token, patches), dim=1) + self.places)  # (batch, 1 + patches, depth)
-        outputs: Tensor = self.output(self.norm(self.blocks(steps)[:, 0]))
+        steps = self.dropout(
+            torch.cat((token, patches), dim=1) + self.position_embedding
+        )  # (batch, 1 + patches, embed_dim)
+        outputs: Tensor = self.output(self.norm(self.layers(steps)[:, 0]))
         return outputs
 
 

@@ -52,7 +52,7 @@ MASKS = {
     **ONE_THREAD,
     "precision": "float32",
     "data": "land-sea",
-    "balance": "median",
+    "class_weights": "median",
     "augment": "flip,vflip,rotate:20",
 }
 FORECAST = {"model": "gru", "valid": 0.0, "epochs": 40, "hidden": 16, "embedding": 16}
@@ -341,8 +341,8 @@ RECIPES: dict[str, Recipe] = {
         options={
             "model": "transformer",
             "data": "english-french",
-            "encoder_blocks": 2,
-            "decoder_blocks": 2,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
             "epochs": 10,
             "label_smoothing": 0.1,
         },

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from layerwise.data.pairs import PairsPreprocessing
+from layerwise.data.text.translation import PairPreprocessing
 from layerwise.reports.figures import BLUE, INK, ORANGE, PAPER, TEXT_SIZE, new_figure, style
 from layerwise.tasks.translation import START
 
@@ -32,14 +32,14 @@ class Alignment:
     weights: NDArray[np.float32]
 
 
-def teach(preprocessing: PairsPreprocessing, source: str, translation: str) -> tuple[Tensor, Tensor, Tensor]:
+def teach(preprocessing: PairPreprocessing, source: str, translation: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return what is read, what stands before each place of the translation and what stands there, (1, time) each."""
     inputs, targets = preprocessing.tokens_of([source]), preprocessing.encode_targets([translation])
     return inputs, torch.cat((torch.full((1, 1), START), targets[:, :-1]), dim=1), targets
 
 
 @torch.inference_mode()
-def align(model: Any, preprocessing: PairsPreprocessing, source: str, translation: str) -> Alignment:
+def align(model: Any, preprocessing: PairPreprocessing, source: str, translation: str) -> Alignment:
     """Return the attention of `model`, one with a method `attention`, while it writes `translation`."""
     inputs, previous, targets = teach(preprocessing, source, translation)
     weights = model.attention(inputs, previous)[0].float().cpu().numpy()

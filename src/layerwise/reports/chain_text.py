@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.neuron.activations import ACTIVATIONS
-from layerwise.neuron.chain import Chain, Step
-from layerwise.neuron.losses import LOSSES
+from layerwise.neuron.functions.chain import Chain, Step
+from layerwise.neuron.tables.activations import ACTIVATIONS
+from layerwise.neuron.tables.losses import LOSSES
 
 Floats = NDArray[np.float64]
 

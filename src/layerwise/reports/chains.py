@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.neuron.chain import Chain, Step
+from layerwise.neuron.functions.chain import Chain, Step
 from layerwise.reports.chain_text import number
 from layerwise.reports.figures import BLUE, GRID, INK, MUTED, ORANGE, PAPER, TEXT_SIZE, new_figure
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.neuron.activations import ACTIVATIONS, Activation
-from layerwise.neuron.losses import LOSSES, Loss
+from layerwise.neuron.tables.activations import ACTIVATIONS, Activation
+from layerwise.neuron.tables.losses import LOSSES, Loss
 from layerwise.reports.figures import BLUE, GREEN, GRID, INK, MUTED, ORANGE, TEXT_SIZE, new_figure, style
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.neuron.descent import Descent
+from layerwise.neuron.functions.descent import Descent
 from layerwise.reports.figures import (
     BLUE,
     GREEN,

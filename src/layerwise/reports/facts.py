@@ -57,7 +57,7 @@ class ReportFacts:
     model: nn.Module
     summary: Summary
     experiment: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Result | None = None
     split_name: str = "test"
     records: Sequence[Mapping[str, Any]] = ()

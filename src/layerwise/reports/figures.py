@@ -142,5 +142,5 @@ def _for_page(svg: str, description: str, prefix: str) -> str:
     view = re.search(r'viewBox="([^"]*)"', svg)
     box = view.group(1) if view else f"0 0 {72 * WIDTH} {72 * HEIGHT}"
     widest = f"max-width:{PAGE_SCALE * float(box.split()[2]):.0f}px"
-    opening = f'<svg viewBox="{box}" style="{widest}" role="img" aria-label="{escape(description)}">'
-    return opening + svg[svg.index(">") + 1 :].strip()
+    startup_messages = f'<svg viewBox="{box}" style="{widest}" role="img" aria-label="{escape(description)}">'
+    return startup_messages + svg[svg.index(">") + 1 :].strip()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.neuron.cost import NeuronCost
-from layerwise.neuron.losses import LOSSES
-from layerwise.neuron.minibatches import BatchDescent, Noise
+from layerwise.neuron.functions.cost import NeuronCost
+from layerwise.neuron.functions.minibatches import BatchDescent, Noise
+from layerwise.neuron.tables.losses import LOSSES
 from layerwise.reports.charts import shorten
 from layerwise.reports.figures import (
     BLUE,

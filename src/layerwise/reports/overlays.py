@@ -34,7 +34,7 @@ def class_colours(count: int) -> NDArray[np.uint8]:
     return np.array([*first, *more], np.uint8)[:count]
 
 
-def painted(mask: Mask, class_count: int) -> Pixels:
+def generated(mask: Mask, class_count: int) -> Pixels:
     """Return a mask in the colours of its classes, and grey where nobody has judged."""
     colours = np.full((256, 3), GREY, np.uint8)
     colours[:class_count] = class_colours(class_count)
@@ -44,7 +44,7 @@ def painted(mask: Mask, class_count: int) -> Pixels:
 def laid_over(picture: Pixels, mask: Mask, class_count: int, strength: float = STRENGTH) -> Pixels:
     """Return a picture under the colours of its mask. strength: share of the colour; unjudged pixels stay plain."""
     share = np.where(mask == UNLABELLED, 0.0, strength)[..., None]
-    mixed: NDArray[np.float64] = picture * (1 - share) + painted(mask, class_count) * share
+    mixed: NDArray[np.float64] = picture * (1 - share) + generated(mask, class_count) * share
     return mixed.round().astype(np.uint8)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layerwise.reports import markup, sections
 from layerwise.reports.facts import ReportFacts
-from layerwise.reports.headline import headline, key_figures
+from layerwise.reports.summary import headline, key_figures
 from layerwise.runs.atomic import write_bytes
 from layerwise.version import __version__
 
@@ -20,7 +20,7 @@ CONTENTS = {
     "training": "How it learned",
     "network": "The network",
     "data": "The data",
-    "asked": "What was asked",
+    "options": "What was asked",
     "use": "Use it",
     "environment": "Where it was made",
 }
@@ -45,9 +45,9 @@ def render_report(facts: ReportFacts) -> str:
         sections.training(facts),
         sections.network(facts),
         sections.data(facts),
-        sections.asked(facts),
+        sections.options(facts),
         sections.use(facts),
-        sections.surroundings(facts),
+        sections.environment_section(facts),
     ]
     body = "\n".join(part for part in parts if part)
     return document(facts.title, _header(facts, body), body)

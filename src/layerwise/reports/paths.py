@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.neuron.paths import CoefficientPath
+from layerwise.neuron.solvers.paths import CoefficientPath
 from layerwise.reports.charts import shorten
 from layerwise.reports.figures import (
     BLUE,

@@ -31,7 +31,7 @@ FILTERS_AT_MOST = 64
 
 
 def to_pixels(pictures: Tensor) -> list[Pixels]:
-    """Turn compact pictures, (n, channels, height, width) uint8, into RGB pixels for showing."""
+    """Turn raw images, (n, channels, height, width) uint8, into RGB pixels for showing."""
     rows = pictures.detach().cpu().permute(0, 2, 3, 1).numpy()  # (n, height, width, channels)
     if rows.shape[3] in (1, 2):
         rows = np.repeat(rows[..., :1], 3, axis=3)
@@ -50,7 +50,7 @@ def to_uri(pixels: Pixels) -> str:
 
 def pick_samples(dataset: Dataset, split: Split, at_most: int = SAMPLES_AT_MOST) -> Tensor:
     """Return the positions of samples to show: the first few of each class in turn, or the first of all."""
-    if dataset.goal != "classification":
+    if dataset.task != "classification":
         return torch.arange(min(at_most, len(split)))
     classes = range(min(len(dataset.classes), at_most))
     each = max(1, at_most // max(1, len(classes)))
@@ -60,7 +60,7 @@ def pick_samples(dataset: Dataset, split: Split, at_most: int = SAMPLES_AT_MOST)
 
 def names_of(dataset: Dataset, split: Split, chosen: Tensor) -> list[str]:
     """Return the class of each chosen sample, or 'sample' where samples have none."""
-    if dataset.goal != "classification":
+    if dataset.task != "classification":
         return ["sample"] * len(chosen)
     return [dataset.classes[label] for label in split.targets[chosen].tolist()]
 
@@ -74,7 +74,7 @@ def first_filters(model: nn.Module) -> Tensor | None:
     return None
 
 
-def first_weights(model: nn.Module) -> NDArray[np.float64] | None:
+def initial_weights(model: nn.Module) -> NDArray[np.float64] | None:
     """Return the weights of the first dense layer, (neurons, features), of a model without convolutions."""
     modules = list(model.modules())
     if any(isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in modules):
@@ -85,7 +85,7 @@ def first_weights(model: nn.Module) -> NDArray[np.float64] | None:
 
 def templates(model: nn.Module, input_shape: tuple[int, ...]) -> Tensor | None:
     """Return what each neuron of a first dense layer looks for, as pictures of the input's shape."""
-    weights = first_weights(model)
+    weights = initial_weights(model)
     if weights is None or len(input_shape) != 3 or weights.shape[1] != math.prod(input_shape):
         return None
     return torch.from_numpy(weights).float().view(-1, *input_shape)
@@ -136,7 +136,7 @@ def picture_page(
     return figure
 
 
-class Variation(NamedTuple):
+class TrainTransforms(NamedTuple):
     """A row of a page of variations: its name, a sentence on what was done, the pictures after it."""
 
     name: str
@@ -144,7 +144,7 @@ class Variation(NamedTuple):
     pictures: Sequence[Pixels]
 
 
-def variation_page(rows: Sequence[Variation], *, title: str = "") -> Figure:
+def variation_page(rows: Sequence[TrainTransforms], *, title: str = "") -> Figure:
     """Return a figure with one row a variation: on the left what it is, beside it the same pictures under it."""
     across = max(len(row.pictures) for row in rows)
     figure = new_figure(0.8 * across + 2.6, 0.85 * len(rows) + 0.5)
@@ -160,7 +160,7 @@ def variation_page(rows: Sequence[Variation], *, title: str = "") -> Figure:
     return figure
 
 
-def _say(axes: Axes, row: Variation) -> None:
+def _say(axes: Axes, row: TrainTransforms) -> None:
     """Write the name of a row, and under it what was done."""
     note = "\n".join(textwrap.wrap(row.note, 38)[:3])
     place: dict[str, Any] = {"transform": axes.transAxes, "ha": "left"}

@@ -10,7 +10,7 @@ from layerwise.reports import charts, markup, pictures, wording
 from layerwise.reports.drawing import draw_network
 from layerwise.reports.facts import ReportFacts, SummaryRow
 from layerwise.reports.figures import to_svg
-from layerwise.reports.observations import observe
+from layerwise.reports.findings import observe
 from layerwise.reports.statistics import targets_in_units
 
 LAYERS_SHOWN_OPEN = 16
@@ -70,7 +70,7 @@ def training(facts: ReportFacts) -> str:
 
 def _metric_names(records: Any) -> list[str]:
     names = dict.fromkeys(name for record in records if record["kind"] == "evaluation" for name in record["metrics"])
-    told = ("accuracy", "r2", "mean_iou", "right_on_real", "right_on_painted")
+    told = ("accuracy", "r2", "mean_iou", "accuracy_on_real", "accuracy_on_generated")
     return [name for name in told if name in names] or [name for name in names if name != "loss"][:1]
 
 
@@ -122,7 +122,7 @@ def _first_layer(facts: ReportFacts) -> str:
             + markup.paragraph(f"{note}Each picture is the weights of one neuron, learned from the data.", "lead")
             + markup.gallery(shown, captions, kind="bare")
         )
-    weights = pictures.first_weights(facts.model)
+    weights = pictures.initial_weights(facts.model)
     names = feature_names(facts.dataset)
     if weights is None or weights.shape[1] != len(names):
         return ""
@@ -165,9 +165,9 @@ def _splits(dataset: Dataset) -> dict[str, Split]:
 
 
 def _balance(dataset: Dataset) -> str:
-    if dataset.goal not in ("classification", "regression"):
+    if dataset.task not in ("classification", "regression"):
         return ""
-    if dataset.goal == "regression":
+    if dataset.task == "regression":
         in_units = targets_in_units(dataset, dataset.train.targets)
         return "".join(
             markup.chart(
@@ -184,7 +184,7 @@ def _balance(dataset: Dataset) -> str:
 
 
 def _samples(dataset: Dataset) -> str:
-    if dataset.kind != "pictures" or not len(dataset.train):
+    if dataset.kind != "images" or not len(dataset.train):
         return ""
     chosen = pictures.pick_samples(dataset, dataset.train)
     shown = pictures.to_pixels(dataset.train.inputs[chosen])
@@ -194,14 +194,14 @@ def _samples(dataset: Dataset) -> str:
     return f"<div>{markup.subtitle('Some of what it learned from')}{gallery}</div>"
 
 
-def asked(facts: ReportFacts) -> str:
+def options(facts: ReportFacts) -> str:
     """The literal command and all settings."""
     lead = markup.paragraph(facts.reason) if facts.reason else ""
-    chosen = {option.replace("_", " "): value_in_words(value) for option, value in facts.asked.items()}
+    chosen = {option.replace("_", " "): value_in_words(value) for option, value in facts.options.items()}
     own = markup.subtitle("Set by you") + markup.pairs(chosen) if chosen else ""
     blocks: dict[str, Mapping[str, Any]] = {}
     for name, value in facts.experiment.items():
-        if name != "asked":
+        if name != "options":
             title, values = (name, value) if isinstance(value, Mapping) else ("model", {name: value})
             blocks[title] = {**blocks.get(title, {}), **values}
     pieces = [
@@ -212,7 +212,7 @@ def asked(facts: ReportFacts) -> str:
         if values
     ]
     return markup.section(
-        "asked",
+        "options",
         "What was asked",
         markup.code(facts.command),
         lead,
@@ -240,8 +240,8 @@ def value_in_words(value: Any) -> str:
 
 def use(facts: ReportFacts) -> str:
     """Commands and lines of Python that go on from here."""
-    run, goal = facts.run, facts.evaluation.goal if facts.evaluation else facts.dataset.goal
-    use = wording.use_of(goal, example_of(facts, goal))
+    run, task = facts.run, facts.evaluation.task if facts.evaluation else facts.dataset.task
+    use = wording.use_of(task, example_of(facts, task))
     commands = {
         f"layerwise {use.command.format(run=run)}": use.purpose,
         f"layerwise evaluate {run}": "measure it again, or on other data with --data",
@@ -267,13 +267,13 @@ def use(facts: ReportFacts) -> str:
     )
 
 
-def example_of(facts: ReportFacts, goal: str) -> str:
+def example_of(facts: ReportFacts, task: str) -> str:
     """Return what can be given to the run: the beginning of a text, or a file."""
     data = str(facts.experiment.get("data", {}).get("data", ""))
-    return wording.example_of(goal, facts.dataset.kind, data, facts.evaluation)
+    return wording.example_of(task, facts.dataset.kind, data, facts.evaluation)
 
 
-def surroundings(facts: ReportFacts) -> str:
+def environment_section(facts: ReportFacts) -> str:
     """The machine, the versions and the files of the run."""
     machine = {name.replace("_", " "): value_in_words(value) for name, value in facts.environment.items()}
     left = f"<div>{markup.subtitle('Environment')}{markup.pairs(machine)}</div>" if machine else ""

@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from layerwise.data.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
 from layerwise.data.dataset import Dataset
-from layerwise.data.encoding import TablePreprocessing
-from layerwise.data.pictures import PicturePreprocessing
-from layerwise.data.series import SeriesPreprocessing
+from layerwise.data.images.preprocessing import ImagePreprocessing
+from layerwise.data.series.preprocessing import SeriesPreprocessing
+from layerwise.data.tables.encoders import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
+from layerwise.data.tables.preprocessing import TablePreprocessing
 from layerwise.reports import wording
 
 ROWS_READ = 20_000  # of larger data, so many rows spread evenly are looked at
 CATEGORIES_NAMED = 3
-TOKENS = {"tokens": "characters a text", "pairs": "tokens a sentence", "prose": "tokens a passage"}
+TOKENS = {"characters": "characters a text", "pairs": "tokens a sentence", "text": "tokens a passage"}
 CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 Floats = NDArray[np.float64]
@@ -64,7 +64,7 @@ def statistics(dataset: Dataset) -> list[Statistic]:
     rows = torch.linspace(0, len(dataset.train) - 1, min(ROWS_READ, len(dataset.train))).long().unique()
     inputs, targets = dataset.train.take(rows)
     preprocessing = dataset.preprocessing
-    if isinstance(preprocessing, PicturePreprocessing):
+    if isinstance(preprocessing, ImagePreprocessing):
         return list(_channels(inputs))
     if isinstance(preprocessing, TablePreprocessing):
         encoded = inputs.double().numpy()
@@ -77,7 +77,7 @@ def statistics(dataset: Dataset) -> list[Statistic]:
         return [*_series(preprocessing, inputs), *_targets(dataset, targets)]
     if dataset.kind in TOKENS:
         return [_numbers(TOKENS[dataset.kind], "number", (inputs != 0).double().sum(1).numpy())]
-    if dataset.kind == "text":
+    if dataset.kind == "bag_of_words":
         return [_numbers("known words a text", "number", inputs.double().sum(1).numpy())]
     return [_numbers("all inputs", "number", inputs.double().flatten().numpy()), *_targets(dataset, targets)]
 
@@ -100,7 +100,7 @@ def _unscaled(values: Floats, mean: float, deviation: float) -> Floats:
 
 
 def _targets(dataset: Dataset, targets: Tensor) -> Iterator[Statistic]:
-    if dataset.goal == "regression":
+    if dataset.task == "regression":
         for name, values in zip(dataset.target_names, targets_in_units(dataset, targets).T, strict=True):
             yield _numbers(name, "target", values)
 

@@ -20,8 +20,8 @@ METRIC_NAMES = {
     "class_accuracy": "class accuracy",
     "mean_iou": "mean IoU",
     "squared_error": "squared error",
-    "right_on_real": "right on real pictures",
-    "right_on_painted": "right on painted ones",
+    "accuracy_on_real": "right on real pictures",
+    "accuracy_on_generated": "right on painted ones",
     "frechet": "Fréchet distance",
 }
 SHARES = (  # metrics that are written as per cent
@@ -29,8 +29,8 @@ SHARES = (  # metrics that are written as per cent
     "pixel_accuracy",
     "class_accuracy",
     "mean_iou",
-    "right_on_real",
-    "right_on_painted",
+    "accuracy_on_real",
+    "accuracy_on_generated",
 )
 
 
@@ -112,25 +112,25 @@ def several(one: str) -> str:
 
 
 NOUNS = {
-    "pictures": "picture",
+    "images": "picture",
     "table": "row",
-    "text": "text",
+    "bag_of_words": "bag_of_words",
     "series": "series",
-    "tokens": "text",
+    "characters": "bag_of_words",
     "pairs": "sentence",
-    "prose": "passage",
+    "text": "passage",
 }
 
 
 EXAMPLE_TEXT = '"text editor"'
 EXAMPLE_FILES = {
-    "pictures": "picture.png",
+    "images": "picture.png",
     "table": "table.csv",
-    "text": "letter.txt",
+    "bag_of_words": "letter.txt",
     "series": "series.ts",
-    "tokens": "names.txt",
+    "characters": "names.txt",
     "pairs": "sentences.txt",
-    "prose": "beginning.txt",
+    "text": "beginning.txt",
 }
 
 
@@ -138,9 +138,9 @@ LEARNED = {  # by the name of the task, for 'run x learned ...'
     "classification": "to name classes",
     "regression": "to tell numbers",
     "segmentation": "what each pixel is",
-    "labelling": "what each step is",
+    "sequence_tagging": "what each step is",
     "translation": "to translate",
-    "writing": "to go on with texts",
+    "language_modeling": "to go on with texts",
     "reconstruction": "to give pictures back from codes",
     "adversarial": "to paint pictures",
 }
@@ -161,33 +161,33 @@ USES = {  # by the name of the task; the others answer for files
         "run.segment('picture.png').save_overlay('out.png')",
     ),
     "translation": Use("translate {run} 'text'", "let it translate", "print(run.translate('text'))"),
-    "writing": Use("write {run} {example}", "let it go on with a text", "print(run.write({example}))"),
+    "language_modeling": Use("write {run} {example}", "let it go on with a text", "print(run.write({example}))"),
     "adversarial": Use("sample {run} --count 64", "let it paint", "pictures = run.sample(64)"),
 }
 
 
-def example_of(goal: str, kind: str, data: str, result: object = None) -> str:
-    """Return what can be given to a run that learned `goal` from `data`: a beginning of a text, or a file.
+def example_of(task: str, kind: str, data: str, result: object = None) -> str:
+    """Return what can be given to a run that learned `task` from `data`: a beginning of a text, or a file.
 
     A file of the user's own stands for itself. result: of a writer, whose held-out text has a beginning.
     """
-    if goal == "writing":
+    if task == "language_modeling":
         written = getattr(result, "continuations", ())
         return " ".join(written[0].prompt.split()[:3]) if written else "The"
-    if kind in ("table", "series", "tokens") and Path(data).is_file():
+    if kind in ("table", "series", "characters") and Path(data).is_file():
         return data
-    if kind == "series" and goal == "regression":
+    if kind == "series" and task == "regression":
         return EXAMPLE_FILES["table"]
     return EXAMPLE_FILES.get(kind, "file")
 
 
-def use_of(goal: str, example: str) -> Use:
-    """Return what a run that learned `goal` is for; the command still lacks {run}. example: see `example_of`."""
+def use_of(task: str, example: str) -> Use:
+    """Return what a run that learned `task` is for; the command still lacks {run}. example: see `example_of`."""
     typed = shlex.quote(example).replace("{", "{{").replace("}", "}}")
-    if goal not in USES:
+    if task not in USES:
         answers = f"for answer in run.predict({example!r}):\n    print(answer)"
         return Use(f"predict {{run}} {typed}", "let it answer for your own files", answers)
-    use = USES[goal]
+    use = USES[task]
     command, python = use.command.replace("{example}", typed), use.python.replace("{example}", repr(example))
     return use._replace(command=command, python=python)
 

@@ -144,10 +144,10 @@ class Composer:
         """Return which marks of templates hold for this run."""
         experiment, setup = self.run.experiment, self.setup
         training, data = experiment.training, experiment.data
-        size, pace = training.batch_size, self.run.pace
+        size, execution = training.batch_size, self.run.execution
         leave_out = size != "full" and 1 < int(size) < self.count and self.count % int(size) == 1
         schedule = bool(training.warmup) or training.schedule not in ("constant", "plateau")
-        average = bool(training.average)
+        average = bool(training.ema_decay)
         is_pictures = self.task in PICTURES and isinstance(setup.dataset.preprocessing, PicturePreprocessing)
         draws = self.task == "adversarial" or any(is_random(layer) for layer in setup.network.modules())
         draws = (
@@ -159,14 +159,14 @@ class Composer:
             "plateau": training.schedule == "plateau" and self.has_valid,
             "schedule": schedule,
             "average": average,
-            "accumulate": training.accumulate > 1,
+            "accumulate": training.accumulation_steps > 1,
             "padded": self.task in ("translation", "language_modeling", "sequence_tagging", "segmentation"),
             "clip": bool(training.clip_norm),
             "seeds": draws,
             "counts": draws or average or schedule,
             "leave_out": leave_out,
             "steps": schedule and (training.schedule != "inverse-root" or bool(training.warmup)),
-            "bfloat16": pace.precision == "bfloat16",
+            "bfloat16": execution.precision == "bfloat16",
             "pictures": is_pictures,
             "augment": bool(self.augmentation),
             "masks": self.task == "segmentation",
@@ -186,9 +186,9 @@ class Composer:
         training = experiment.training
         options = self._options()
         parts = {"data": 'data = load_file(Path(__file__).with_name("data.safetensors"))'}
-        if self.run.pace.threads and self.kind == "cpu":
+        if self.run.execution.threads and self.kind == "cpu":
             parts["data"] = (
-                f"torch.set_num_threads({self.run.pace.threads})  # with others the last digits differ\n{parts['data']}"
+                f"torch.set_num_threads({self.run.execution.threads})  # with others the last digits differ\n{parts['data']}"
             )
         if self.kind != "cpu":
             found = "torch.accelerator.current_accelerator(check_available=True)"
@@ -204,9 +204,9 @@ class Composer:
             parts["rate"] = descent.rate_line(training)
         if "rise" in parts.get("rate", ""):
             parts["rise"] = descent.rise_line(training)
-        if experiment.penalty.strength and experiment.penalty.penalty != "none":
+        if experiment.penalty.penalty_strength and experiment.penalty.penalty != "none":
             parts["penalty"] = descent.penalty_line(training.optimizer)
-        if self.run.pace.compile:
+        if self.run.execution.compile:
             parts["optimizer"] = f"model.compile()\n{parts['optimizer']}"
         return parts | self._batch_parts(options)
 
@@ -240,12 +240,12 @@ class Composer:
             lines.append('model.load_state_dict(load_file(Path(__file__).with_name("first_weights.safetensors")))')
         if self.kind != "cpu":
             lines.append("model.to(device)")
-        if self.run.pace.channels_last:
+        if self.run.execution.channels_last:
             lines.append("model.to(memory_format=torch.channels_last)")
         return "\n".join(lines)
 
     def _constants(self) -> dict[str, str]:
-        values = descent.constants_of(self.run, self.run.facts, self.count)
+        values = descent.constants_of(self.run, self.run.data_info, self.count)
         padding = {"sequence_tagging": -1, "segmentation": 255}.get(self.task, 0)
         values["PADDING"] = f"PADDING = {padding}  # a target that does not count"
         shape = self.setup.dataset.input_shape
@@ -269,18 +269,18 @@ class Composer:
             f"It needs {', '.join(needs[:-1])} and {needs[-1]}, and the files beside it: its data{beside}.",
         ]
         paragraphs = "\n\n".join(textwrap.fill(one, 118, break_on_hyphens=False) for one in said)
-        return f'"""Train {run.experiment.model} on {run.facts["name"]} in plain PyTorch.\n\n{paragraphs}\n"""\n'
+        return f'"""Train {run.experiment.model} on {run.data_info["name"]} in plain PyTorch.\n\n{paragraphs}\n"""\n'
 
     def _likeness(self) -> str:
-        pace, experiment = self.run.pace, self.run.experiment
+        execution, experiment = self.run.execution, self.run.experiment
         if self.is_own:
             return "The data and its division are the same; the first weights are drawn anew, so the figures are alike."
-        if self.kind != "cpu" or self.augmentation or experiment.data.mixup or pace.compile:
+        if self.kind != "cpu" or self.augmentation or experiment.data.mixup or execution.compile:
             return (
                 "The division of the data and the first weights are the same; what is drawn in the steps is not, so "
                 "the figures are alike, as for another seed."
             )
-        is_rounded = pace.dense or pace.batch_innermost or experiment.training.optimizer == "muon"
+        is_rounded = execution.dense or execution.batch_innermost or experiment.training.optimizer == "muon"
         if is_rounded or self.task == "adversarial" or self.is_weighted:
             return "The data, the first weights and every step are the same but for rounding, so the figures are close."
         return (

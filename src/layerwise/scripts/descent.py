@@ -42,7 +42,7 @@ def optimizer_line(experiment: Any, model: nn.Module, owner: str, name: str) -> 
     """
     training, decay = experiment.training, experiment.penalty.decay(experiment.training.optimizer)
     lines, parameters = [], f"{owner}.parameters()"
-    if decay or experiment.penalty.strength or training.optimizer == "muon":
+    if decay or experiment.penalty.penalty_strength or training.optimizer == "muon":
         weights, wide = weights_of(model), [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
         if [id(p) for p in weights] != [id(p) for p in wide]:
             raise refused("it has biases, normalisation or embeddings of two dimensions, which decay otherwise")
@@ -150,8 +150,8 @@ def constants_of(run: Any, facts: Mapping[str, Any], count: int) -> dict[str, st
         "L1": (penalty.l1, "factor of sum |w| in the objective"),
         "L2": (penalty.l2, "factor of sum w^2 in the objective"),
         "CLIP_NORM": (training.clip_norm, "longest gradient"),
-        "PIECES": (training.accumulate, "that a batch is cut into"),
-        "AVERAGE": (training.average, "decay of the running average of the weights"),
+        "PIECES": (training.accumulation_steps, "that a batch is cut into"),
+        "AVERAGE": (training.ema_decay, "decay of the running average of the weights"),
         "PATIENCE": (training.patience, "epochs without a better one before it ends"),
         "MIXUP": (experiment.data.mixup, "alpha of the beta distribution of the shares"),
         "LABEL_SMOOTHING": (experiment.task.label_smoothing, ""),

@@ -21,12 +21,14 @@ COVERED: dict[str, dict[str, str]] = {
         "augment": "the script draws by torch's generators, so that the figure is alike",
         "mixup": "the script draws by torch's generators, so that the figure is alike",
     },
-    "task": dict.fromkeys(("label_smoothing", "beta", "relativistic", "gradient_penalty", "balance"), IN_THE_STEPS),
+    "task": dict.fromkeys(
+        ("label_smoothing", "beta", "relativistic", "gradient_penalty", "class_weights"), IN_THE_STEPS
+    ),
     "training": {
         **dict.fromkeys(("epochs", "batch_size", "optimizer", "learning_rate", "momentum", "schedule"), IN_THE_STEPS),
-        **dict.fromkeys(("warmup", "clip_norm", "accumulate", "average", "patience", "seed"), IN_THE_STEPS),
+        **dict.fromkeys(("warmup", "clip_norm", "accumulation_steps", "ema_decay", "patience", "seed"), IN_THE_STEPS),
     },
-    "penalty": dict.fromkeys(("weight_decay", "penalty", "strength", "mix"), IN_THE_STEPS),
+    "penalty": dict.fromkeys(("weight_decay", "penalty", "penalty_strength", "mix"), IN_THE_STEPS),
     "machine": {
         "device": "the script takes the same kind of device where it finds one",
         "precision": "the losses are computed in it",
@@ -50,11 +52,13 @@ def obstacles(run: Any, task: str) -> Iterator[str]:
     for option, reason in NETWORK_REFUSED.items():
         if any(experiment.model_options.get(option, ())):
             yield reason
-    if training.optimizer == "muon" and penalty.strength:
+    if training.optimizer == "muon" and penalty.penalty_strength:
         yield "Muon with a penalty on large weights is more than a short script can hold"
-    if task == "segmentation" and training.accumulate > 1 and getattr(run.task, "weights", ()):
+    if task == "segmentation" and training.accumulation_steps > 1 and getattr(run.task, "weights", ()):
         yield "class weights in batches that are cut into pieces are more than a short script can hold"
-    if task == "adversarial" and (training.optimizer == "muon" or penalty.strength or training.accumulate > 1):
+    if task == "adversarial" and (
+        training.optimizer == "muon" or penalty.penalty_strength or training.accumulation_steps > 1
+    ):
         yield "two networks with Muon, a penalty or batches in pieces are more than a short script can hold"
     if task == "adversarial" and experiment.data.mixup:
         yield "mixup is for classes"

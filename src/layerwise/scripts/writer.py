@@ -26,7 +26,6 @@ from layerwise.scripts.network import Network, refused
 from layerwise.scripts.options import PICTURES, obstacles
 from layerwise.tasks import task_name
 
-NAMES = {"writing": "language_modeling", "labelling": "sequence_tagging"}
 LARGEST_BYTES = 4 * 2**30
 
 
@@ -51,7 +50,7 @@ def script_of(run: Run) -> Script:
         UsageError: the run has something that no short script can be written of; the sentence says what.
         NotFoundError, DataError: the data of the run is not what or where it was.
     """
-    task = NAMES.get(task_name(run.task), task_name(run.task))
+    task = task_name(run.task)
     for obstacle in obstacles(run, task):
         raise UsageError(f"no script can be written of run {run.name}, since {obstacle}.")
     if run._module is None and run.experiment.model not in CATALOGUE:
@@ -61,7 +60,7 @@ def script_of(run: Run) -> Script:
         )
     dataset, own = run.dataset(), own_module(run)
     with torch.random.fork_rng(devices=[]):
-        setup = set_up(run.experiment, dataset=dataset, module=own, pace=run.pace)
+        setup = set_up(run.experiment, dataset=dataset, module=own, execution=run.execution)
         model = setup.network.cpu()
         weights = {name: tensor.detach().clone() for name, tensor in weights_in(model).items()}
         network = Network(model, ASKED.get(task, set()), own is None)
@@ -148,7 +147,7 @@ def inputs_of(run: Run, split: Split, preprocessing: Any, keeps_bytes: bool) -> 
     inputs = split.inputs[torch.arange(len(split))] if not isinstance(split.inputs, Tensor) else split.inputs
     if keeps_bytes and isinstance(preprocessing, PicturePreprocessing):
         return inputs
-    prepared: Tensor = preprocessing.prepare(inputs)
+    prepared: Tensor = preprocessing.transform(inputs)
     return prepared
 
 

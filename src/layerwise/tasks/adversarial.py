@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from layerwise.data.dataset import Dataset
 from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
-from layerwise.tasks.painting import picture_scale
+from layerwise.tasks.generative import image_scale
 from layerwise.tasks.task import Batch, Task
 
 
@@ -40,7 +40,7 @@ class Adversarial(Task):
 
     @classmethod
     def for_data(cls, dataset: Dataset, config: TaskConfig) -> Adversarial:
-        return cls(*picture_scale(dataset), config.relativistic, config.gradient_penalty)
+        return cls(*image_scale(dataset), config.relativistic, config.gradient_penalty)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"discriminator": model.discriminator, "generator": model.generator}  # type: ignore[dict-item]
@@ -54,17 +54,17 @@ class Adversarial(Task):
         """Yield the loss of the discriminator, and when it has stepped that of the generator."""
         real = self.real(batch.inputs)
         with torch.no_grad():
-            painted = model(model.draw_noise(len(real)))
-        yield "discriminator", self.judging(model.discriminator, real, painted)
-        yield "generator", self.painting(model, real)
+            generated = model(model.draw_noise(len(real)))
+        yield "discriminator", self.discriminator_loss(model.discriminator, real, generated)
+        yield "generator", self.generator_loss(model, real)
 
-    def judging(self, discriminator: nn.Module, real: Tensor, painted: Tensor) -> Tensor:
+    def discriminator_loss(self, discriminator: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
         """The loss of a discriminator that should score real pictures above painted ones."""
-        return judging(discriminator, real, painted, self.relativistic, self.gradient_penalty)
+        return discriminator_loss(discriminator, real, generated, self.relativistic, self.gradient_penalty)
 
-    def painting(self, model: Any, real: Tensor) -> Tensor:
+    def generator_loss(self, model: Any, real: Tensor) -> Tensor:
         """The loss of a generator whose pictures should be scored above real ones."""
-        return painting(model, real, self.relativistic)
+        return generator_loss(model, real, self.relativistic)
 
     def evaluate(self, model: Any, batches: Iterable[Batch]) -> dict[str, float]:
         """Return how often the discriminator is right about real and about painted pictures, by its sign or, where it
@@ -74,19 +74,19 @@ class Adversarial(Task):
         for batch in batches:
             real_scores.append(model.discriminator(self.real(batch.inputs)))
             painted_scores.append(model.discriminator(model(model.draw_noise(len(batch.inputs), generator))))
-        rights = told_apart(torch.cat(real_scores), torch.cat(painted_scores), self.relativistic)
-        return dict(zip(("right_on_real", "right_on_painted"), rights, strict=True))
+        rights = discriminator_accuracy(torch.cat(real_scores), torch.cat(painted_scores), self.relativistic)
+        return dict(zip(("accuracy_on_real", "accuracy_on_generated"), rights, strict=True))
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """The latest weights are kept: no single number on held-out pictures says which epoch paints best."""
         return ()
 
-    def draw_codes(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample_latents(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Return the noise that pictures are painted from, (count, noise)."""
         noise: Tensor = model.draw_noise(count, generator)
         return noise
 
-    def paint(self, model: Any, codes: Tensor) -> Tensor:
+    def generate(self, model: Any, codes: Tensor) -> Tensor:
         """Return pictures from 0 to 1, (codes, channels, height, width)."""
         pictures: Tensor = (model(codes) + 1) / 2
         return pictures
@@ -100,12 +100,12 @@ class Adversarial(Task):
         raise UsageError("a GAN paints pictures and names none; `layerwise sample RUN` lets it paint.")
 
 
-def judging(
-    discriminator: nn.Module, real: Tensor, painted: Tensor, relativistic: bool, gradient_penalty: float
+def discriminator_loss(
+    discriminator: nn.Module, real: Tensor, generated: Tensor, relativistic: bool, gradient_penalty: float
 ) -> Tensor:
     """The loss of a discriminator that should score real pictures above painted ones."""
-    real, painted = (p.detach().requires_grad_(gradient_penalty > 0) for p in (real, painted))
-    real_scores, painted_scores = discriminator(real), discriminator(painted)
+    real, generated = (p.detach().requires_grad_(gradient_penalty > 0) for p in (real, generated))
+    real_scores, painted_scores = discriminator(real), discriminator(generated)
     if relativistic:
         loss = F.softplus(painted_scores - real_scores).mean()
     else:
@@ -114,12 +114,12 @@ def judging(
         return loss
     slopes = (
         torch.autograd.grad(scores.sum(), pictures, create_graph=True)[0].square().flatten(1).sum(1).mean()
-        for scores, pictures in ((real_scores, real), (painted_scores, painted))
+        for scores, pictures in ((real_scores, real), (painted_scores, generated))
     )
     return loss + gradient_penalty / 2 * sum(slopes, start=torch.zeros((), device=real.device))
 
 
-def painting(model: Any, real: Tensor, relativistic: bool) -> Tensor:
+def generator_loss(model: Any, real: Tensor, relativistic: bool) -> Tensor:
     """The loss of a generator whose pictures should be scored above real ones."""
     painted_scores = model.discriminator(model(model.draw_noise(len(real))))
     if not relativistic:
@@ -129,10 +129,10 @@ def painting(model: Any, real: Tensor, relativistic: bool) -> Tensor:
     return F.softplus(real_scores - painted_scores).mean()
 
 
-def told_apart(real: Tensor, painted: Tensor, relativistic: bool) -> tuple[float, float]:
+def discriminator_accuracy(real: Tensor, generated: Tensor, relativistic: bool) -> tuple[float, float]:
     """Return the shares of real and of painted pictures that their scores are right about.
 
     The bound is 0 or, for relativistic scores, the median score of the others.
     """
-    bounds = (painted.median(), real.median()) if relativistic else (torch.zeros(()), torch.zeros(()))
-    return (real > bounds[0]).float().mean().item(), (painted < bounds[1]).float().mean().item()
+    bounds = (generated.median(), real.median()) if relativistic else (torch.zeros(()), torch.zeros(()))
+    return (real > bounds[0]).float().mean().item(), (generated < bounds[1]).float().mean().item()

@@ -8,21 +8,21 @@ from typing import Any
 
 from layerwise.tasks.adversarial import Adversarial
 from layerwise.tasks.classification import Classification
-from layerwise.tasks.labelling import Labelling
+from layerwise.tasks.language_modeling import LanguageModeling
 from layerwise.tasks.reconstruction import Reconstruction
 from layerwise.tasks.regression import Regression
 from layerwise.tasks.segmentation import Segmentation
+from layerwise.tasks.sequence_tagging import SequenceTagging
 from layerwise.tasks.task import Task
 from layerwise.tasks.translation import Translation
-from layerwise.tasks.writing import Writing
 
 TASKS: dict[str, type[Task]] = {
     "classification": Classification,
     "regression": Regression,
     "segmentation": Segmentation,
     "translation": Translation,
-    "writing": Writing,
-    "labelling": Labelling,
+    "language_modeling": LanguageModeling,
+    "sequence_tagging": SequenceTagging,
     "reconstruction": Reconstruction,
     "adversarial": Adversarial,
 }

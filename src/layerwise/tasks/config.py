@@ -27,7 +27,7 @@ class TaskConfig:
         default=0.5, metadata={"help": "price of the slope of a discriminator, 0 for none (adversarial)"}
     )
 
-    balance: str = field(
+    class_weights: str = field(
         default="none",
         metadata={"help": "weights of classes in the loss: none, or median, by how frequent they are (segmentation)"},
     )
@@ -37,10 +37,10 @@ class TaskConfig:
             raise UsageError(
                 f"--label-smoothing must be a number from 0 to below 1, received {self.label_smoothing!r}."
             )
-        if self.balance not in BALANCES:
+        if self.class_weights not in BALANCES:
             raise UsageError(
-                f"--balance must be one of {', '.join(BALANCES)}, received '{self.balance}'."
-                f"{nearest(self.balance, BALANCES)}"
+                f"--class-weights must be one of {', '.join(BALANCES)}, received '{self.class_weights}'."
+                f"{nearest(self.class_weights, BALANCES)}"
             )
         for flag, value in (("--beta", self.beta), ("--gradient-penalty", self.gradient_penalty)):
             if not (value >= 0 and math.isfinite(value)):

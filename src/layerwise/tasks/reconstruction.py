@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from layerwise.data.dataset import Dataset
 from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
-from layerwise.tasks.painting import picture_scale
+from layerwise.tasks.generative import image_scale
 from layerwise.tasks.task import Batch, Task
 
 
@@ -35,42 +35,42 @@ class Reconstruction(Task):
 
     @classmethod
     def for_data(cls, dataset: Dataset, config: TaskConfig) -> Reconstruction:
-        return cls(*picture_scale(dataset), config.beta)
+        return cls(*image_scale(dataset), config.beta)
 
     def parts(self, model: nn.Module) -> Mapping[str, nn.Module]:
         return {"model": model}
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the mean loss of a sample."""
-        error, divergence = self.terms(model(batch.inputs), batch.inputs)
-        yield "model", (error + self.beta * divergence).mean()
+        error, kl_divergence = self.terms(model(batch.inputs), batch.inputs)
+        yield "model", (error + self.beta * kl_divergence).mean()
 
     def terms(self, coded: Any, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return half the squared error and the divergence of each sample, (batch,) each."""
         error = squared_errors(coded.picture, pictures)
         if coded.log_variance is None:
             return error, torch.zeros_like(error)
-        return error, divergences(coded.mean, coded.log_variance)
+        return error, kl_divergences(coded.mean, coded.log_variance)
 
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Return 'loss', 'squared_error' (mean over pixels) and 'divergence' (mean over samples, nats)."""
         errors, spreads, pixels = [], [], 1
         for batch in batches:
-            error, divergence = self.terms(model(batch.inputs), batch.inputs)
+            error, kl_divergence = self.terms(model(batch.inputs), batch.inputs)
             errors.append(error)
-            spreads.append(divergence)
+            spreads.append(kl_divergence)
             pixels = batch.inputs[0].numel()
-        error, divergence = torch.cat(errors).double().mean(), torch.cat(spreads).double().mean()
+        error, kl_divergence = torch.cat(errors).double().mean(), torch.cat(spreads).double().mean()
         return {
-            "loss": (error + self.beta * divergence).item(),
+            "loss": (error + self.beta * kl_divergence).item(),
             "squared_error": (2 * error / pixels).item(),
-            "divergence": divergence.item(),
+            "kl_divergence": kl_divergence.item(),
         }
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         return (-metrics["loss"],)
 
-    def draw_codes(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample_latents(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Return codes from the standard normal distribution, (count, code).
 
         Raises:
@@ -82,10 +82,10 @@ class Reconstruction(Task):
             )
         device = next(model.parameters()).device
         if generator is None:
-            return torch.randn(count, model.code_size, device=device)
-        return torch.randn(count, model.code_size, generator=generator).to(device)
+            return torch.randn(count, model.latent_dim, device=device)
+        return torch.randn(count, model.latent_dim, generator=generator).to(device)
 
-    def paint(self, model: Any, codes: Tensor) -> Tensor:
+    def generate(self, model: Any, codes: Tensor) -> Tensor:
         """Return pictures from 0 to 1, (codes, channels, height, width)."""
         return self.to_light(model.decode(codes))
 
@@ -112,6 +112,6 @@ def squared_errors(given: Tensor, pictures: Tensor) -> Tensor:
     return (given - pictures).square().flatten(1).sum(1) / 2
 
 
-def divergences(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_divergences(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return the divergence of each picture's code from a standard normal one, (batch,)."""
     return (log_variance.exp() + mean.square() - 1 - log_variance).sum(1) / 2

@@ -29,11 +29,11 @@ class Segmentation(Task):
     classes: tuple[str, ...]
     weights: tuple[float, ...] = ()
 
-    options: ClassVar[tuple[str, ...]] = ("balance",)
+    options: ClassVar[tuple[str, ...]] = ("class_weights",)
 
     @classmethod
     def for_data(cls, dataset: Dataset, config: TaskConfig) -> Segmentation:
-        if config.balance == "none":
+        if config.class_weights == "none":
             return cls(dataset.classes)
         return cls(dataset.classes, median_frequency_weights(dataset.train.targets, len(dataset.classes)))
 

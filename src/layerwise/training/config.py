@@ -125,8 +125,8 @@ class TrainingConfig:
     clip_norm: float = field(
         default=0.0, metadata=_help("longest gradient allowed (2-norm over all parameters); 0 for no limit")
     )
-    accumulate: int = field(default=1, metadata=_help("pieces a batch is cut into, to fit it into memory"))
-    average: float = field(
+    accumulation_steps: int = field(default=1, metadata=_help("pieces a batch is cut into, to fit it into memory"))
+    ema_decay: float = field(
         default=0.0, metadata=_help("decay of the running average of the weights, such as 0.999; 0 for none")
     )
     patience: int = field(
@@ -144,16 +144,16 @@ class TrainingConfig:
         _choice(self, "schedule", SCHEDULES)
         _number(self, "warmup", 0, math.inf, "a number of epochs, 0 or more")
         _number(self, "clip_norm", 0, math.inf, "0 (no limit) or a positive number")
-        _count(self, "accumulate", 1, "a whole number of at least 1")
-        _number(self, "average", 0, math.nextafter(1, 0), "0 (none) or a decay below 1, such as 0.999")
+        _count(self, "accumulation_steps", 1, "a whole number of at least 1")
+        _number(self, "ema_decay", 0, math.nextafter(1, 0), "0 (none) or a decay below 1, such as 0.999")
         _count(self, "patience", 0, "a whole number of epochs, 0 for never")
         _count(self, "seed", 0, "a whole number from 0 to 2^63 - 1")
         if self.seed >= 2**63:
             raise _refuse("seed", "a whole number from 0 to 2^63 - 1", self.seed)
         if self.warmup and self.warmup >= self.epochs:
             raise _refuse("warmup", f"shorter than --epochs ({self.epochs})", self.warmup)
-        if self.batch_size != "full" and self.accumulate > self.batch_size:
-            raise _refuse("accumulate", f"at most --batch-size ({self.batch_size})", self.accumulate)
+        if self.batch_size != "full" and self.accumulation_steps > self.batch_size:
+            raise _refuse("accumulation_steps", f"at most --batch-size ({self.batch_size})", self.accumulation_steps)
 
 
 @dataclass(frozen=True)
@@ -174,18 +174,19 @@ class PenaltyConfig:
         default=None, metadata=_help("share of a weight lost a step, before the rate; 0.01 for adamw, else 0")
     )
     penalty: str = field(default="none", metadata=_help(f"a price on large weights: {', '.join(PENALTIES)}"))
-    strength: float = field(default=0.0, metadata=_help("lambda, the price of a unit of penalty"))
+    penalty_strength: float = field(default=0.0, metadata=_help("lambda, the price of a unit of penalty"))
     mix: float = field(default=0.5, metadata=_help("alpha of the elastic net: 0 is all L1, 1 is all L2"))
 
     def __post_init__(self) -> None:
         if self.weight_decay is not None:
             _number(self, "weight_decay", 0, math.inf, "0 or a positive number")
         _choice(self, "penalty", PENALTIES)
-        _number(self, "strength", 0, math.inf, "0 or a positive number")
+        _number(self, "penalty_strength", 0, math.inf, "0 or a positive number")
         _number(self, "mix", 0, 1, "a number from 0 (all L1) to 1 (all L2)")
-        if self.penalty == "none" and self.strength:
+        if self.penalty == "none" and self.penalty_strength:
             raise UsageError(
-                f"--strength {self.strength!r} needs a penalty to act on; add --penalty l1, l2 or elastic."
+                f"--penalty-strength {self.penalty_strength!r} needs a penalty to act on; "
+                "add --penalty l1, l2 or elastic."
             )
 
     def decay(self, optimizer: str) -> float:
@@ -197,12 +198,12 @@ class PenaltyConfig:
     @property
     def l1(self) -> float:
         """The factor of sum |w| in the objective."""
-        return self.strength * {"none": 0.0, "l1": 1.0, "l2": 0.0, "elastic": 1.0 - self.mix}[self.penalty]
+        return self.penalty_strength * {"none": 0.0, "l1": 1.0, "l2": 0.0, "elastic": 1.0 - self.mix}[self.penalty]
 
     @property
     def l2(self) -> float:
         """The factor of sum w^2 in the objective."""
-        return self.strength * {"none": 0.0, "l1": 0.0, "l2": 1.0, "elastic": self.mix}[self.penalty]
+        return self.penalty_strength * {"none": 0.0, "l1": 0.0, "l2": 1.0, "elastic": self.mix}[self.penalty]
 
 
 @dataclass(frozen=True)

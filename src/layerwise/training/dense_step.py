@@ -22,8 +22,8 @@ from layerwise.errors import DivergedError
 from layerwise.layers.activations import ACTIVATIONS
 from layerwise.models.linear import LinearNeurons
 from layerwise.models.mlp import MLP
-from layerwise.neuron.network import Layer, one_thread_for, plan_of
-from layerwise.neuron.targets import Samples
+from layerwise.neuron.engine.network import Layer, one_thread_for, plan_of
+from layerwise.neuron.engine.targets import Samples
 from layerwise.tasks import Classification, Regression, Task
 from layerwise.training.config import PenaltyConfig, TrainingConfig
 
@@ -40,7 +40,7 @@ MOMENTS = {  # names of what torch's optimisers remember: the engine's m and v
 }
 
 
-def obstacle(model: nn.Module, task: Task, training: TrainingConfig) -> str | None:
+def unsupported_reason(model: nn.Module, task: Task, training: TrainingConfig) -> str | None:
     """Return what keeps the engine from training a stack of dense layers, '' for nothing; None for other networks."""
     parts = list(_parts(model))
     linear = [part for part in parts if isinstance(part, nn.Linear)]
@@ -53,7 +53,7 @@ def obstacle(model: nn.Module, task: Task, training: TrainingConfig) -> str | No
         return f"the engine has no loss for {type(task).__name__}"
     if training.optimizer not in MOMENTS:
         return f"the engine's {training.optimizer} is not that of PyTorch"
-    if training.accumulate > 1:
+    if training.accumulation_steps > 1:
         return "the engine does not accumulate"
     if _layers(parts) is None:
         return "the engine knows no such order of layers"
@@ -99,7 +99,7 @@ class DenseStep:
         self, model: nn.Module, task: Task, optimizer: torch.optim.Optimizer, training: TrainingConfig,
         penalty: PenaltyConfig,
     ) -> None:  # fmt: skip
-        from layerwise.neuron import optimizers
+        from layerwise.neuron.engine import optimizers
 
         parts = list(_parts(model))
         self.layers = _layers(parts) or []
@@ -155,7 +155,7 @@ class DenseStep:
 
         Raises DivergedError where the loss or a gradient is not finite; nothing is changed then.
         """
-        from layerwise.neuron import epochs
+        from layerwise.neuron.engine import epochs
 
         labels, targets = self._targets(batch.targets)
         samples = Samples(batch.inputs.flatten(1).numpy(), targets, np.ones(len(batch), np.float32))

@@ -16,7 +16,7 @@ from layerwise.tasks import Task
 from layerwise.training.averaging import WeightAverage
 from layerwise.training.config import PenaltyConfig, TrainingConfig
 from layerwise.training.events import Evaluated, Event, Finished, Reported, Saved, Started, Stepped
-from layerwise.training.machine import Pace
+from layerwise.training.execution import ExecutionPlan
 from layerwise.training.parallel import Ranks
 from layerwise.training.schedules import rate_at
 from layerwise.training.state import TrainingState
@@ -37,7 +37,7 @@ def train(
     valid: Batches | None = None,
     checkpoints: CheckpointStore | None = None,
     checkpoint_every_s: float = 30.0,
-    pace: Pace | None = None,
+    execution: ExecutionPlan | None = None,
     ranks: Ranks | None = None,
 ) -> Generator[Event]:
     """Train `model` and yield what happens; to stop is to leave the loop over the events.
@@ -60,8 +60,8 @@ def train(
     """
     ranks = ranks or Ranks()
     ranks.broadcast(model)
-    stepper = Stepper(model, task, training, penalty or PenaltyConfig(), pace or Pace(), ranks)
-    average = WeightAverage(model, training.average) if training.average else None
+    stepper = Stepper(model, task, training, penalty or PenaltyConfig(), execution or ExecutionPlan(), ranks)
+    average = WeightAverage(model, training.ema_decay) if training.ema_decay else None
     state = TrainingState(model, stepper.optimizers, average)
     notices = state.resume(checkpoints)
     progress = state.progress
@@ -89,7 +89,7 @@ def train(
             ranks.average_statistics(model)
             with state.chosen_weights():
                 metrics = measure(model, task, valid) if valid else {}
-                best = state.judge(metrics, task.score(metrics) if valid else (float(epoch),), training)
+                best = state.update_best(metrics, task.score(metrics) if valid else (float(epoch),), training)
             yield Evaluated(progress.step, epoch, metrics, best)
         state.load_best()
         reason = "epochs" if progress.evaluated >= training.epochs else "patience"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from layerwise.neuron import schedules
+from layerwise.neuron.tables import schedules
 from layerwise.training.config import SCHEDULES, TrainingConfig
 
 __all__ = ["SCHEDULES", "PlateauState", "rate_at", "warmup_steps"]

@@ -83,7 +83,7 @@ class TrainingState:
         """Within it the model has the weights to be measured: the averaged ones where an average is kept."""
         return self.average.applied() if self.average else nullcontext()
 
-    def judge(self, metrics: Mapping[str, float], score: tuple[float, ...], training: TrainingConfig) -> bool:
+    def update_best(self, metrics: Mapping[str, float], score: tuple[float, ...], training: TrainingConfig) -> bool:
         """Close an epoch: compare its score, keep the weights the model has now if it is the best; say whether."""
         progress = self.progress
         best = not progress.best_score or score > progress.best_score

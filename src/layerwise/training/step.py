@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.data.batches import Batch
-from layerwise.data.chance import derive_seed
+from layerwise.data.counter_rng import derive_seed
 from layerwise.errors import DivergedError
 from layerwise.tasks import Task
 from layerwise.training.config import PenaltyConfig, TrainingConfig
-from layerwise.training.dense_step import DenseStep, obstacle
-from layerwise.training.machine import Pace
+from layerwise.training.dense_step import DenseStep, unsupported_reason
+from layerwise.training.execution import ExecutionPlan
 from layerwise.training.optimizers import make_optimizer
 from layerwise.training.parallel import Ranks
 from layerwise.training.penalties import proximal_step
@@ -33,23 +33,23 @@ class Stepper:
         task: Task,
         training: TrainingConfig,
         penalty: PenaltyConfig,
-        pace: Pace,
+        execution: ExecutionPlan,
         ranks: Ranks,
     ) -> None:
         self.task = task
         self.training = training
         self.penalty = penalty
-        self.pace = pace
+        self.execution = execution
         self.ranks = ranks
-        self.runner = pace.wrap(model)
+        self.runner = execution.wrap(model)
         self.device = next(model.parameters()).device
         parts = task.parts(model)
         self.parameters = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
         self.optimizers = {
-            name: make_optimizer(part, training, penalty, pace.precision) for name, part in parts.items()
+            name: make_optimizer(part, training, penalty, execution.precision) for name, part in parts.items()
         }
         self.dense: DenseStep | None = None
-        if pace.dense and obstacle(model, task, training) == "":
+        if execution.dense and unsupported_reason(model, task, training) == "":
             self.dense = DenseStep(model, task, self.optimizers["model"], training, penalty)
         self.guard = FiniteGuard(self.device)
         self.buffers = list(model.buffers()) if self.guard.waits else []
@@ -67,7 +67,7 @@ class Stepper:
         """
         if self.dense and self.dense.can_take(batch):
             return {"model": self.dense.take("model", batch, step, learning_rate)}
-        seed_chance(derive_seed(self.training.seed, step, self.ranks.rank), self.device)
+        seed_rng(derive_seed(self.training.seed, step, self.ranks.rank), self.device)
         copy_all(self.buffers, self.buffers_before)
         try:
             return self._take(batch, step, learning_rate)
@@ -95,14 +95,14 @@ class Stepper:
 
     def _backward_passes(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield each part with its loss once its gradients are there, gathered over the pieces of the batch."""
-        pieces = batch.pieces(self.training.accumulate)
+        pieces = batch.pieces(self.training.accumulation_steps)
         weights = [self.task.weight(piece) for piece in pieces] if len(pieces) > 1 else [1.0]
         total = sum(weights)
         streams = [self.task.losses(self.runner, piece) for piece in pieces]
         while True:
             totals: list[Tensor] = []
             for stream, weight in zip(streams, weights, strict=True):
-                with self.pace.autocast(self.device):
+                with self.execution.autocast(self.device):
                     yielded = next(stream, None)
                 if yielded is None:
                     return
@@ -176,7 +176,7 @@ def clip(gradients: list[Tensor], limit: float) -> Tensor:
     return norm
 
 
-def seed_chance(seed: int, device: torch.device) -> None:
+def seed_rng(seed: int, device: torch.device) -> None:
     """Seed the generators that dropout and the like draw from."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from layerwise.data.archives import read_files
 from layerwise.data.dataset import Split
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import PictureMaterial, Progress
+from layerwise.data.download.archives import read_files
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.raw import Progress, RawImages
 from layerwise.errors import DataError
 
 ARCHIVE = Pin(  # its home page publishes the MD5 c32a1d4ab5d03f1284b67883e8d87530
@@ -29,12 +29,12 @@ RECORD_BYTES = 1 + 3 * 32 * 32
 UNPACKED_LIMIT = 200 * 2**20
 
 
-def cifar10(progress: Progress | None = None) -> PictureMaterial:
+def cifar10(progress: Progress | None = None) -> RawImages:
     """Animals and vehicles: 50,000 pictures to train with and 10,000 to test."""
     return read_cifar(fetch(CIFAR10, progress) / ARCHIVE.name)
 
 
-def read_cifar(archive: Path) -> PictureMaterial:
+def read_cifar(archive: Path) -> RawImages:
     """Read an archive of this layout, with any number of records. Raises DataError."""
     wanted = {*TRAIN_FILES, *TEST_FILES}
     files = dict(read_files(archive, wanted.__contains__, UNPACKED_LIMIT))
@@ -43,7 +43,7 @@ def read_cifar(archive: Path) -> PictureMaterial:
         raise DataError(f"{archive} has no {missing[0]}, so it is not CIFAR-10 in its binary version; get it anew.")
     train = _split(archive, files, TRAIN_FILES, "train")
     test = _split(archive, files, TEST_FILES, "test")
-    return PictureMaterial(train, CLASSES, "CIFAR-10, Krizhevsky 2009", test=test)
+    return RawImages(train, CLASSES, "CIFAR-10, Krizhevsky 2009", test=test)
 
 
 def _split(archive: Path, files: dict[str, bytes], names: tuple[str, ...], split: str) -> Split:

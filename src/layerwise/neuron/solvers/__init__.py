@@ -17,9 +17,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerwise.neuron.solvers.cornered import solve_cornered
 from layerwise.neuron.solvers.dual import solve_dual
 from layerwise.neuron.solvers.lasso import solve_lasso
+from layerwise.neuron.solvers.nonsmooth import solve_smoothed
 from layerwise.neuron.solvers.perceptron import solve_perceptron
 from layerwise.neuron.solvers.problem import Problem, Solution
 from layerwise.neuron.solvers.proximal import solve_proximal
@@ -53,7 +53,7 @@ def solve(problem: Problem, classes: int = 0, seed: int = 0) -> Solution:
         return solve_proximal(problem)
     if problem.sparse and problem.l2 and problem.columns > SPARSE_COLUMNS and problem.loss != "absolute":
         return solve_dual(problem) if problem.loss == "hinge" else solve_truncated(problem)
-    return solve_cornered(problem) if problem.loss in ("hinge", "absolute") else solve_smooth(problem)
+    return solve_smoothed(problem) if problem.loss in ("hinge", "absolute") else solve_smooth(problem)
 
 
 def joined(solutions: list[Solution]) -> Solution:

@@ -116,7 +116,7 @@ def solve_dual(problem: Problem) -> Solution:
     name = "dual coordinate descent"
     while dual.steps < problem.limit and not dual.rests:
         dual.descend(EPOCHS_TOGETHER)
-        if dual.steps % EPOCHS_FIRST == 0 and not dual.rests and dual.settle():
+        if dual.steps % EPOCHS_FIRST == 0 and not dual.rests and dual.minimize():
             name += ", interior point"
             break
     return Solution(
@@ -156,7 +156,7 @@ class _Dual:
         if self.problem.intercept:  # the square now holds the bias at where it has come to
             self.bias[0] += self.kappa * float(self.alpha @ y)
 
-    def settle(self) -> bool:
+    def minimize(self) -> bool:
         """Solve the working set and let join what rests wrongly, until nothing does; False where it is too large."""
         problem, y = self.problem, self.passes.targets
         self._margins()

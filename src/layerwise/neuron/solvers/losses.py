@@ -21,7 +21,7 @@ KINDS = {
     "squared-hinge": SQUARED_HINGE,
     "logistic": LOGISTIC,
 }
-CORNERED = (ABSOLUTE, HINGE)
+NONSMOOTH = (ABSOLUTE, HINGE)
 
 
 @compiled

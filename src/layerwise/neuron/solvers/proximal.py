@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.neuron.solvers.lasso import solve_lasso
-from layerwise.neuron.solvers.losses import CORNERED
+from layerwise.neuron.solvers.losses import NONSMOOTH
 from layerwise.neuron.solvers.passes import terms
 from layerwise.neuron.solvers.problem import Problem, Solution
 from layerwise.neuron.solvers.smooth import Objective, Point
@@ -27,7 +27,7 @@ def solve_proximal(problem: Problem) -> Solution:
     """Minimise sum share loss(z, y) + l1 sum |w| + l2 sum w^2 for one output."""
     objective = Objective(problem)
     widths = [1.0]
-    if objective.passes.kind in CORNERED:
+    if objective.passes.kind in NONSMOOTH:
         scale = float(np.std(problem.targets)) or 1.0 if problem.loss == "absolute" else 1.0
         widths = [scale * width for width in (0.5, 0.1, 0.02, 0.004, 0.001)]
     objective.width = widths[0]

@@ -9,46 +9,56 @@ from typing import Any
 from torch import Tensor
 
 from layerwise.errors import DataError
-from layerwise.reports.results.classes import ClassResult, evaluate_classes
-from layerwise.reports.results.result import Result, Subject
-from layerwise.reports.results.values import ValueResult, evaluate_values
+from layerwise.reports.results.classification import ClassificationResult, evaluate_classes
+from layerwise.reports.results.regression import RegressionResult, evaluate_values
+from layerwise.reports.results.result import EvaluationInput, Result
 from layerwise.tasks import Classification, Regression, Task, task_name
 
-__all__ = ["RESULTS", "ClassResult", "Result", "Subject", "ValueResult", "evaluate_outputs", "measure"]
+__all__ = [
+    "RESULTS",
+    "ClassificationResult",
+    "EvaluationInput",
+    "RegressionResult",
+    "Result",
+    "evaluate_outputs",
+    "measure",
+]
 
 RESULTS: dict[str, tuple[str, str]] = {  # the task's name: the module of this folder and the class in it
-    "classification": ("classes", "ClassResult"),
-    "regression": ("values", "ValueResult"),
-    "writing": ("prose", "ProseResult"),
-    "labelling": ("labels", "LabelResult"),
-    "segmentation": ("masks", "MaskResult"),
-    "translation": ("translations", "TranslationResult"),
-    "reconstruction": ("reconstructions", "ReconstructionResult"),
-    "adversarial": ("paintings", "PaintingResult"),
+    "classification": ("classification", "ClassificationResult"),
+    "regression": ("regression", "RegressionResult"),
+    "language_modeling": ("language_modeling", "LanguageModelingResult"),
+    "sequence_tagging": ("sequence_tagging", "SequenceTaggingResult"),
+    "segmentation": ("segmentation", "SegmentationResult"),
+    "translation": ("translation", "TranslationResult"),
+    "reconstruction": ("reconstruction", "ReconstructionResult"),
+    "adversarial": ("adversarial", "AdversarialResult"),
 }
 
 
-def measure(subject: Subject) -> Result:
+def measure(evaluation_input: EvaluationInput) -> Result:
     """Measure a trained network.
 
     Raises:
         DataError: there is no sample to measure on.
     """
-    if len(subject.split) == 0:
+    if len(evaluation_input.split) == 0:
         raise DataError("there is no sample to evaluate on; give data with at least one labelled sample.")
-    module, _ = RESULTS[task_name(subject.task)]
-    result: Result = import_module(f"layerwise.reports.results.{module}").measure(subject)
+    module, _ = RESULTS[task_name(evaluation_input.task)]
+    result: Result = import_module(f"layerwise.reports.results.{module}").measure(evaluation_input)
     return result
 
 
 def result_from_json(values: Mapping[str, Any]) -> Result:
     """Rebuild the result that its `to_json` described. Raises KeyError or TypeError for anything else."""
-    module, name = RESULTS[values["goal"]]
+    module, name = RESULTS[values["task"]]
     kind: type[Result] = getattr(import_module(f"layerwise.reports.results.{module}"), name)
-    return kind.from_json({field: value for field, value in values.items() if field != "goal"})
+    return kind.from_json({field: value for field, value in values.items() if field != "task"})
 
 
-def evaluate_outputs(task: Task, outputs: Tensor, targets: Tensor, ids: Sequence[str]) -> ClassResult | ValueResult:
+def evaluate_outputs(
+    task: Task, outputs: Tensor, targets: Tensor, ids: Sequence[str]
+) -> ClassificationResult | RegressionResult:
     """Measure raw outputs against targets.
 
     Args:

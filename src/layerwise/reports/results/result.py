@@ -23,7 +23,7 @@ MEASURING_BATCH = 512
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationInput:
     """A trained network, in evaluation mode, with the split that it is measured on.
 
     beam: beginnings that a translator keeps while it writes; 1 takes the likeliest token at each step.
@@ -46,7 +46,7 @@ class Subject:
         return collect_outputs(self.model, self.batches())
 
 
-class Evidence(Protocol):
+class ReportContext(Protocol):
     """What a result may show of the network that it is of, beside its figures; folder: the run's, if there is one."""
 
     @property
@@ -62,10 +62,10 @@ class Evidence(Protocol):
 class Result(Protocol):
     """The figures of a trained network on one split: frozen plain numbers that survive JSON.
 
-    goal: the name of the task. count: samples that were measured.
+    task: the name of the task. count: samples that were measured.
     """
 
-    goal: ClassVar[str]
+    task: ClassVar[str]
 
     @property
     def count(self) -> int: ...
@@ -81,7 +81,7 @@ class Result(Protocol):
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON values, and the goal under 'goal'."""
+        """Return everything as plain JSON values, and the task under 'task'."""
         ...
 
     @classmethod
@@ -113,10 +113,10 @@ class Result(Protocol):
         """Yield what the figures say in words, each with the numbers."""
         ...
 
-    def section(self, evidence: Evidence) -> str:
+    def section(self, context: ReportContext) -> str:
         """Return the part of the report that shows where the network is right and where not, as HTML."""
         ...
 
-    def drawings(self, subject: Subject) -> Iterator[tuple[str, Figure]]:
+    def drawings(self, evaluation_input: EvaluationInput) -> Iterator[tuple[str, Figure]]:
         """Yield the name and the figure of each picture that `layerwise evaluate` writes."""
         ...

@@ -1,0 +1,1 @@
+"""Bringing files to this machine: package clients, archives, checksums."""

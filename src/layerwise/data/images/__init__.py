@@ -1,0 +1,1 @@
+"""Images: files, folders of classes and of masks, preprocessing, augmentation."""

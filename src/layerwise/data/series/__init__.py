@@ -1,0 +1,1 @@
+"""Series of numbers over time: labelled ones, and one long series that is forecast."""

@@ -1,0 +1,1 @@
+"""Texts: weighted word counts, characters, byte pairs, translations."""

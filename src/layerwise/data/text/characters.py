@@ -1,0 +1,105 @@
+"""Short texts as rows of characters: each character that training saw has a number.
+
+Compact samples are (n, longest) int64, padded behind the end by 0; 1 stands for every character that training did not
+see. Texts are compared in the Unicode form NFC.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from layerwise.data.checks import check_splits
+from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Dataset, Kind, Split
+from layerwise.data.raw import RawCharacters
+from layerwise.data.splits import limit_indices, split_indices
+from layerwise.data.text.bag_of_words import read_texts
+from layerwise.errors import DataError
+
+UNKNOWN = 1
+FIRST = 2  # the number of the first known character
+
+
+@dataclass(frozen=True)
+class CharacterPreprocessing:
+    """characters: those of the training texts, in the order of their numbers. length: of the longest training text."""
+
+    characters: str
+    length: int
+    kind: Kind = "characters"
+
+    @classmethod
+    def fit(cls, texts: Sequence[str]) -> CharacterPreprocessing:
+        """Learn the characters of the training texts."""
+        normal = [unicodedata.normalize("NFC", text) for text in texts]
+        return cls("".join(sorted(set().union(*normal))), max(map(len, normal)))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.length, FIRST + len(self.characters))
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each known character."""
+        return {character: FIRST + place for place, character in enumerate(self.characters)}
+
+    def encode(self, texts: Sequence[str], names: Sequence[str]) -> Tensor:
+        """Return the numbers of texts, (n, longest) int64. Raises DataError, by its name, for an empty text."""
+        rows = []
+        for text, name in zip(texts, names, strict=True):
+            normal = unicodedata.normalize("NFC", text).strip()
+            if not normal:
+                raise DataError(f"{name} is empty; there is nothing to read in it.")
+            rows.append(torch.tensor([self.numbers.get(character, UNKNOWN) for character in normal]))
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    def transform(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+    def read(self, source: Path) -> tuple[Tensor, list[str]]:
+        """Read a .txt file with a text a line, a folder of them, or a table with a column 'text'.
+
+        Raises NotFoundError, or DataError for another kind of file and for one without texts.
+        """
+        texts, ids = read_texts(source, "text")
+        if source.is_file() and source.suffix.lower() == ".txt":
+            lines = texts[0].splitlines()
+            texts = [line for line in lines if line.strip()]
+            ids = list(texts)
+        if not texts:
+            raise DataError(f"{source} holds no text; write one a line.")
+        return self.encode(texts, ids), ids
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "characters": self.characters, "length": self.length}
+
+    @staticmethod
+    def from_json(saved: Mapping[str, Any]) -> CharacterPreprocessing:
+        """Rebuild what `to_json` gave."""
+        return CharacterPreprocessing(saved["characters"], saved["length"])
+
+
+def character_dataset(raw: RawCharacters, name: str, config: DataConfig, seed: int) -> Dataset:
+    """Split labelled texts, and learn the characters of the training split."""
+    classes = tuple(sorted(set(raw.labels)))
+    targets = torch.tensor([classes.index(label) for label in raw.labels])
+    indices = split_indices(len(targets), test=config.test, valid=config.valid, seed=seed, classes=targets, name=name)
+    indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, targets))
+    preprocessing = CharacterPreprocessing.fit([raw.texts[position] for position in indices.train.tolist()])
+
+    def split(positions: Tensor) -> Split:
+        texts = [raw.texts[position] for position in positions.tolist()]
+        inputs = preprocessing.encode(texts, texts) if texts else torch.empty(0, 1, dtype=torch.int64)
+        return Split(inputs, targets[positions], texts)
+
+    train, valid, test = map(split, indices)
+    dataset = Dataset(name, "characters", "classification", train, valid, test, preprocessing, classes)
+    return replace(dataset, source=raw.source, notices=check_splits(dataset))

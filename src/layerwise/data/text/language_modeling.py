@@ -1,0 +1,229 @@
+"""Long texts as windows of tokens, each with the tokens that come next.
+
+Texts are put one behind the other with END before each and behind the last, as one long row of tokens. The windows of
+the training split are a view of it, without copies: inputs and targets are the same row, one token apart. Those of the
+other splits overlap by half, and a token that the window before has told already is 0 among the targets, so that every
+token is told once, with half a window before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Dataset, Kind, Notice, Split
+from layerwise.data.images.files import is_picture_name
+from layerwise.data.raw import RawText
+from layerwise.data.splits import check_shares, hold_out, limit_indices, split_indices
+from layerwise.data.text.bag_of_words import read_text
+from layerwise.data.text.tokenizer import END, Tokenizer
+from layerwise.errors import DataError, UsageError
+
+SUFFIXES = (".txt", ".md", ".rst", ".py")
+VOCABULARY, WINDOW = 4096, 128  # where the user does not say
+FEWEST_TEXTS = 10  # fewer are joined and divided by their order
+TELLING_LINE = 40  # characters from which a line says something of where it is from
+
+Texts = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TextPreprocessing:
+    """tokenizer: learned from the training texts. window: tokens that a network sees at once."""
+
+    tokenizer: Tokenizer
+    window: int
+    kind: Kind = "text"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.window, len(self.tokenizer))
+
+    @property
+    def output_count(self) -> int:
+        return len(self.tokenizer)
+
+    @property
+    def token_bytes(self) -> tuple[int, ...]:
+        """Bytes of text that each token stands for; 0 for marks."""
+        return self.tokenizer.token_bytes
+
+    def transform(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+    def read(self, source: Path) -> tuple[Tensor, list[str]]:
+        """Refuse, since a text has no answer but its continuation. Raises UsageError."""
+        raise UsageError(
+            f"this network goes on with texts and has no answer for {source}; use `layerwise write RUN 'a beginning'`, "
+            f"or `layerwise evaluate RUN --data {source}` to measure how well it foretells the file."
+        )
+
+    def row(self, texts: Iterable[str]) -> Tensor:
+        """Return the tokens of texts in one row, END before each and behind the last, (tokens,) int64."""
+        tokens = [END]
+        for encoded in self.tokenizer.encode(list(texts)):
+            tokens += [*encoded, END]
+        return torch.tensor(tokens)
+
+    def training_split(self, texts: Texts) -> Split:
+        """Return windows beside each other; what is left behind the last is not used.
+
+        Raises DataError for texts that do not fill one window.
+        """
+        row = self.row(texts.values())
+        if len(row) <= self.window:
+            what = next(iter(texts)) if len(texts) == 1 else f"{len(texts)} texts"
+            raise DataError(
+                f"{what}: the training text has {len(row)} tokens and does not fill one window of {self.window}; give "
+                "a longer text, or lower --window."
+            )
+        windows = row.unfold(0, self.window + 1, self.window)  # (windows, window + 1), a view
+        return Split(windows[:, :-1], windows[:, 1:], self.names(texts, len(windows), self.window))
+
+    def evaluation_split(self, texts: Texts) -> Split:
+        """Return windows that overlap by half, whose targets that are no 0 are all tokens of the texts, once each."""
+        if not texts:
+            nothing = torch.empty(0, self.window, dtype=torch.int64)
+            return Split(nothing, nothing, [])
+        row, step = self.row(texts.values()), self.window // 2
+        count = 1 + max(0, -(-(len(row) - 1 - self.window) // step))
+        padded = F.pad(row, (0, (count - 1) * step + self.window + 1 - len(row)))
+        windows = padded.unfold(0, self.window + 1, step)  # (windows, window + 1)
+        inputs, targets = windows[:, :-1].clone(), windows[:, 1:].clone()
+        targets[1:, : self.window - step] = 0
+        return Split(inputs, targets, self.names(texts, count, step))
+
+    def names(self, texts: Texts, count: int, step: int) -> list[str]:
+        """Return for each window the text that it begins in, and its first token there."""
+        starts = list(accumulate((len(one) + 1 for one in self.tokenizer.encode(list(texts.values()))), initial=0))
+        titles, names = list(texts), []
+        for first in range(0, count * step, step):
+            number = min(bisect_right(starts, first), len(titles)) - 1
+            names.append(f"{titles[number]}, token {first - starts[number]}")
+        return names
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "tokenizer": self.tokenizer.to_json(), "window": self.window}
+
+    @staticmethod
+    def from_json(saved: Mapping[str, Any]) -> TextPreprocessing:
+        """Rebuild what `to_json` gave."""
+        return TextPreprocessing(Tokenizer.from_json(saved["tokenizer"]), saved["window"])
+
+
+def is_long_text(path: Path) -> bool:
+    """Tell whether a file is a long text by its name, or a folder holds such files and no pictures."""
+    if not path.is_dir():
+        return path.is_file() and path.suffix.lower() in SUFFIXES
+    holds_text = False
+    for entry in path.rglob("*"):
+        if is_picture_name(entry):
+            return False
+        holds_text = holds_text or (entry.suffix.lower() in SUFFIXES and entry.is_file())
+    return holds_text
+
+
+def read_long_texts(path: Path) -> RawText:
+    """Read a text, or all texts of a folder. Raises DataError for files that hold no text."""
+    files = (
+        sorted(entry for entry in path.rglob("*") if is_long_text(entry) and entry.is_file()) if path.is_dir() else []
+    )
+    named = {entry.relative_to(path).as_posix(): entry for entry in files} or {path.name: path}
+    return RawText({name: read_text(entry) for name, entry in named.items()}, str(path))
+
+
+def text_dataset(raw: RawText, name: str, config: DataConfig, seed: int) -> Dataset:
+    """Divide texts, whole ones where there are enough, and learn the tokens of the training texts.
+
+    Raises DataError where there is too little text, UsageError for a window or vocabulary that cannot work.
+    """
+    window = config.window or WINDOW
+    if window < 2:
+        raise UsageError(f"--window must be at least 2 tokens for a text, received {window}.")
+    if config.horizon:
+        raise UsageError("--horizon is for forecasts of numbers; a text is told token by token, so leave it out.")
+    texts = without_copies(raw.texts)
+    if not texts:
+        raise DataError(f"{raw.source} is empty; there is nothing to read in it.")
+    train, valid, test = divide(texts, raw.test, config, seed)
+    tokenizer = Tokenizer.train(train.values(), config.vocabulary or VOCABULARY)
+    preprocessing = TextPreprocessing(tokenizer, window)
+    training = preprocessing.training_split(train)
+    if config.limit and config.limit < len(training):
+        chosen = limit_indices(torch.arange(len(training)), config.limit, seed)
+        training = Split(*training.take(chosen), [training.ids[place] for place in chosen.tolist()])
+    return Dataset(
+        name=name,
+        kind="text",
+        task="language_modeling",
+        train=training,
+        valid=preprocessing.evaluation_split(valid),
+        test=preprocessing.evaluation_split(test),
+        preprocessing=preprocessing,
+        source=raw.source,
+        notices=tuple(notices_of(train, test, len(raw.texts) - len(texts))),
+    )
+
+
+def without_copies(texts: Texts) -> dict[str, str]:
+    """Leave out empty texts, and those that differ from an earlier one in their spaces at most."""
+    kept: dict[bytes, str] = {}
+    for name, text in texts.items():
+        words = " ".join(text.split())
+        if words:
+            kept.setdefault(hashlib.sha256(words.encode()).digest(), name)
+    return {name: texts[name] for name in kept.values()}
+
+
+def divide(texts: Texts, test: frozenset[str], config: DataConfig, seed: int) -> tuple[Texts, Texts, Texts]:
+    """Return the texts for training, validation and testing; no text is in two of them, but where they are few.
+
+    Those few are taken in their order as one, of which the last part is for testing.
+    """
+    check_shares(test=config.test, valid=config.valid, by="random")
+    names = list(texts)
+    if test:
+        rest = [name for name in names if name not in test]
+        kept, held_out = hold_out(len(rest), valid=config.valid, seed=seed)
+        parts = [[rest[place] for place in part.tolist()] for part in (kept, held_out)]
+        parts.append([name for name in names if name in test])
+    elif len(texts) >= FEWEST_TEXTS:
+        indices = split_indices(len(names), test=config.test, valid=config.valid, seed=seed)
+        parts = [[names[place] for place in part.tolist()] for part in indices]
+    else:
+        lines = "\n".join(texts.values()).splitlines(keepends=True)
+        test_from = round((1 - config.test) * len(lines))
+        valid_from = round((1 - config.valid) * test_from)
+        ranges = (lines[:valid_from], lines[valid_from:test_from], lines[test_from:])
+        title = ", ".join(names)
+        train, valid, tested = ({title: "".join(part)} if part else {} for part in ranges)
+        return train, valid, tested
+    train, valid, tested = ({name: texts[name] for name in part} for part in parts)
+    return train, valid, tested
+
+
+def notices_of(train: Texts, test: Texts, copies: int) -> Iterable[Notice]:
+    """Yield how much text is held out, and how much of it stands in the training texts, too."""
+    if copies:
+        yield Notice("info", f"{copies} texts were left out, since they are empty or copies of others.")
+    known = {line.strip() for text in train.values() for line in text.splitlines()}
+    lines = [line.strip() for text in test.values() for line in text.splitlines() if len(line.strip()) >= TELLING_LINE]
+    if not lines:
+        return
+    share = sum(line in known for line in lines) / len(lines)
+    size = sum(len(text.encode()) for text in test.values())
+    text = (
+        f"{len(test)} held-out {'text has' if len(test) == 1 else 'texts have'} {size:,} bytes; of {len(lines):,} "
+        f"lines of {TELLING_LINE} characters or more in them, {share:.1%} stand in the training texts, too."
+    )
+    yield Notice("warning" if share > 0.5 else "info", text)

@@ -1,0 +1,230 @@
+"""Texts of one language with their translations into another, as rows of byte pairs.
+
+Both languages share one vocabulary, so that names, which are the same in both, are cut into the same tokens. Compact
+samples are (n, longest) int64, padded behind the end by 0; targets end with END. Texts are in the Unicode form NFC.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from layerwise.data.checks import check_splits
+from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Dataset, Kind, Notice, Split
+from layerwise.data.raw import RawPairs
+from layerwise.data.splits import hold_out, limit_indices, split_indices
+from layerwise.data.tables.files import open_rows
+from layerwise.data.text.bag_of_words import read_texts
+from layerwise.data.text.ibm_model1 import fit_ibm_model1
+from layerwise.data.text.tokenizer import END, Tokenizer
+from layerwise.errors import DataError
+
+VOCABULARY_SIZE = 4000
+SUFFIXES = (".pairs.tsv", ".pairs.csv")
+LONGEST_NAME = 3  # words in the name of a language
+
+
+@dataclass(frozen=True)
+class PairPreprocessing:
+    """tokenizer: of both languages. length: tokens of the longest training source. languages: their names.
+
+    words: the likeliest translation of each word, as a plain translator to compare with would have it.
+    """
+
+    tokenizer: Tokenizer
+    length: int
+    languages: tuple[str, ...]
+    words: Mapping[str, str]
+    kind: Kind = "pairs"
+
+    @classmethod
+    def fit(
+        cls, sources: Sequence[str], targets: Sequence[str], languages: tuple[str, str], size: int = VOCABULARY_SIZE
+    ) -> PairPreprocessing:
+        """Learn at most `size` tokens, and the words, of the training texts."""
+        spaced = [f" {text}" for text in (*sources, *targets)]
+        tokenizer = Tokenizer.train(spaced, size)
+        length = max(map(len, tokenizer.encode(spaced[: len(sources)])))
+        return cls(tokenizer, length, languages, fit_ibm_model1(sources, targets))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.length, len(self.tokenizer))
+
+    @property
+    def output_count(self) -> int:
+        return len(self.tokenizer)
+
+    def encode(self, texts: Sequence[str], names: Sequence[str]) -> Tensor:
+        """Return the tokens of texts to translate, (n, longest) int64.
+
+        Raises DataError, by its name, for an empty text and for one longer than all that were learned from.
+        """
+        rows = self.tokens_of(texts)
+        for text, size, name in zip(texts, rows.ne(0).sum(1).tolist(), names, strict=True):
+            if not normalise(text):
+                raise DataError(f"{name} is empty; there is nothing to translate in it.")
+            if size > self.length:
+                raise DataError(
+                    f"{name} has {size} tokens, and the longest text that the network learned from has {self.length}; "
+                    "cut it into sentences."
+                )
+        return rows
+
+    def tokens_of(self, texts: Sequence[str]) -> Tensor:
+        """Return the tokens of texts to translate, however long they are, (n, longest) int64."""
+        return _padded(self.tokenizer.encode([f" {normalise(text)}" for text in texts]))  # as any word within a text
+
+    def encode_targets(self, texts: Sequence[str]) -> Tensor:
+        """Return the tokens of translations, each with END behind it, (n, longest) int64."""
+        return _padded([[*row, END] for row in self.tokenizer.encode([f" {normalise(text)}" for text in texts])])
+
+    def split_of(self, sources: Sequence[str], targets: Sequence[str]) -> Split:
+        """Return pairs as a split; a text that is held out may be longer than all that were learned from."""
+        return Split(self.tokens_of(sources), self.encode_targets(targets), list(sources))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of some tokens."""
+        return self.tokenizer.decode(tokens).strip()
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """Return what each token stands for; bytes that are no whole character become U+FFFD."""
+        return [self.tokenizer.decode([token]) for token in tokens]
+
+    def transform(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+    def read(self, source: Path) -> tuple[Tensor, list[str]]:
+        """Read a .txt file with a text a line, a folder of them, or a table with a column of the first language's name.
+
+        Raises NotFoundError, or DataError for another kind of file and for one without texts.
+        """
+        texts, ids = read_texts(source, self.languages[0])
+        if source.is_file() and source.suffix.lower() == ".txt":
+            lines = [(line, number) for number, line in enumerate(texts[0].splitlines(), 1) if line.strip()]
+            texts, ids = [line for line, _ in lines], [line for line, _ in lines]
+            names = [f"{source}, line {number}" for _, number in lines]
+        else:
+            names = [f"{source}, {name}" for name in ids]
+        if not texts:
+            raise DataError(f"{source} holds no text; write one a line.")
+        return self.encode(texts, names), ids
+
+    def read_split(self, path: Path) -> Split:
+        """Read a table of pairs to measure on. Raises DataError for another table, or a text that is too long."""
+        raw = pairs_file(path)
+        names = [f"{path}, '{source:.40}'" for source in raw.sources]
+        inputs = self.encode(raw.sources, names)
+        return Split(inputs, self.encode_targets(raw.targets), list(raw.sources))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "length": self.length,
+            "languages": list(self.languages),
+            "tokenizer": self.tokenizer.to_json(),
+            "words": dict(self.words),
+        }
+
+    @staticmethod
+    def from_json(saved: Mapping[str, Any]) -> PairPreprocessing:
+        """Rebuild what `to_json` gave."""
+        tokenizer = Tokenizer.from_json(saved["tokenizer"])
+        return PairPreprocessing(tokenizer, saved["length"], tuple(saved["languages"]), dict(saved["words"]))
+
+
+def normalise(text: str) -> str:
+    """Return a text in the Unicode form NFC, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def distinct(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the normalised pairs, without those of which a text is empty or was met before, in any case.
+
+    What is left has no text twice, so that however it is divided, no text is in two parts.
+    """
+    known: tuple[set[str], set[str]] = (set(), set())
+    kept = []
+    for pair in pairs:
+        source, target = (normalise(text) for text in pair)
+        if source and target and source.casefold() not in known[0] and target.casefold() not in known[1]:
+            known[0].add(source.casefold())
+            known[1].add(target.casefold())
+            kept.append((source, target))
+    return kept
+
+
+def pairs_file(path: Path) -> RawPairs:
+    """Read a table of two columns whose header names two languages, a pair of texts a row. Raises DataError."""
+    rows = open_rows(path)
+    if len(rows.names) != 2:
+        many = len(rows.names) > 2
+        raise DataError(
+            f"{path} has {len(rows.names)} column{'s' if many else ''} ({', '.join(rows.names)}) where two were "
+            f"expected, a text and its translation; {'take the others out' if many else 'add the other one'}."
+        )
+    if any(len(name.split()) > LONGEST_NAME for name in rows.names):
+        raise DataError(
+            f"{path} begins with the pair '{rows.names[0]}' and '{rows.names[1]}', where the names of two languages "
+            "were expected; put a line with them at the top."
+        )
+    chunks = [chunk.frame for chunk in rows.chunks()]
+    if not chunks:
+        raise DataError(f"{path} has a header and no pairs below it; give some to learn from.")
+    frame = pl.concat(chunks).fill_null("")
+    pairs = distinct((str(first), str(second)) for first, second in frame.select(rows.names).rows())
+    left_out = len(frame) - len(pairs)
+    notices = (Notice("info", f"{left_out} of {len(frame)} pairs repeat a text or lack one; they are left out."),)
+    return RawPairs(
+        sources=[source for source, _ in pairs],
+        targets=[target for _, target in pairs],
+        languages=(rows.names[0], rows.names[1]),
+        source=str(path),
+        notices=notices if left_out else (),
+    )
+
+
+def pair_dataset(raw: RawPairs, name: str, config: DataConfig, seed: int) -> Dataset:
+    """Split pairs, keeping the test part that they bring along, and learn the tokens of the training split."""
+    count = len(raw.sources)
+    if raw.test_sources:
+        train, valid = hold_out(count, valid=config.valid, seed=seed)
+        test_sources, test_targets = raw.test_sources, raw.test_targets
+    else:
+        train, valid, test = split_indices(count, test=config.test, valid=config.valid, seed=seed, name=raw.source)
+        test_sources, test_targets = _chosen(raw, test)
+    train = limit_indices(train, config.limit, seed)
+    train_texts = _chosen(raw, train)
+    preprocessing = PairPreprocessing.fit(*train_texts, raw.languages, config.vocabulary or VOCABULARY_SIZE)
+    dataset = Dataset(
+        name=name,
+        kind="pairs",
+        task="translation",
+        train=preprocessing.split_of(*train_texts),
+        valid=preprocessing.split_of(*_chosen(raw, valid)),
+        test=preprocessing.split_of(test_sources, test_targets),
+        preprocessing=preprocessing,
+        source=raw.source,
+        notices=raw.notices,
+    )
+    return replace(dataset, notices=(*raw.notices, *check_splits(dataset)))
+
+
+def _chosen(raw: RawPairs, positions: Tensor) -> tuple[list[str], list[str]]:
+    chosen = positions.tolist()
+    return [raw.sources[position] for position in chosen], [raw.targets[position] for position in chosen]
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    if not rows:
+        return torch.empty(0, 1, dtype=torch.int64)
+    return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in rows], batch_first=True)

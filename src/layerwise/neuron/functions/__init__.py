@@ -1,0 +1,1 @@
+"""Functions that descent goes down: expressions, costs, their curvature, and the chain rule."""

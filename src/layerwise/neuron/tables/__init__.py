@@ -1,0 +1,1 @@
+"""Activations, losses, penalties and schedules as tables of value, derivative and facts."""
