@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from layerwise.data.augmentation import Augmentation
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.augmentation import Augmentation
+from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import UsageError
 from layerwise.experiments.run import Run
 from layerwise.experiments.setup import PIXELS_AT_ONCE, Setup
@@ -148,7 +148,7 @@ class Composer:
         leave_out = size != "full" and 1 < int(size) < self.count and self.count % int(size) == 1
         schedule = bool(training.warmup) or training.schedule not in ("constant", "plateau")
         average = bool(training.ema_decay)
-        is_pictures = self.task in PICTURES and isinstance(setup.dataset.preprocessing, PicturePreprocessing)
+        is_pictures = self.task in PICTURES and isinstance(setup.dataset.preprocessing, ImagePreprocessing)
         draws = self.task == "adversarial" or any(is_random(layer) for layer in setup.network.modules())
         draws = (
             draws or bool(self.augmentation) or bool(data.mixup) or bool(getattr(setup.network, "variational", False))
@@ -188,7 +188,8 @@ class Composer:
         parts = {"data": 'data = load_file(Path(__file__).with_name("data.safetensors"))'}
         if self.run.execution.threads and self.kind == "cpu":
             parts["data"] = (
-                f"torch.set_num_threads({self.run.execution.threads})  # with others the last digits differ\n{parts['data']}"
+                f"torch.set_num_threads({self.run.execution.threads})  # with others the last digits differ\n"
+                f"{parts['data']}"
             )
         if self.kind != "cpu":
             found = "torch.accelerator.current_accelerator(check_available=True)"
@@ -237,7 +238,7 @@ class Composer:
         lines = ["torch.manual_seed(SEED)"] if self.is_own else []
         lines.append(f"model = {call}")
         if not self.is_own:
-            lines.append('model.load_state_dict(load_file(Path(__file__).with_name("first_weights.safetensors")))')
+            lines.append('model.load_state_dict(load_file(Path(__file__).with_name("initial_weights.safetensors")))')
         if self.kind != "cpu":
             lines.append("model.to(device)")
         if self.run.execution.channels_last:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from layerwise.errors import UsageError
-from layerwise.scripts.marks import settle, unwritten
+from layerwise.scripts.marks import apply_marks, unwritten
 
 PIECES = tuple(
     f"layerwise.scripts.pieces.{name}"
@@ -49,7 +49,7 @@ class Definitions:
                     f"no script can be written of the network: the source of {name} is not there."
                 ) from None
             if name.startswith("layerwise.scripts."):
-                source = settle(source, self.options, self.parts, self.used_parts, name)
+                source = apply_marks(source, self.options, self.parts, self.used_parts, name)
             self._modules[name] = source, ast.parse(source)
         return self._modules[name]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from layerwise.data.augmentation import AFFINE, COPIED, Augmentation, Part
+from layerwise.data.images.augmentation import AFFINE, COPIED, Augmentation, Part
 from layerwise.layers.sequences import Embedding
 from layerwise.scripts.network import refused
 from layerwise.training.optimizers import weights_of

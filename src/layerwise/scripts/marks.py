@@ -17,7 +17,7 @@ from layerwise.errors import UsageError
 MARK = re.compile(r"(?P<code>.*\S)  # (?:(?P<comment>.*) )?\[(?P<rule>[a-z0-9_ ]+)\]")
 
 
-def settle(source: str, options: Mapping[str, bool], parts: Mapping[str, str], used: list[str], where: str) -> str:
+def apply_marks(source: str, options: Mapping[str, bool], parts: Mapping[str, str], used: list[str], where: str) -> str:
     """Return the source with its marks carried out; the names of the parts that were put in are added to `used`.
 
     Raises:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from layerwise.data.augmentation import Augmentation
-from layerwise.data.augmentation_policy import Policy
-from layerwise.data.pictures import PicturePreprocessing
+from layerwise.data.images.augmentation import Augmentation
+from layerwise.data.images.augmentation_policy import Policy
+from layerwise.data.images.preprocessing import ImagePreprocessing
 
 IN_THE_DATA = "the data file holds the samples that it leads to"
 IN_THE_NETWORK = "the network of the script is written from the run's own"
@@ -62,7 +62,7 @@ def obstacles(run: Any, task: str) -> Iterator[str]:
         yield "two networks with Muon, a penalty or batches in pieces are more than a short script can hold"
     if task == "adversarial" and experiment.data.mixup:
         yield "mixup is for classes"
-    if task in PICTURES[1:] and not isinstance(run.preprocessing, PicturePreprocessing):
+    if task in PICTURES[1:] and not isinstance(run.preprocessing, ImagePreprocessing):
         yield "its pictures have a preprocessing of your own"
     if task not in PICTURES and experiment.data.augment != "none":
         yield f"augmented pictures for {task} are more than a short script can hold"

@@ -11,10 +11,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from layerwise.data.dataset import Split
-from layerwise.data.pairs import PairsPreprocessing
-from layerwise.data.pictures import PicturePreprocessing
-from layerwise.data.prose import ProsePreprocessing
-from layerwise.data.tokenizer import Tokenizer
+from layerwise.data.images.preprocessing import ImagePreprocessing
+from layerwise.data.text.language_modeling import TextPreprocessing
+from layerwise.data.text.tokenizer import Tokenizer
+from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import UsageError
 from layerwise.experiments.run import Run
 from layerwise.experiments.setup import Setup, set_up
@@ -70,7 +70,7 @@ def script_of(run: Run) -> Script:
     files = {name: source.encode() for name, source in sources.items()}
     files["data.safetensors"] = save({name: tensor.contiguous().clone() for name, tensor in data.items()})
     if own is None:
-        files["first_weights.safetensors"] = save({name: tensor.contiguous() for name, tensor in weights.items()})
+        files["initial_weights.safetensors"] = save({name: tensor.contiguous() for name, tensor in weights.items()})
     return Script(files)
 
 
@@ -85,7 +85,7 @@ def weights_in(model: nn.Module) -> dict[str, Tensor]:
     return dict(model.state_dict()) | dict(model.named_buffers())
 
 
-ASKED = {"adversarial": {"generator", "discriminator", "draw_noise"}, "reconstruction": {"decode", "code_size"}}
+ASKED = {"adversarial": {"generator", "discriminator", "draw_noise"}, "reconstruction": {"decode", "latent_dim"}}
 
 
 def check_network(network: Network, setup: Setup, weights: dict[str, Tensor]) -> None:
@@ -132,7 +132,7 @@ def data_of(run: Run, setup: Setup, task: str) -> dict[str, Tensor]:
         if len(split):
             tensors[f"{part}_x"] = inputs_of(run, split, preprocessing, task in PICTURES)
             tensors[f"{part}_y"] = split.targets
-    if isinstance(preprocessing, ProsePreprocessing | PairsPreprocessing):
+    if isinstance(preprocessing, TextPreprocessing | PairPreprocessing):
         pieces = bytes_of_tokens(preprocessing.tokenizer)
         tensors["vocabulary"] = torch.tensor(list(b"".join(pieces)), dtype=torch.uint8)
         tensors["token_bytes"] = torch.tensor([len(piece) for piece in pieces])
@@ -145,7 +145,7 @@ def inputs_of(run: Run, split: Split, preprocessing: Any, keeps_bytes: bool) -> 
     if not isinstance(split.inputs, Tensor) and size > LARGEST_BYTES:
         raise UsageError(f"no script can be written of run {run.name}, since its data has {size / 2**30:.0f} GiB.")
     inputs = split.inputs[torch.arange(len(split))] if not isinstance(split.inputs, Tensor) else split.inputs
-    if keeps_bytes and isinstance(preprocessing, PicturePreprocessing):
+    if keeps_bytes and isinstance(preprocessing, ImagePreprocessing):
         return inputs
     prepared: Tensor = preprocessing.transform(inputs)
     return prepared

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from layerwise.data.augmentation_ops import (
+from layerwise.data.images.augmentation_ops import (
     auto_contrast,
     brightness,
     contrast,

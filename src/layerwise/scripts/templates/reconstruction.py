@@ -26,7 +26,7 @@ class Coded(NamedTuple):  # [stand_in]
 class Network(nn.Linear):  # [stand_in]
     """A row of each picture is its code."""
 
-    code_size = 4
+    latent_dim = 4
 
     def forward(self, x: Tensor) -> Any:
         return Coded(super().forward(x), x[:, 0, 0], x[:, 0, 1])
@@ -40,8 +40,8 @@ def losses_of(model: nn.Module, pictures: Tensor) -> tuple[Tensor, Tensor]:
     coded = model(pictures)
     error = (coded.picture - pictures).square().flatten(1).sum(1)
     loss = error / 2  # [not variational]
-    divergence = (coded.log_variance.exp() + coded.mean.square() - 1 - coded.log_variance).sum(1) / 2  # [variational]
-    loss = error / 2 + BETA * divergence  # Kingma and Welling 2013, equation 10 [variational]
+    kl = (coded.log_variance.exp() + coded.mean.square() - 1 - coded.log_variance).sum(1) / 2  # [variational]
+    loss = error / 2 + BETA * kl  # Kingma and Welling 2013, equation 10 [variational]
     return loss, error
 
 
@@ -64,7 +64,7 @@ model: Any = Network(4, 4)  # [network]
 model = train(model, data, loss_of, evaluate)
 model.eval()
 with torch.no_grad():
-    codes = torch.randn(64, model.code_size, generator=torch.Generator().manual_seed(0))  # [variational]
+    codes = torch.randn(64, model.latent_dim, generator=torch.Generator().manual_seed(0))  # [variational]
     save_grid(unscale(model.decode(codes.to(data["train_x"].device))), "samples.png")  # [variational]
     shown = scale(data["test_x"][:32] / 255)  # [not variational]
     save_grid(unscale(torch.cat((shown, model(shown).picture))), "samples.png")  # [not variational]
