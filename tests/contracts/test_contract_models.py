@@ -59,8 +59,8 @@ NARROW: dict[str, dict[str, Any]] = {
     "densenet121": {"growth": 8},
     "densenet169": {"growth": 8},
     **dict.fromkeys(("rnn", "lstm", "gru"), NARROW_RECURRENT),
-    "vit": {"depth": 16, "blocks": 2},
-    "gpt": {"depth": 16, "heads": 2, "blocks": 2},
+    "vit": {"embed_dim": 16, "layers": 2},
+    "gpt": {"embed_dim": 16, "heads": 2, "layers": 2},
     "segnet-paper": {"widths": (8, 8, 16, 16, 16)},
 }
 

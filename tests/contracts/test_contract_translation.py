@@ -21,7 +21,7 @@ from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConf
 
 NAMES = sorted(name for name, entry in CATALOGUE.items() if entry.takes == "pairs")
 TOKENS = 12
-SMALL = {"depth": 16, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
+SMALL = {"embed_dim": 16, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
 NARROW: dict[str, dict[str, Any]] = {
     "seq2seq": {"embedding": 16, "hidden": 16},
     "transformer": SMALL,

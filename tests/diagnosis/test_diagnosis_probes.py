@@ -65,16 +65,16 @@ def test_hooks_go_even_where_the_block_fails() -> None:
 
 def test_the_attention_kept_gives_the_values_that_the_fused_kernel_gives() -> None:
     model, picture = network("vit", (1, 8, 8)), torch.randn(2, 1, 8, 8)
-    with torch.no_grad(), probes.attention(model) as kept, probes.feature_maps(model, ["blocks.0.attention"]) as maps:
+    with torch.no_grad(), probes.attention(model) as kept, probes.feature_maps(model, ["layers.0.attention"]) as maps:
         model(picture)
-    layer = dict(model.named_modules())["blocks.0.attention"]
+    layer = dict(model.named_modules())["layers.0.attention"]
     with torch.no_grad():
         patches = model.patches(picture).flatten(2).transpose(1, 2)
         steps = torch.cat((model.class_token.expand(2, 1, -1), patches), 1) + model.places
         values = layer.split(layer.value(model.blocks[0].norm_attention(steps)))
-        joined = layer.output((kept["blocks.0.attention"] @ values).transpose(1, 2).flatten(2))
-    torch.testing.assert_close(joined, maps["blocks.0.attention"])
-    torch.testing.assert_close(kept["blocks.0.attention"].sum(-1), torch.ones(2, 4, 5))
+        joined = layer.output((kept["layers.0.attention"] @ values).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(joined, maps["layers.0.attention"])
+    torch.testing.assert_close(kept["layers.0.attention"].sum(-1), torch.ones(2, 4, 5))
 
 
 def test_the_attention_of_pytorchs_own_blocks_is_seen_and_their_outputs_stay() -> None:

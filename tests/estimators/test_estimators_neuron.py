@@ -81,9 +81,10 @@ def test_several_classes_have_a_neuron_each(classic):
 
 def test_it_works_in_a_pipeline_a_grid_and_a_clone():
     pipeline = make_pipeline(StandardScaler(), LinearSVM())
-    grid = GridSearchCV(pipeline, {"linearsvm__strength": [1e-3, 1e-1]}, cv=3).fit(CANCER, DIAGNOSES)
+    grid = GridSearchCV(pipeline, {"linearsvm__penalty_strength": [1e-3, 1e-1]}, cv=3).fit(CANCER, DIAGNOSES)
     assert grid.best_score_ > 0.95
-    assert clone(grid.best_estimator_).get_params()["linearsvm__strength"] == grid.best_params_["linearsvm__strength"]
+    name = "linearsvm__penalty_strength"
+    assert clone(grid.best_estimator_).get_params()[name] == grid.best_params_[name]
 
 
 def test_frames_give_their_names_and_sparse_matrices_the_same_weights():

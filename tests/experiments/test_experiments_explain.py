@@ -24,7 +24,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explained")
     common: dict[str, Any] = {"runs": folder / "runs", **QUICK}
     pictures = draw_fruits(folder / "pictures", 10)
-    train("vit", pictures, name="fruits", image_size=8, depth=16, blocks=2, epochs=2, **common)
+    train("vit", pictures, name="fruits", image_size=8, embed_dim=16, layers=2, epochs=2, **common)
     flats = write_flats(folder / "flats.csv")
     train("mlp", flats, target="rent", name="flats", hidden=(8,), epochs=8, **common)
     lines = ["@classLabel true slow fast", "@data"]

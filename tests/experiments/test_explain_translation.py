@@ -24,7 +24,7 @@ from layerwise.reports.alignments import teach
 
 SAID = "the red car near the calm house"
 SIZES: dict[str, dict[str, Any]] = {
-    "transformer": {"depth": 32, "heads": 2, "encoder_layers": 1, "decoder_layers": 1},
+    "transformer": {"embed_dim": 32, "heads": 2, "encoder_layers": 1, "decoder_layers": 1},
     "seq2seq": {"embedding": 32, "hidden": 32},
 }
 

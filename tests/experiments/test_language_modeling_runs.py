@@ -46,7 +46,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def writer(book: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     runs = tmp_path_factory.mktemp("runs")
-    return train("gpt", book, depth=32, heads=2, blocks=2, learning_rate=0.02, runs=runs, name="writer", **SMALL)
+    return train("gpt", book, embed_dim=32, heads=2, layers=2, learning_rate=0.02, runs=runs, name="writer", **SMALL)
 
 
 def test_a_gpt_learns_what_follows_and_writes_it(writer: Run) -> None:

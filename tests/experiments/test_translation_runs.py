@@ -32,7 +32,7 @@ from layerwise.training.events import Event, Stepped
 
 SMALL: dict[str, Any] = {"dropout": 0.0, "batch_size": 32, "learning_rate": 0.01, "warmup": 1.0, "ema_decay": 0.0}
 SIZES: dict[str, dict[str, Any]] = {
-    "transformer": {"depth": 32, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "epochs": 20},
+    "transformer": {"embed_dim": 32, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "epochs": 20},
     "seq2seq": {"embedding": 32, "hidden": 32, "epochs": 14, "batch_size": 16},
 }
 SAID = "the red car near the calm house"

@@ -240,7 +240,7 @@ def test_vit_refuses_pictures_that_its_patches_do_not_divide(shape: tuple[int, .
 
 def test_vit_sees_each_patch_at_its_place() -> None:
     torch.manual_seed(0)
-    model = build("vit", (1, 8, 8), 3, depth=8, heads=2, blocks=1).eval()
+    model = build("vit", (1, 8, 8), 3, embed_dim=8, heads=2, layers=1).eval()
     left = torch.zeros(1, 1, 8, 8)
     left[..., :4, :4] = 1
     assert not torch.allclose(model(left), model(left.flip(3)), atol=1e-5)
@@ -254,8 +254,8 @@ def test_vit_sees_each_patch_at_its_place() -> None:
     [
         (lambda: build("gru", (9, 3), 4, cell="gnu"), "--cell must be one of rnn, lstm, gru"),
         (lambda: build("gru", (9, 3), 4, hidden=0), "--hidden must be a whole number of at least 1, received 0"),
-        (lambda: build("vit", (1, 8, 8), 4, depth=10, heads=4), "--depth must be a multiple of 4 heads, received 10"),
-        (lambda: TransformerConfig(depth=12, heads=4), "--depth must be a multiple of 2 x 4 heads, received 12"),
+        (lambda: build("vit", (1, 8, 8), 4, embed_dim=10, heads=4), "--embed-dim must be a multiple of 4 heads"),
+        (lambda: TransformerConfig(embed_dim=12, heads=4), "--embed-dim must be a multiple of 2 x 4 heads"),
         (lambda: GPTConfig(dropout=1.0), "--dropout must be"),
         (lambda: GPT((3, 8, 8), 4), "gpt takes sequences"),
         (lambda: Seq2Seq((30,), 4), "seq2seq takes sequences"),

@@ -42,7 +42,7 @@ SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "digits-gan": ({"epochs": 8}, 40.0),
     "digits-dcgan": ({"epochs": 8}, 100.0),
     "python-gpt": (
-        {**GUIDE, "vocabulary": 512, "window": 64, "depth": 64, "blocks": 2, **SMALL_STEPS, "learning_rate": 0.01},
+        {**GUIDE, "vocabulary": 512, "window": 64, "embed_dim": 64, "layers": 2, **SMALL_STEPS, "learning_rate": 0.01},
         3.3,
     ),
     "python-characters": ({**GUIDE, "hidden": 64, "window": 64, **SMALL_STEPS}, 4.3),

@@ -18,7 +18,7 @@ from layerwise.recipes import options_of
 LIMIT = 2500
 SHORT: dict[str, dict[str, Any]] = {
     "english-french-seq2seq": {"embedding": 96, "hidden": 96, "epochs": 5, "learning_rate": 4e-3},
-    "english-french-transformer": {"depth": 96, "encoder_layers": 1, "decoder_layers": 1, "epochs": 5},
+    "english-french-transformer": {"embed_dim": 96, "encoder_layers": 1, "decoder_layers": 1, "epochs": 5},
 }
 
 

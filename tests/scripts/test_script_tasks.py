@@ -45,7 +45,7 @@ def same_outcome(tmp_path):
 
 # Language modelling
 
-GPT = {"depth": 16, "heads": 2, "blocks": 1, "window": 16, "vocabulary": 280, "batch_size": 8, "epochs": 2}
+GPT = {"embed_dim": 16, "heads": 2, "layers": 1, "window": 16, "vocabulary": 280, "batch_size": 8, "epochs": 2}
 
 
 def say(count: int, seed: int = 0) -> str:
@@ -108,7 +108,7 @@ def write_pairs(path: Path, count: int) -> Path:
     return path
 
 
-TRANSFORMER = {"depth": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+TRANSFORMER = {"embed_dim": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
 SEQ2SEQ = {"embedding": 16, "hidden": 16, "layers": 2}
 
 

@@ -90,7 +90,7 @@ def test_muon_leaves_embeddings_and_the_last_layer_to_adamw():
 
 
 def test_muon_leaves_tied_vectors_of_tokens_to_adamw_and_every_matrix_between_to_itself():
-    model = build("gpt", (6, 20), 20, depth=8, heads=2, blocks=2)
+    model = build("gpt", (6, 20), 20, embed_dim=8, heads=2, layers=2)
     assert model.output.weight is model.tokens.weight
     optimizer = make_optimizer(model, TrainingConfig(optimizer="muon"), PenaltyConfig())
     orthogonal = {p for group in optimizer.param_groups if group["orthogonal"] for p in group["params"]}

@@ -138,8 +138,8 @@ RECIPES: dict[str, Recipe] = {
         options={
             "model": "vit",
             "patch": 7,
-            "depth": 64,
-            "blocks": 4,
+            "embed_dim": 64,
+            "layers": 4,
             "data": "fashion-mnist",
             "epochs": 6,
             "batch_size": 128,

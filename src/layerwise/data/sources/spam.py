@@ -52,10 +52,10 @@ def mail_text(raw: bytes) -> str:
     Of a message in several forms the plain text is taken, else the HTML with its tags, which tell much.
     """
     message = email.message_from_bytes(raw, policy=email.policy.compat32)
-    evaluation_input = _header_text(message.get("EvaluationInput", ""))
+    subject = _header_text(message.get("Subject", ""))
     texts = [part for part in message.walk() if part.get_content_maintype() == "text"]
     plain = [part for part in texts if part.get_content_subtype() == "plain"]
-    return "\n".join([evaluation_input, *(_part_text(part) for part in plain or texts)]).strip()
+    return "\n".join([subject, *(_part_text(part) for part in plain or texts)]).strip()
 
 
 def _is_mail(name: str) -> bool:

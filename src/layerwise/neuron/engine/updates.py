@@ -193,7 +193,7 @@ def orthogonal(matrix: Floats) -> Floats:
 def check_settings(settings: Settings) -> None:
     """Raise UsageError for a rate, momentum or decay that cannot work."""
     if not (np.isfinite(settings.learning_rate) and settings.learning_rate > 0):
-        raise UsageError(f"--rate must be a positive number, received {settings.learning_rate:g}.")
+        raise UsageError(f"--learning-rate must be a positive number, received {settings.learning_rate:g}.")
     if not 0 <= settings.momentum < 1:
         raise UsageError(f"--momentum must be a number from 0 to below 1, received {settings.momentum:g}.")
     decay = settings.weight_decay or 0.0
