@@ -1,6 +1,9 @@
 """Errors that a user can act on. Each is one sentence: what, what was received, what was expected, what to do.
 
-The command line prints the sentence without a traceback and leaves with the exit code of the class.
+A sentence names a field or an argument as Python does, in backticks: "`learning_rate` must be a positive number".
+
+The command line writes it as the flag that it is there, prints the sentence without a traceback, and leaves with the
+exit code of the class.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ class LayerwiseError(Exception):
 
 
 class UsageError(LayerwiseError):
-    """A flag, an argument or a combination of them cannot work (unknown name, negative rate)."""
+    """A field, an argument or a combination of them cannot work (unknown name, negative rate)."""
 
     exit_code = 2
 
@@ -87,6 +90,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     initials = {"".join(word[:1] for word in spelling.split("-")): spelling for spelling in spellings}
     found = difflib.get_close_matches(wanted, spellings, n=1, cutoff=0.5) or [initials.get(wanted, "")]
     return f" Did you mean '{spellings[found[0]]}'?" if wanted and found[0] else ""
+
+
+def in_backticks(names: Iterable[str]) -> str:
+    """Return the names of fields as sentences write them, `a`, `b`; 'none' where there is none."""
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def plain(name: str) -> str:

@@ -149,7 +149,7 @@ RUNS: tuple[Case, ...] = (
         run(edit("experiment.json", lambda values: values["training"].update(learning_rate=-1))),
         70,
         "experiment.json",
-        "--learning-rate",
+        "`learning_rate`",
         command=PREDICT,
     ),
     refused("preprocessing-cut", run(cut("preprocessing.json")), 70, "preprocessing.json", command=PREDICT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from layerwise.cli.main import main
 from layerwise.data.images.files import read_picture
 from layerwise.data.tables.files import read_table
 
+FIELD = re.compile("`[a-z][a-z0-9_]*`")
 LONGEST_S = 10.0
 NEAR = 3  # of 255, what a JPEG may differ by
 IN_PROCESSES = ("short-row.csv", "huge-by-header.png", "case-clash", "weights-flipped", "trian mlp")
@@ -42,6 +44,7 @@ def check_refusal(case: Case, code: int, said: str) -> None:
     assert said.endswith("\n"), said
     assert said.count("\n") == 1, said
     assert "Traceback" not in said
+    assert ".json: " in said or not FIELD.search(said), "a field of no file and no flag of the command"
     assert len(said.rstrip()) < 700, "longer than anybody reads"
     for word in case.words:
         assert word in said

@@ -170,3 +170,22 @@ def test_what_stands_alone_may_stand_behind_a_flag():
     translate.add_arguments(parser)
     values = parser.parse(["run", "--beam", "2", "a text", "another"])
     assert (values.run, values.texts, values.beam) == ("run", ["a text", "another"], 2)
+
+
+def test_a_field_in_a_sentence_becomes_the_flag_of_the_command_that_ran() -> None:
+    train, descend = parser_of("train"), parser_of("descend")
+    assert train.in_flags("`learning_rate` must be shorter than `epochs` (3).") == (
+        "--learning-rate must be shorter than --epochs (3)."
+    )
+    assert descend.in_flags("`start` and `epochs`; `layerwise losses`") == "--from and --epochs; `layerwise losses`"
+    assert parser_of("runs").in_flags("`learning_rate`") == "`learning_rate`"
+
+
+def test_options_of_any_network_and_those_that_were_typed_become_flags_where_networks_are_built() -> None:
+    assert parser_of("show").in_flags("`embed_dim` or `hiden`", ["--hiden=3"]) == "--embed-dim or --hiden"
+    assert parser_of("data").in_flags("`embed_dim`") == "`embed_dim`"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_names_flags_and_no_fields(name: str) -> None:
+    assert not re.search("`[a-z_]+`", parser_of(name).format_help())

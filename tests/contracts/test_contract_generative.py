@@ -254,7 +254,7 @@ def test_the_smallest_picture_works_and_a_smaller_one_is_refused(name: str, chan
     for shape in ((channels, least, least), (channels, least + 5, least)):
         model = build(name, shape, 3, **NARROW[name]).eval()
         assert outputs_of(model, NOISE[:1] if name in GAMES else torch.zeros(1, *shape))[0].shape == (1, *shape)
-    sentence = f"at least {least}x{least} pixels, received {least - 1}x{least}; use --image-size {least}"
+    sentence = f"at least {least}x{least} pixels, received {least - 1}x{least}; use `image_size` {least}"
     with pytest.raises(UsageError, match=sentence):
         build(name, (channels, least - 1, least), 3)
 
@@ -275,7 +275,7 @@ def test_the_options_of_a_network_are_few_frozen_explained_and_corrected(name: s
         setattr(config, option_names(name)[0], None)
     assert all(sentence and not sentence.endswith(".") for sentence in option_help(name).values())
     option = option_names(name)[0]
-    with pytest.raises(UsageError, match=f"Did you mean '--{option}'"):
+    with pytest.raises(UsageError, match=f"Did you mean `{option}`"):
         config_of(name, **{option + "s": 1})
 
 

@@ -295,7 +295,7 @@ def test_the_smallest_picture_works_and_a_smaller_one_is_refused_with_a_remedy(n
         sentence = str(refusal.value)
         assert f"received {shape[1]}x{shape[2]}" in sentence
         assert f"at least {least}x{least}" in sentence
-        assert f"--image-size {least}" in sentence
+        assert f"`image_size` {least}" in sentence
 
 
 @pytest.mark.parametrize("name", PICTURE_NAMES)
@@ -349,8 +349,7 @@ def test_a_mistyped_network_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mistyped_option_is_answered_with_the_nearest(name: str) -> None:
     option = option_names(name)[0]
-    flag = option.replace("_", "-")
-    with pytest.raises(UsageError, match=f"Did you mean '--{flag}'"):
+    with pytest.raises(UsageError, match=f"Did you mean `{option}`"):
         config_of(name, **{option + "s": 1})
 
 

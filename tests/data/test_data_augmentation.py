@@ -219,7 +219,7 @@ def test_texts_can_be_written_in_several_ways():
     [
         ("rotat:10", ["'rotat:10'", "Did you mean 'rotate'?", "cifar10"]),
         ("cifar", ["Did you mean 'cifar10'?"]),
-        ("flip,,crop:4", ["--augment '' is not known"]),
+        ("flip,,crop:4", ["`augment` '' is not known"]),
         ("flip,none", ["'none' is not known"]),
         ("rotate:ten", ["'rotate:ten'", "up to 180 (degrees)", "'rotate:10'"]),
         ("rotate:-3", ["'rotate:-3'", "above 0"]),

@@ -295,15 +295,15 @@ def test_rows_without_a_target_are_left_out_with_a_notice_and_refused_where_they
 @pytest.mark.parametrize(
     ("target", "options", "error", "words"),
     [
-        ("bougt", {}, DataError, "no column 'bougt'.*--target.*Did you mean 'bought'"),
+        ("bougt", {}, DataError, "no column 'bougt'.*`target`.*Did you mean 'bought'"),
         ("constant", {}, DataError, "'constant' has one class alone, '1'"),
         ("email", {}, DataError, "'email' has more than 20 different values in 40 rows"),
         ("joined", {}, DataError, "'joined' holds dates"),
-        ("bought", {"split_by": "group"}, UsageError, "--split-by group needs --split-column"),
-        ("bought", {"split_by": "group", "split_column": "cty"}, DataError, "--split-column.*Did you mean 'city'"),
+        ("bought", {"split_by": "group"}, UsageError, "`split_by` group needs `split_column`"),
+        ("bought", {"split_by": "group", "split_column": "cty"}, DataError, "`split_column`.*Did you mean 'city'"),
         ("bought", {"split_by": "time", "split_column": "email"}, DataError, "'email' holds no dates or numbers"),
         ("bought", {"split_by": "group", "split_column": "city"}, DataError, "row 3: column 'city' is empty"),
-        ("bought", {"test": 1.5}, UsageError, "--test must be a share"),
+        ("bought", {"test": 1.5}, UsageError, "`test` must be a share"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_naming_the_column(target, options, error, words):
@@ -319,7 +319,7 @@ def test_a_text_target_is_refused_as_a_value_and_a_rare_class_and_few_rows_as_cl
         dataset_of(rare, "bought")
     with pytest.raises(DataError, match="has 8 rows with a 'bought'; at least 10"):
         dataset_of(PEOPLE[:8], "bought")
-    with pytest.raises(UsageError, match="say which column to predict with --target"):
+    with pytest.raises(UsageError, match="say which column to predict with `target`"):
         table_file_dataset_without_target()
 
 

@@ -145,12 +145,12 @@ def test_a_limit_leaves_fewer_windows_and_keeps_the_test(tmp_path: Path):
 
 BAD = [
     ("", {}, DataError, r"book\.txt is empty"),
-    ("short", {"test": 0.0}, DataError, "fill one window of 128; give a longer text, or lower --window"),
-    (WORDS * 100, {"window": 1}, UsageError, "--window must be at least 2 tokens"),
-    (WORDS * 100, {"horizon": 2}, UsageError, "--horizon is for forecasts"),
-    (WORDS * 100, {"vocabulary": 20}, UsageError, "--vocabulary must be at least 259, .*, received 20"),
+    ("short", {"test": 0.0}, DataError, "fill one window of 128; give a longer text, or lower `window`"),
+    (WORDS * 100, {"window": 1}, UsageError, "`window` must be at least 2 tokens"),
+    (WORDS * 100, {"horizon": 2}, UsageError, "`horizon` is for forecasts"),
+    (WORDS * 100, {"vocabulary": 20}, UsageError, "`vocabulary` must be at least 259, .*, received 20"),
     (WORDS * 100, {"target": "x"}, DataError, "book.txt is a file where"),
-    (WORDS * 100, {"image_size": 8}, UsageError, "--image-size is for pictures"),
+    (WORDS * 100, {"image_size": 8}, UsageError, "`image_size` is for pictures"),
 ]
 
 
@@ -164,5 +164,5 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(
 
 
 def test_a_vocabulary_for_data_that_is_no_text_is_refused():
-    with pytest.raises(UsageError, match="--vocabulary is for texts, and iris is a table"):
+    with pytest.raises(UsageError, match="`vocabulary` is for texts, and iris is a table"):
         load(DataConfig("iris", vocabulary=300))

@@ -255,7 +255,7 @@ def test_the_size_suits_the_pictures(tmp_path: Path, sizes: list[tuple[int, int]
 def test_a_size_can_be_asked_for_within_reason(pets: Path):
     assert scan_folder(pets, image_size=16).train.inputs[torch.arange(2)].shape == (2, 3, 16, 16)
     for size in (0, -1, 100_000):
-        with pytest.raises(UsageError, match="--image-size must be from 1 to 4096"):
+        with pytest.raises(UsageError, match="`image_size` must be from 1 to 4096"):
             scan_folder(pets, image_size=size)
 
 

@@ -231,11 +231,11 @@ def test_new_tables_and_files_are_measured_as_a_run_was_trained(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"horizon": 2}, "--horizon needs --target"),
+        ({"horizon": 2}, "`horizon` needs `target`"),
         ({"horizon": 2, "target": "sale"}, r"has no column 'sale'\. Did you mean 'sales'"),
         (
             {"horizon": 2, "target": "sales", "window": 70},
-            r"shop\.csv has 60 steps, and with --window 70 and --horizon 2",
+            r"shop\.csv has 60 steps, and with `window` 70 and `horizon` 2",
         ),
         (
             {"horizon": 2, "target": "gaps"},
@@ -254,8 +254,8 @@ def test_new_tables_and_files_are_measured_as_a_run_was_trained(tmp_path: Path) 
             "line 9: column 'gaps' is empty, so the row has no",
         ),
         ({"horizon": 2, "target": "sales", "split_column": "words"}, "'words' holds 'a', neither dates nor numbers"),
-        ({"horizon": 2, "target": "sales", "split_by": "group"}, "--split-by group suits no forecast"),
-        ({"window": 3, "target": "sales"}, "--window is for forecasts of a series, and .* is a table"),
+        ({"horizon": 2, "target": "sales", "split_by": "group"}, "`split_by` group suits no forecast"),
+        ({"window": 3, "target": "sales"}, "`window` is for forecasts of a series, and .* is a table"),
     ],
 )
 def test_a_forecast_that_cannot_be_made_is_refused(tmp_path: Path, options: dict[str, object], sentence: str) -> None:
@@ -265,19 +265,19 @@ def test_a_forecast_that_cannot_be_made_is_refused(tmp_path: Path, options: dict
         load(DataConfig(str(path), **options))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("flag", ["window", "horizon"])
-def test_steps_below_one_are_refused(flag: str) -> None:
-    with pytest.raises(UsageError, match=f"--{flag} must be a whole number of steps of at least 1, received 0"):
-        DataConfig(**{flag: 0})
+@pytest.mark.parametrize("field", ["window", "horizon"])
+def test_steps_below_one_are_refused(field: str) -> None:
+    with pytest.raises(UsageError, match=f"`{field}` must be a whole number of steps of at least 1, received 0"):
+        DataConfig(**{field: 0})
 
 
 def test_flags_of_forecasts_and_tables_are_refused_for_labelled_series(tmp_path: Path) -> None:
     (tmp_path / "tones.ts").write_text(ts(*tones()))
     for options, sentence in (
-        ({"horizon": 3}, "--horizon is for forecasts, and the series of tones have labels"),
-        ({"target": "x"}, "--target names a column, and tones is no table"),
-        ({"split_by": "time"}, "--split-by time needs a table"),
-        ({"image_size": 8}, "--image-size is for pictures"),
+        ({"horizon": 3}, "`horizon` is for forecasts, and the series of tones have labels"),
+        ({"target": "x"}, "`target` names a column, and tones is no table"),
+        ({"split_by": "time"}, "`split_by` time needs a table"),
+        ({"image_size": 8}, "`image_size` is for pictures"),
     ):
         with pytest.raises(UsageError, match=sentence):
             load(DataConfig(str(tmp_path / "tones.ts"), **options))  # type: ignore[arg-type]

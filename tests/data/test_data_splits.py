@@ -94,15 +94,15 @@ def test_a_limit_keeps_that_many_training_samples(classes, limit, seed):
 
 
 def test_shares_and_ways_that_cannot_work_are_refused_by_their_flag():
-    with pytest.raises(UsageError, match="--test must be a share"):
+    with pytest.raises(UsageError, match="`test` must be a share"):
         split_indices(10, test=1.0, valid=0.1, seed=0)
-    with pytest.raises(UsageError, match=r"--valid must be a share.*-0\.1"):
+    with pytest.raises(UsageError, match=r"`valid` must be a share.*-0\.1"):
         split_indices(10, test=0.1, valid=-0.1, seed=0)
     with pytest.raises(UsageError, match="Did you mean 'group'"):
         split_indices(10, test=0.1, valid=0.1, seed=0, by="groups")
-    with pytest.raises(UsageError, match="--split-column"):
+    with pytest.raises(UsageError, match="`split_column`"):
         split_indices(10, test=0.1, valid=0.1, seed=0, by="time")
-    with pytest.raises(UsageError, match="--limit must be at least 1, received 0"):
+    with pytest.raises(UsageError, match="`limit` must be at least 1, received 0"):
         limit_indices(torch.arange(10), 0, 0)
 
 

@@ -56,7 +56,7 @@ def test_the_same_texts_give_the_same_tokenizer() -> None:
 
 
 def test_a_vocabulary_too_small_for_all_bytes_is_refused() -> None:
-    with pytest.raises(UsageError, match="--vocabulary must be at least 259, 256 bytes and 3 marks, received 100"):
+    with pytest.raises(UsageError, match="`vocabulary` must be at least 259, 256 bytes and 3 marks, received 100"):
         Tokenizer.train(TEXTS, 100)
 
 

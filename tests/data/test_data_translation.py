@@ -143,7 +143,7 @@ def test_tables_of_too_few_pairs_and_without_names_of_languages_are_refused(
 def test_flags_for_tables_are_refused_for_pairs(tmp_path: Path) -> None:
     rows = [f"{one}\t{other}" for one, other in zip(SOURCES, TARGETS, strict=True)]
     path = write(tmp_path / "my.pairs.tsv", "english\tfrench", *rows)
-    with pytest.raises(UsageError, match="--target names a column, and my is no table"):
+    with pytest.raises(UsageError, match="`target` names a column, and my is no table"):
         load(DataConfig(data=str(path), target="french"))
 
 

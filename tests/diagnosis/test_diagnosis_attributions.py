@@ -149,11 +149,11 @@ def test_samples_outputs_and_windows_that_cannot_be_are_refused() -> None:
         attribute(model, torch.randn(1, 1, 12, 12))
     with pytest.raises(UsageError, match="outputs 0 to 2, received 3"):
         attribute(model, torch.randn(1, 12, 12), output=3)
-    with pytest.raises(UsageError, match="--window must be at least 1 pixel, received 0"):
+    with pytest.raises(UsageError, match="`window` must be at least 1 pixel, received 0"):
         attribute(model, torch.randn(1, 12, 12), window=0)
-    with pytest.raises(UsageError, match="--window is for pictures; leave it out, received 3"):
+    with pytest.raises(UsageError, match="`window` is for pictures; leave it out, received 3"):
         attribute(nn.Linear(4, 2), torch.randn(4), window=3)
-    with pytest.raises(UsageError, match="--window 13 is larger than the picture of 12x12"):
+    with pytest.raises(UsageError, match="`window` 13 is larger than the picture of 12x12"):
         attribute(model, torch.randn(1, 12, 12), parts=("occlusion",), window=13)
     with pytest.raises(UsageError, match="one row of numbers a sample"):
         attribute(nn.Conv2d(1, 2, 3), torch.randn(1, 12, 12))

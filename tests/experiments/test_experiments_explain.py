@@ -112,7 +112,7 @@ def test_test_samples_become_a_map(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("flats", {"inputs": "flats.csv", "row": 161}, "--row must be from 1 to 160"),
+        ("flats", {"inputs": "flats.csv", "row": 161}, "`row` must be from 1 to 160"),
         (
             "flats",
             {"inputs": "flats.csv", "output": "rant"},

@@ -88,9 +88,9 @@ def test_maps_are_padded_as_tensorflow_pads() -> None:
 
 
 def test_pictures_of_other_channels_and_other_widths_are_refused(weights: dict[str, Tensor]) -> None:
-    with pytest.raises(UsageError, match="grey or coloured pictures and --width 1"):
+    with pytest.raises(UsageError, match="grey or coloured pictures and `width` 1"):
         EfficientNet((4, 32, 32), 7).start_from(weights, [0.5] * 4, [0.5] * 4)
-    with pytest.raises(UsageError, match="leave --width out"):
+    with pytest.raises(UsageError, match="leave `width` out"):
         EfficientNet((3, 32, 32), 7, EfficientNetConfig(width=0.5)).start_from(weights, [0.5] * 3, [0.5] * 3)
 
 
@@ -151,8 +151,8 @@ def test_runs_of_before_there_were_published_weights_can_be_read() -> None:
     [
         ({"data": "iris"}, "starts from weights that know pictures, and iris is a table"),
         ({"data": "digits", "model": "mlp"}, "no published weights for mlp here; use efficientnet-lite0"),
-        ({"data": "digits", "augment": "flip"}, "--augment changes pictures anew in every epoch"),
-        ({"data": "digits", "mixup": 0.2}, "--mixup changes pictures anew in every epoch"),
+        ({"data": "digits", "augment": "flip"}, "`augment` changes pictures anew in every epoch"),
+        ({"data": "digits", "mixup": 0.2}, "`mixup` changes pictures anew in every epoch"),
         ({"data": "digits", "pretrained": "frosen"}, "received 'frosen'. Did you mean 'frozen'"),
     ],
 )

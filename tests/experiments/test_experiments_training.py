@@ -250,7 +250,7 @@ def test_a_row_that_is_no_number_ends_the_training_and_keeps_the_weights_from_be
 
 
 def test_too_large_a_rate_is_said_to_diverge_with_a_remedy(tmp_path: Path, flats: Path) -> None:
-    with pytest.raises(DivergedError, match=r"--learning-rate \(now 1e\+30\)"):
+    with pytest.raises(DivergedError, match=r"`learning_rate` \(now 1e\+30\)"):
         train("mlp", flats, target="rent", optimizer="sgd", learning_rate=1e30, schedule="constant", epochs=3,
               runs=tmp_path, **QUICK)  # fmt: skip
     run = Run.open(runs=tmp_path)
@@ -327,10 +327,10 @@ def test_trainings_that_start_at_once_get_names_of_their_own(tmp_path: Path) -> 
     ("options", "sentence"),
     [
         ({"model": "mlpp"}, "Did you mean 'mlp'"),
-        ({"model": "mlp", "hiden": 3}, "Did you mean '--hidden'"),
-        ({"model": "mlp", "batch_size": 10_000}, r"--batch-size 10000 is larger than the \d+ training samples"),
-        ({"model": "mlp", "augment": "shift:2"}, "--augment"),
-        ({"model": "mlp", "mixup": 0.2}, "--mixup is for classification"),
+        ({"model": "mlp", "hiden": 3}, "Did you mean `hidden`"),
+        ({"model": "mlp", "batch_size": 10_000}, r"`batch_size` 10000 is larger than the \d+ training samples"),
+        ({"model": "mlp", "augment": "shift:2"}, "`augment`"),
+        ({"model": "mlp", "mixup": 0.2}, "`mixup` is for classification"),
         ({"model": "mlp", "test": 0.0}, "no test samples"),
     ],
 )

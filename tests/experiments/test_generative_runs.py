@@ -254,11 +254,11 @@ def test_the_command_writes_a_grid_single_pictures_and_a_film(
 def test_what_cannot_paint_and_what_cannot_be_asked_of_painters_is_refused(
     fruits: Path, fruit_run: Run, flats: Path, coder_run: Run, gan_run: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="learned to name classes, and not to paint; train vae, gan or dcgan"):
+    with pytest.raises(UsageError, match="learned to name classes, and not to paint; train gan, dcgan or vae"):
         fruit_run.sample()
     with pytest.raises(UsageError, match="codes have no distribution to draw from; train vae"):
         coder_run.sample(2)
-    with pytest.raises(UsageError, match="a GAN paints pictures and names none"):
+    with pytest.raises(UsageError, match="a GAN generates pictures and classifies none"):
         gan_run.predict(fruits / "蕉")
     for model, data, options, sentence in [
         (
@@ -267,11 +267,11 @@ def test_what_cannot_paint_and_what_cannot_be_asked_of_painters_is_refused(
             {"target": "rent"},
             "learn from pictures with classes, and flats.* holds rows of a table for regression",
         ),
-        ("gan", fruits, {"beta": 2.0}, "--beta is for reconstruction, and gan on fruits is adversarial"),
-        ("mlp", fruits, {"gradient_penalty": 1.0}, "--gradient-penalty is for adversarial"),
-        ("autoencoder", fruits, {"beta": 2.0}, "--beta weighs the divergence of a VAE's codes, and autoencoder has"),
+        ("gan", fruits, {"beta": 2.0}, "`beta` is for reconstruction, and gan on fruits is adversarial"),
+        ("mlp", fruits, {"gradient_penalty": 1.0}, "`gradient_penalty` is for adversarial"),
+        ("autoencoder", fruits, {"beta": 2.0}, "`beta` weighs the divergence of a VAE's codes, and autoencoder has"),
         ("gan", fruits, {"image_size": 7}, "a GAN needs pictures of at least 8x8 pixels, received 7x7"),
-        ("vae", fruits, {"label_smoothing": 0.1}, "--label-smoothing is for classification"),
+        ("vae", fruits, {"label_smoothing": 0.1}, "`label_smoothing` is for classification"),
     ]:
         with pytest.raises(UsageError, match=sentence):
             train(model, data, runs=tmp_path, **QUICK, **options)  # type: ignore[arg-type]

@@ -227,10 +227,10 @@ def test_a_writer_has_no_answer_for_files(writer: Run, book: Path) -> None:
     ("model", "options", "sentence"),
     [
         ("mlp", {}, "mlp is for classification or regression, and book is for writing; use gpt, gru, lstm or rnn"),
-        ("gru", {"bidirectional": True}, "--bidirectional shows gru the token that it is to guess"),
-        ("gru", {"from_last": True}, "--from-last is for forecasts, and book is for writing"),
-        ("gpt", {"label_smoothing": 0.1}, "--label-smoothing is for"),
-        ("gpt", {"augment": "flip"}, "--augment changes pictures, and book is a prose"),
+        ("gru", {"bidirectional": True}, "`bidirectional` shows gru the token that it is to guess"),
+        ("gru", {"from_last": True}, "`from_last` is for forecasts, and book is for writing"),
+        ("gpt", {"label_smoothing": 0.1}, "`label_smoothing` is for"),
+        ("gpt", {"augment": "flip"}, "`augment` changes pictures, and book is a prose"),
     ],
 )
 def test_what_cannot_learn_a_text_is_refused(

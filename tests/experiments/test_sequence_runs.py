@@ -139,11 +139,11 @@ REFUSALS: list[tuple[str, str, dict[str, Any], str]] = [
     ("mlp", "waves", {}, "mlp takes samples of one length, and the series of waves differ; use gru, lstm or rnn"),
     ("logistic", "words", {}, "logistic takes numbers, and words is characters; use gru, lstm or rnn"),
     ("lenet5", "words", {}, "lenet5 takes pictures, and words is characters; use gru, lstm or rnn"),
-    ("gru", "words", {"mixup": 0.2}, "--mixup blends numbers, and words is characters; leave it out"),
-    ("gru", "waves", {"augment": "flip"}, "--augment changes pictures, and waves is a series"),
-    ("gru", "waves", {"each_step": True}, "--each-step gives outputs at every step, and waves has one target a sample"),
-    ("gru", "waves", {"from_last": True}, "--from-last is for forecasts, and waves has classes"),
-    ("gru", "waves", {"compile": "yes"}, "--compile yes: PyTorch's compiler cannot take gru"),
+    ("gru", "words", {"mixup": 0.2}, "`mixup` blends numbers, and words is characters; leave it out"),
+    ("gru", "waves", {"augment": "flip"}, "`augment` changes pictures, and waves is a series"),
+    ("gru", "waves", {"each_step": True}, "`each_step` gives outputs at every step, and waves has one target a sample"),
+    ("gru", "waves", {"from_last": True}, "`from_last` is for forecasts, and waves has classes"),
+    ("gru", "waves", {"compile": "yes"}, "`compile` yes: PyTorch's compiler cannot take gru"),
 ]
 
 

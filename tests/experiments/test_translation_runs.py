@@ -174,7 +174,7 @@ def test_evaluating_by_a_beam_and_on_other_pairs(run: Run, pairs: Path, tmp_path
         DataError, match=r"english-german is from english to german, and run .* learned english to french"
     ):
         evaluate(run, "english-german", tmp_path)
-    with pytest.raises(UsageError, match="--beam must be a whole number of at least 1, received 0"):
+    with pytest.raises(UsageError, match="`beam` must be a whole number of at least 1, received 0"):
         evaluate(run, beam=0)
 
 
@@ -256,7 +256,7 @@ def test_a_file_without_texts_gets_a_sentence(run: Run, tmp_path: Path, capsys: 
 def test_a_run_that_learned_something_else_does_not_translate(fruit_run: Run) -> None:
     with pytest.raises(UsageError, match="learned to name classes, and not to translate; name another, or train one"):
         fruit_run.translate("a")
-    with pytest.raises(UsageError, match="--beam is for runs that translate"):
+    with pytest.raises(UsageError, match="`beam` is for runs that translate"):
         evaluate(fruit_run, beam=4)
 
 
@@ -267,7 +267,7 @@ def test_networks_and_settings_of_another_kind_are_refused_before_anything_is_tr
         train("gru", pairs, runs=tmp_path, **QUICK)
     with pytest.raises(UsageError, match=r"and fruits is for classification; use resnet-small, densenet-small or mlp"):
         train("transformer", fruits, runs=tmp_path, **QUICK)
-    with pytest.raises(UsageError, match="--mixup is for classification"):
+    with pytest.raises(UsageError, match="`mixup` is for classification"):
         trained("transformer", pairs, tmp_path, mixup=0.2)
 
 

@@ -159,10 +159,10 @@ def test_temperature_0_takes_the_likeliest_and_a_tiny_share_does_too() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"temperature": -1.0}, "--temperature must be a number of at least 0, received -1.0"),
-        ({"temperature": float("nan")}, "--temperature must be a number of at least 0, received nan"),
-        ({"top_k": -1}, "--top-k must be a whole number of at least 0, received -1"),
-        ({"top_p": 0.0}, "--top-p must be a number above 0 and at most 1, received 0.0"),
+        ({"temperature": -1.0}, "`temperature` must be a number of at least 0, received -1.0"),
+        ({"temperature": float("nan")}, "`temperature` must be a number of at least 0, received nan"),
+        ({"top_k": -1}, "`top_k` must be a whole number of at least 0, received -1"),
+        ({"top_p": 0.0}, "`top_p` must be a number above 0 and at most 1, received 0.0"),
     ],
 )
 def test_a_way_of_drawing_that_cannot_work_is_refused(values: dict[str, Any], sentence: str) -> None:
@@ -176,7 +176,7 @@ def test_an_empty_prompt_is_refused() -> None:
 
 
 def test_a_beam_of_no_width_is_refused() -> None:
-    with pytest.raises(UsageError, match="--beam must be a whole number of at least 1, received 0"):
+    with pytest.raises(UsageError, match="`beam` must be a whole number of at least 1, received 0"):
         beam(Table(0), SOURCE, start=START, end=END, limit=3, width=0)
 
 

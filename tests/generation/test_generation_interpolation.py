@@ -43,5 +43,5 @@ def test_a_tour_visits_each_station_once_and_ends_before_the_first() -> None:
     way = tour(waypoints, 5)
     assert way.shape == (15, 4)
     torch.testing.assert_close(way[::5], waypoints)
-    with pytest.raises(UsageError, match="at least 2 stations, received 1; raise --count"):
+    with pytest.raises(UsageError, match="at least 2 stations, received 1; raise `count`"):
         tour(waypoints[:1], 5)

@@ -69,7 +69,7 @@ def test_no_more_tokens_are_written_than_were_asked_for():
     [
         ("", 5, "the prompt is empty; give the beginning"),
         ("123456789", 5, "the prompt has 9 tokens, and the network sees 8 at once; shorten"),
-        ("a", 0, "--tokens must be a whole number of at least 1, received 0"),
+        ("a", 0, "`tokens` must be a whole number of at least 1, received 0"),
     ],
 )
 def test_what_cannot_be_gone_on_with_is_refused_in_a_sentence(prompt: str, tokens: int, sentence: str):

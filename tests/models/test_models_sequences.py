@@ -164,7 +164,7 @@ def test_one_vocabulary_has_one_vector_a_token_and_two_are_refused(name: str) ->
     shared, apart = build(name, (9, 6), 6), build(name, (9, 6), 6, shared=False)
     width = 256
     assert sum(p.numel() for p in apart.parameters()) - sum(p.numel() for p in shared.parameters()) == 6 * width
-    with pytest.raises(UsageError, match="they have 7 and 6 tokens; set --shared no"):
+    with pytest.raises(UsageError, match="they have 7 and 6 tokens; set `shared` no"):
         build(name, (9, 7), 6)
 
 
@@ -229,8 +229,8 @@ def test_the_transformers_base_model_has_the_blocks_of_the_paper() -> None:
 @pytest.mark.parametrize(
     ("shape", "sentence"),
     [
-        ((1, 30, 28), r"--patch 4 does not divide pictures of 30x28 pixels; use --patch .* or --image-size 28"),
-        ((1, 3, 28), r"at least 4x4 pixels, received 3x28; use --image-size 4"),
+        ((1, 30, 28), r"`patch` 4 does not divide pictures of 30x28 pixels; use `patch` .* or `image_size` 28"),
+        ((1, 3, 28), r"at least 4x4 pixels, received 3x28; use `image_size` 4"),
     ],
 )
 def test_vit_refuses_pictures_that_its_patches_do_not_divide(shape: tuple[int, ...], sentence: str) -> None:
@@ -252,11 +252,11 @@ def test_vit_sees_each_patch_at_its_place() -> None:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: build("gru", (9, 3), 4, cell="gnu"), "--cell must be one of rnn, lstm, gru"),
-        (lambda: build("gru", (9, 3), 4, hidden=0), "--hidden must be a whole number of at least 1, received 0"),
-        (lambda: build("vit", (1, 8, 8), 4, embed_dim=10, heads=4), "--embed-dim must be a multiple of 4 heads"),
-        (lambda: TransformerConfig(embed_dim=12, heads=4), "--embed-dim must be a multiple of 2 x 4 heads"),
-        (lambda: GPTConfig(dropout=1.0), "--dropout must be"),
+        (lambda: build("gru", (9, 3), 4, cell="gnu"), "`cell` must be one of rnn, lstm, gru"),
+        (lambda: build("gru", (9, 3), 4, hidden=0), "`hidden` must be a whole number of at least 1, received 0"),
+        (lambda: build("vit", (1, 8, 8), 4, embed_dim=10, heads=4), "`embed_dim` must be a multiple of 4 heads"),
+        (lambda: TransformerConfig(embed_dim=12, heads=4), "`embed_dim` must be a multiple of 2 x 4 heads"),
+        (lambda: GPTConfig(dropout=1.0), "`dropout` must be"),
         (lambda: GPT((3, 8, 8), 4), "gpt takes sequences"),
         (lambda: Seq2Seq((30,), 4), "seq2seq takes sequences"),
         (lambda: Transformer((30,), 4), "transformer takes sequences"),

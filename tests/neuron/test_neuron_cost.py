@@ -130,9 +130,9 @@ def test_the_noise_of_batches_follows_its_formula_and_falls_as_the_root(seed):
         ({"activation": "softmax"}, "needs several neurons"),
         ({"loss": "cross-entropy"}, "needs several neurons"),
         ({"loss": "hinges"}, "Did you mean 'hinge'"),
-        ({"penalty": "l3"}, "--penalty"),
-        ({"penalty": "l2", "penalty_strength": -1.0}, "--penalty-strength"),
-        ({"penalty": "elastic", "mix": 2.0}, "--mix"),
+        ({"penalty": "l3"}, "`penalty`"),
+        ({"penalty": "l2", "penalty_strength": -1.0}, "`penalty_strength`"),
+        ({"penalty": "elastic", "mix": 2.0}, "`mix`"),
         ({"loss": "hinge"}, "-1 and 1, not 0"),
     ],
 )

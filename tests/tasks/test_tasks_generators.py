@@ -304,7 +304,7 @@ def test_an_autoencoder_answers_with_the_code_and_the_error_and_a_gan_not_at_all
         assert first["code"] == pytest.approx(model.encode(pictures[:1])[0][0].tolist(), abs=1e-5)
         assert second["squared_error"] == pytest.approx(F.mse_loss(model(pictures).picture[1], pictures[1]).item())
     gan, game, batch = players()
-    with pytest.raises(UsageError, match="paints pictures and names none; `layerwise sample RUN`"):
+    with pytest.raises(UsageError, match="generates pictures and classifies none; sample from its run"):
         game.answer(gan, batch.inputs)
 
 
@@ -320,7 +320,7 @@ def test_data_without_classes_or_pictures_is_refused() -> None:
 @pytest.mark.parametrize("option", ["beta", "gradient_penalty"])
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
 def test_a_weight_that_cannot_work_is_refused(option: str, value: float) -> None:
-    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} must be 0 or a positive number"):
+    with pytest.raises(UsageError, match=f"`{option}` must be 0 or a positive number"):
         TaskConfig(**{option: value})
 
 

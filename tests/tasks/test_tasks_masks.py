@@ -45,6 +45,6 @@ def test_weights_count_in_the_training_loss_alone() -> None:
 
 def test_a_balance_that_there_is_not_is_refused_with_the_nearest() -> None:
     with pytest.raises(
-        UsageError, match=r"--class-weights must be one of none, median, received 'medium'\. Did you mean"
+        UsageError, match=r"`class_weights` must be one of none, median, received 'medium'\. Did you mean"
     ):
         TaskConfig(class_weights="medium")

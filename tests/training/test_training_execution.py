@@ -54,12 +54,12 @@ def test_auto_is_the_best_device_there_is():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_refused_with_what_is_there():
-    with pytest.raises(UsageError, match=r"--device cuda:1: PyTorch finds no such device here; use .*cpu"):
+    with pytest.raises(UsageError, match=r"`device` cuda:1: PyTorch finds no such device here; use .*cpu"):
         pick_device("cuda:1")
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(UsageError, match="--device must be auto, cpu, cuda, cuda:1 or mps, received 'cpuu'"):
+    with pytest.raises(UsageError, match="`device` must be auto, cpu, cuda, cuda:1 or mps, received 'cpuu'"):
         pick_device("cpuu")
 
 

@@ -190,7 +190,7 @@ class Sums(nn.Module):
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 def test_a_nan_stops_before_the_step_and_names_step_batch_and_remedy(where: str) -> None:
     model, before = Sums(where), {}
-    with pytest.raises(DivergedError, match=r"step 3 \(epoch 1, batch of picture-\d+.*--learning-rate"):
+    with pytest.raises(DivergedError, match=r"step 3 \(epoch 1, batch of picture-\d+.*`learning_rate`"):
         for event in train(model, Classification(CLASSES), make_batches(), TrainingConfig(epochs=1)):
             if isinstance(event, Stepped):
                 before = weights(model)

@@ -148,5 +148,5 @@ def test_variables_that_make_no_sense_are_refused(environment):
 
 
 def test_several_processes_on_mps_are_refused():
-    with pytest.raises(UsageError, match="--device mps works in one process only"):
+    with pytest.raises(UsageError, match="`device` mps works in one process only"):
         Ranks.join(torch.device("mps"), {"RANK": "0", "WORLD_SIZE": "2"})

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from layerwise.errors import UsageError, nearest
 
+FIELD = re.compile("`([a-z][a-z0-9_]*)`")
 NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)")
 YES, NO = ("yes", "true", "on"), ("no", "false", "off")
 
@@ -35,6 +36,27 @@ class Parser(argparse.ArgumentParser):
             raise self._refusal(unknown[0])
         values.model_options = flags_as_options(foreign)
         return values
+
+    def flags(self) -> dict[str, str]:
+        """Return the flag of each value: learning_rate -> --learning-rate."""
+        own = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+        return {field_of(flag): flag for flag in self._option_string_actions if flag.startswith("--")} | own
+
+    def in_flags(self, text: str, words: Sequence[str] = ()) -> str:
+        """Write the fields that `text` names as the flags of this command, whose arguments were `words`.
+
+        A model's own options are flags of a command that takes them, whether or not the model has the option.
+        """
+        flags = self.flags()
+        if self.takes_model_options:
+            named = {field_of(word.partition("=")[0]) for word in words if word.startswith("--")}
+            if not set(FIELD.findall(text)) <= {*flags, *named}:
+                named |= all_model_options()
+            flags = {name: flag_of(name) for name in named} | flags
+        return in_flags(text, flags)
+
+    def format_help(self) -> str:
+        return in_flags(super().format_help(), self.flags())
 
     def _part(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """Part `words` into those for argparse and the flags, with their values, that this parser does not know.
@@ -80,11 +102,26 @@ def with_dashes(word: str) -> str:
     return f"{flag.replace('_', '-')}{separator}{value}" if flag.startswith("--") else word
 
 
+def flag_of(name: str) -> str:
+    """Return the flag of a field: learning_rate -> --learning-rate."""
+    return "--" + name.replace("_", "-")
+
+
+def field_of(flag: str) -> str:
+    """Return the field of a flag: --learning-rate -> learning_rate."""
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def in_flags(text: str, flags: Mapping[str, str]) -> str:
+    """Write each field that `text` names in backticks as its flag, where it has one: `epochs` as --epochs."""
+    return FIELD.sub(lambda found: flags.get(found[1], found[0]), text)
+
+
 def nearest_flag(word: str, flags: Iterable[str]) -> str:
-    """Return ' Did you mean '--x'?' for the flag closest to `word`, or an empty string. The dashes do not count."""
+    """Return ' Did you mean --x?' for the flag closest to `word`, or an empty string. The dashes do not count."""
     names = [flag.removeprefix("--") for flag in flags if flag.startswith("--")]
     hint = nearest(word.partition("=")[0].lstrip("-"), names) if word.startswith("-") else ""
-    return hint.replace("'", "'--", 1)
+    return hint.replace("'", "--", 1).replace("'", "")
 
 
 def add_config(parser: argparse.ArgumentParser, kind: type, leave_out: Sequence[str] = ()) -> None:
@@ -101,7 +138,7 @@ def add_config(parser: argparse.ArgumentParser, kind: type, leave_out: Sequence[
 def add_value(group: argparse._ActionsContainer, name: str, hint: Any, sentence: str, **options: Any) -> None:
     """Add a flag for a value of the annotation `hint`; it is in the result where it is used."""
     group.add_argument(
-        "--" + name.replace("_", "-"),
+        flag_of(name),
         type=_reader(hint, name),
         help=sentence.replace("%", "%%"),
         **{"default": argparse.SUPPRESS, "metavar": _metavar(hint), **options},
@@ -116,7 +153,7 @@ def flags_as_options(words: Sequence[str]) -> dict[str, str]:
         flag, separator, value = rest.pop(0).partition("=")
         if not separator and rest and not rest[0].startswith("--"):
             value = rest.pop(0)
-        options[flag[2:].replace("-", "_")] = value
+        options[field_of(flag)] = value
     return options
 
 
@@ -129,7 +166,7 @@ def read_value(text: str, hint: Any, name: str) -> Any:
     for kind in _alternatives(hint):
         with suppress(ValueError):
             return _read(text.strip(), kind)
-    flag, received = "--" + name.replace("_", "-"), f"'{text}'" if text else "nothing"
+    flag, received = flag_of(name), f"'{text}'" if text else "nothing"
     raise UsageError(f"{flag} takes {_in_words(hint)}, received {received}.")
 
 
@@ -200,3 +237,10 @@ def read_model_options(model: str, words: Mapping[str, str]) -> dict[str, Any]:
 
     hints = option_hints(model)
     return {name: read_value(text, hints[name], name) if name in hints else text for name, text in words.items()}
+
+
+def all_model_options() -> set[str]:
+    """Return the names of the options of all networks."""
+    from layerwise.models import CATALOGUE, option_names
+
+    return {option for model in CATALOGUE for option in option_names(model)}

@@ -13,7 +13,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from layerwise.cli.arguments import Parser, add_runs_folder, read_value
+from layerwise.cli.arguments import Parser, add_runs_folder, in_flags, read_value
 from layerwise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.reports.chain_text import chain_text
     from layerwise.reports.chains import chain_figure
 
-    say(chain_text(chain))
+    say(in_flags(chain_text(chain), {"json": "--json"}))
     write_figure(chain_figure(chain), args.out, "backprop.png")
     say_next(
         [

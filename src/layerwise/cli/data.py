@@ -12,7 +12,7 @@ import argparse
 import json
 from typing import Any
 
-from layerwise.cli.arguments import Parser, add_config, add_value
+from layerwise.cli.arguments import Parser, add_config, add_value, flag_of
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError
 from layerwise.training.config import TrainingConfig
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     options = {name: value for name, value in vars(args).items() if name not in OWN}
     if args.data is None:
         if len(options) > 1:
-            flag = "--" + next(name for name in options if name != "data").replace("_", "-")
+            flag = flag_of(next(name for name in options if name != "data"))
             raise UsageError(
                 f"{flag} needs data to look into; name a data set, as in `layerwise data digits {flag} ...`."
             )

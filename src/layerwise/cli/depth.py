@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> None:
     shapes, activations = args.shapes.split(","), args.activations.split(",")
     if max(len(shapes), len(activations)) > PANELS_AT_MOST:
         raise UsageError(f"At most {PANELS_AT_MOST} shapes and activations fit side by side; leave some out.")
-    rate = read_value(args.rate, float, "rate")
+    rate = read_value(args.learning_rate, float, "learning_rate")
     if not 0 < rate < float("inf"):
-        raise UsageError(f"--learning-rate must be a positive number, received {args.rate}.")
+        raise UsageError(f"--learning-rate must be a positive number, received {args.learning_rate}.")
     rows = [
         [
             attempt(

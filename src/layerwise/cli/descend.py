@@ -38,7 +38,7 @@ SIDE_BY_SIDE_AT_MOST = 12
 def add_arguments(parser: Parser) -> None:
     parser.add_argument("function", nargs="?", metavar="FUNCTION", help='such as "x**2" or "sin(x) + y**2/10"')
     parser.add_argument("--from", dest="start", metavar="A,B,...", help="the start: a number a variable, or x=1,y=2")
-    parser.add_argument("--learning-rate", dest="rate", metavar="A,B,...", help="learning rates to compare [0.1]")
+    parser.add_argument("--learning-rate", metavar="A,B,...", help="learning rates to compare [0.1]")
     parser.add_argument("--steps", metavar="N", help="steps to walk [20]")
     parser.add_argument(
         "--optimizer", default="sgd", metavar="NAMES", help="sgd, momentum, nesterov, rmsprop, adam, adamw, muon [sgd]"
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError('layerwise descend needs a function, such as "x**2" --from 9, or --data.')
     if args.start is None:
         raise UsageError("layerwise descend needs --from, a number for each variable to start at.")
-    rates = read_value(args.rate or "0.1", tuple[float, ...], "rate")
+    rates = read_value(args.learning_rate or "0.1", tuple[float, ...], "learning_rate")
     optimizers = [name.strip() for name in args.optimizer.split(",")]
     if len(rates) * len(optimizers) > SIDE_BY_SIDE_AT_MOST:
         raise UsageError(f"At most {SIDE_BY_SIDE_AT_MOST} descents fit side by side; leave out rates or optimisers.")
@@ -106,10 +106,9 @@ def show(descents: Sequence[Descent], args: argparse.Namespace) -> None:
         say(sentence)
     write_figure(descent_figure(descents), args.out, "descend.png")
     rate = descents[0].largest_stable_rate
+    first_rate = args.learning_rate or 0.1
     again = f'layerwise descend "{args.function}" --from {args.start}'
-    commands = [
-        (f"{again} --learning-rate {args.rate or 0.1} --optimizer sgd,momentum,adam", "the optimisers side by side")
-    ]
+    commands = [(f"{again} --learning-rate {first_rate} --optimizer sgd,momentum,adam", "the optimisers side by side")]
     if rate:
         rates = ",".join(f"{share * rate:.3g}" for share in (0.1, 0.5, 0.95, 1.05))
         chosen = "" if descents[0].optimizer == "sgd" else f" --optimizer {descents[0].optimizer}"
@@ -198,9 +197,9 @@ def run_on_data(args: argparse.Namespace) -> None:
                 f"{name} belongs to a descent on a function; on data leave it out (--epochs says how long)."
             )
     options: dict[str, Any] = {}
-    for name, kind in (("epochs", int), ("seed", int), ("momentum", float), ("rate", float)):
+    for name, kind in (("epochs", int), ("seed", int), ("momentum", float), ("learning_rate", float)):
         if getattr(args, name) is not None:
-            options["learning_rate" if name == "rate" else name] = read_value(getattr(args, name), kind, name)
+            options[name] = read_value(getattr(args, name), kind, name)
     for name in ("positive", "activation", "loss"):
         if getattr(args, name) is not None:
             options[name] = getattr(args, name)

@@ -132,7 +132,11 @@ def run(words: list[str]) -> int:
     command = import_module(f"layerwise.cli.{name}")
     parser = Parser(prog=f"layerwise {name}", description=command.__doc__)
     command.add_arguments(parser)
-    return int(command.run(parser.parse(words[1:])) or 0)
+    try:
+        return int(command.run(parser.parse(words[1:])) or 0)
+    except LayerwiseError as error:  # the library names fields, a command's user types flags
+        error.args = (parser.in_flags(str(error), words), *error.args[1:])
+        raise
 
 
 if __name__ == "__main__":

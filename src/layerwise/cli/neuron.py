@@ -17,7 +17,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from layerwise.cli.arguments import Parser, add_config, read_value
+from layerwise.cli.arguments import Parser, add_config, flag_of, in_flags, read_value
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError, nearest
 
@@ -55,13 +55,9 @@ def add_arguments(parser: Parser) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a neuron and its descent; only those that are used appear in the result."""
     for name, kind, text in OPTIONS:
-        parser.add_argument(
-            "--" + name.replace("_", "-"), dest=name, default=argparse.SUPPRESS, metavar=METAVARS[kind], help=text
-        )
+        parser.add_argument(flag_of(name), dest=name, default=argparse.SUPPRESS, metavar=METAVARS[kind], help=text)
     parser.add_argument(
         "--learning-rate",
-        "--learning-rate",
-        dest="learning_rate",
         default=argparse.SUPPRESS,
         metavar="NUMBER",
         help="the size of a step [1 / the largest curvature]",
@@ -99,7 +95,7 @@ def neuron_options(args: argparse.Namespace) -> dict[str, Any]:
         if hasattr(args, name):
             text = getattr(args, name)
             is_full = name == "batch_size" and text == "full"
-            options[name] = "full" if is_full else read_value(text, kind, "rate" if name == "learning_rate" else name)
+            options[name] = "full" if is_full else read_value(text, kind, name)
     classic = getattr(args, "classic", None)
     if classic is None:
         return options
@@ -153,8 +149,9 @@ def show(trained: TrainedNeuron, args: argparse.Namespace) -> None:
     elif trained.r2 is not None:
         say(f"It explains R² = {wording.decimal(trained.r2)} of {tested} {samples.noun} that it never saw.")
     say_weights(trained)
+    flags = {name: flag_of(name) for name, _, _ in OPTIONS} | {"learning_rate": "--learning-rate"}
     for notice in trained.notices:
-        say(f"note: {notice}")
+        say(f"note: {in_flags(notice, flags)}")
     if len(samples.features) > 2 and samples.sides:
         say("The picture shows the decision plane edge-on: samples by their distance to it.")
     figure = neuron_figure(

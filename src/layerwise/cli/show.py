@@ -11,7 +11,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from layerwise.cli.arguments import Parser, add_value, read_model_options
+from layerwise.cli.arguments import Parser, add_value, flag_of, read_model_options
 
 if TYPE_CHECKING:
     from layerwise.models.summary import Summary
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     print_layers(summary, shape)
     say("\noptions:")
     for option, sentence in option_help(args.model).items():
-        say(f"  --{option.replace('_', '-'):<16} {sentence}")
+        say(f"  {flag_of(option):<18} {sentence}")
 
 
 def print_layers(summary: Summary, shape: tuple[int, ...]) -> None:

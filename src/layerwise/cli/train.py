@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import fields
 
-from layerwise.cli.arguments import Parser, add_config, add_runs_folder, nearest_flag, read_model_options
+from layerwise.cli.arguments import Parser, add_config, add_runs_folder, flag_of, nearest_flag, read_model_options
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> None:
 
 def unknown_flag(options: Mapping[str, str]) -> UsageError:
     """Say that a flag is nobody's, since without a model's name there is no model whose flag it could be."""
-    flag = "--" + next(iter(options)).replace("_", "-")
-    known = ["--" + field.name.replace("_", "-") for kind in CONFIGS for field in fields(kind)]
+    flag = flag_of(next(iter(options)))
+    known = [flag_of(field.name) for kind in CONFIGS for field in fields(kind)]
     return UsageError(
         f"{flag} is no flag of training; if it is a model's own option, name the model, "
         f"as in `layerwise train mlp --hidden 64`.{nearest_flag(flag, known)}"

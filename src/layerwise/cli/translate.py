@@ -28,6 +28,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import say, say_files
+    from layerwise.errors import UsageError
     from layerwise.experiments.run import Run
     from layerwise.experiments.translating import translate
     from layerwise.reports.alignments import alignment_chart
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> None:
     if args.attention is not None:
         check_picture(Path(args.attention))
     names, texts = texts_of(args)
+    if not texts:
+        raise UsageError('nothing to translate; name a text, as in `layerwise translate latest "text editor"`.')
     trained = Run.open(args.run, runs=args.runs)
     translations = translate(trained, texts, args.beam, names)
     if args.attention is not None:

@@ -128,8 +128,7 @@ def _rises(features: NDArray[np.float32]) -> bool:
 def _rising_notice(name: str, rows: int) -> Notice:
     text = (
         f"Column '{name}' rises with every one of {rows} training rows, as an identifier or a clock does; "
-        "take it out "
-        "of the table, or split by it with --split-by time."
+        "take it out of the table, or split by time with it."
     )
     return Notice("warning", text)
 

@@ -17,7 +17,7 @@ LARGEST_SIDE_PX = 4096
 class DataConfig:
     """Which data, what is asked of it, and how it is divided.
 
-    Raises UsageError, naming the flag, for a value that suits no data; what suits this data is seen when it is loaded.
+    Raises UsageError, naming the field, for a value that suits no data; what suits this data is seen when it is loaded.
     """
 
     data: str = field(
@@ -58,11 +58,11 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.image_size is not None and not 1 <= self.image_size <= LARGEST_SIDE_PX:
             expected = f"from 1 to {LARGEST_SIDE_PX} pixels"
-            raise UsageError(f"--image-size must be {expected}, received {self.image_size!r}.")
+            raise UsageError(f"`image_size` must be {expected}, received {self.image_size!r}.")
         if not (self.mixup >= 0 and math.isfinite(self.mixup)):
-            raise UsageError(f"--mixup must be 0 (none) or a positive number, such as 0.2, received {self.mixup!r}.")
+            raise UsageError(f"`mixup` must be 0 (none) or a positive number, such as 0.2, received {self.mixup!r}.")
         if self.limit is not None and self.limit < 1:
-            raise UsageError(f"--limit must be a number of samples of at least 1, received {self.limit!r}.")
-        for flag, steps in (("--window", self.window), ("--horizon", self.horizon)):
+            raise UsageError(f"`limit` must be a number of samples of at least 1, received {self.limit!r}.")
+        for name, steps in (("`window`", self.window), ("`horizon`", self.horizon)):
             if steps is not None and steps < 1:
-                raise UsageError(f"{flag} must be a whole number of steps of at least 1, received {steps!r}.")
+                raise UsageError(f"{name} must be a whole number of steps of at least 1, received {steps!r}.")

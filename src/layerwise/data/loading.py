@@ -70,7 +70,7 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
         NotFoundError: nothing is called so; the nearest name is suggested.
         UnavailableError: the data set is not on this machine and cannot be fetched.
         DataError: the data cannot be used; the sentence names the file, row or column.
-        UsageError: a flag does not suit the data.
+        UsageError: a field does not suit the data.
     """
     path = Path(config.data)
     if config.data in SOURCES:
@@ -142,7 +142,7 @@ def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
 def image_dataset(raw: RawImages, name: str, config: DataConfig, seed: int) -> Dataset:
     """Divide pictures, keeping the parts that they bring along, and fit their preprocessing to the training split."""
     if config.image_size and raw.task == "segmentation":
-        raise UsageError(f"--image-size would part the masks of {name} from their scale; leave it out.")
+        raise UsageError(f"`image_size` would part the masks of {name} from their scale; leave it out.")
     if config.image_size:
         raw = _resized(raw, config.image_size)
     train, valid, test = _divide(raw, config, seed)
@@ -249,21 +249,21 @@ def _resize(split: Split, side_px: int) -> Split:
 def _check_flags(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
     if config.vocabulary and dataset.kind not in ("text", "pairs"):
-        raise UsageError(f"--vocabulary is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
+        raise UsageError(f"`vocabulary` is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
     takes_window = dataset.kind == "series" or (
         dataset.task in ("language_modeling", "sequence_tagging") and not config.horizon
     )
     if (config.window or config.horizon) and not takes_window:
-        flag = "--horizon" if config.horizon else "--window"
-        raise UsageError(f"{flag} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
+        field = "`horizon`" if config.horizon else "`window`"
+        raise UsageError(f"{field} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
     if config.image_size and dataset.kind != "images":
-        raise UsageError(f"--image-size is for pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
+        raise UsageError(f"`image_size` is for pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
     is_forecast_of_table = bool(config.horizon) and config.data not in SOURCES
     if is_forecast_of_table and config.split_by == "group":
-        raise UsageError("--split-by group suits no forecast, whose latest steps are for testing; leave it out.")
+        raise UsageError("`split_by` group suits no forecast, whose latest steps are for testing; leave it out.")
     if dataset.kind != "table" and not is_forecast_of_table:
-        for flag, value in (("--target", config.target), ("--split-column", config.split_column)):
+        for field, value in (("`target`", config.target), ("`split_column`", config.split_column)):
             if value:
-                raise UsageError(f"{flag} names a column, and {dataset.name} is no table; leave it out.")
+                raise UsageError(f"{field} names a column, and {dataset.name} is no table; leave it out.")
         if config.split_by != "random":
-            raise UsageError(f"--split-by {config.split_by} needs a table, and {dataset.name} is none; leave it out.")
+            raise UsageError(f"`split_by` {config.split_by} needs a table, and {dataset.name} is none; leave it out.")

@@ -60,7 +60,7 @@ def split_indices(
         labels = torch.zeros(count, dtype=torch.int64) if classes is None else classes
         return _split_by_chance(labels, test, valid, seed)
     if values is None:
-        raise UsageError(f"--split-by {by} needs --split-column, the column with the {by} of a row.")
+        raise UsageError(f"`split_by` {by} needs `split_column`, the column with the {by} of a row.")
     return _split_by_group(values, test, valid, seed) if by == "group" else _split_by_time(values, test, valid)
 
 
@@ -77,18 +77,18 @@ def limit_indices(indices: Tensor, limit: int | None, seed: int, classes: Tensor
     if limit is None or limit >= len(indices):
         return indices
     if limit < 1:
-        raise UsageError(f"--limit must be at least 1, received {limit}.")
+        raise UsageError(f"`limit` must be at least 1, received {limit}.")
     labels = torch.zeros(len(indices), dtype=torch.int64) if classes is None else classes[indices]
     return indices[_draw(labels, limit, _generator(seed), spare=0).nonzero().flatten()]
 
 
 def check_shares(*, test: float, valid: float, by: str) -> None:
-    """Raise UsageError, naming the flag, for shares or a way of splitting that cannot work."""
-    for flag, share in (("--test", test), ("--valid", valid)):
+    """Raise UsageError, naming the field, for shares or a way of splitting that cannot work."""
+    for field, share in (("`test`", test), ("`valid`", valid)):
         if not 0 <= share < 1:
-            raise UsageError(f"{flag} must be a share from 0 to below 1, received {share!r}.")
+            raise UsageError(f"{field} must be a share from 0 to below 1, received {share!r}.")
     if by not in WAYS:
-        raise UsageError(f"--split-by must be one of {', '.join(WAYS)}, received '{by}'.{nearest(by, WAYS)}")
+        raise UsageError(f"`split_by` must be one of {', '.join(WAYS)}, received '{by}'.{nearest(by, WAYS)}")
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -141,7 +141,7 @@ def _split_by_group(groups: Tensor, test: float, valid: float, seed: int) -> Ind
     splits = 1 + (test > 0) + (valid > 0)
     if len(names) < splits:
         raise DataError(
-            f"There are {len(names)} groups; {splits} splits need at least one each, so name a --split-column "
+            f"There are {len(names)} groups; {splits} splits need at least one each, so name a `split_column` "
             "with more."
         )
     sizes = torch.bincount(members).tolist()

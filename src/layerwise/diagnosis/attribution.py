@@ -179,12 +179,12 @@ class _Looker:
         sample = self.sample
         if self.window is not None and (self.kind != "picture" or self.window < 1):
             wanted = "is for pictures; leave it out" if self.kind != "picture" else "must be at least 1 pixel"
-            raise UsageError(f"--window {wanted}, received {self.window}.")
+            raise UsageError(f"`window` {wanted}, received {self.window}.")
         if self.kind == "picture":
             height, width = sample.shape[1:]
             side = self.window or max(1, round(min(height, width) / WINDOW_SHARE))
             if side > min(height, width):
-                raise UsageError(f"--window {side} is larger than the picture of {height}x{width} pixels.")
+                raise UsageError(f"`window` {side} is larger than the picture of {height}x{width} pixels.")
             masks = windows(height, width, side, max(1, side // 2))
             return {"occlusion": spread(occlusion(self.score, sample, masks, torch.zeros_like(sample)), masks)}
         if self.kind == "features":

@@ -140,7 +140,7 @@ def embedding_of(model: nn.Module) -> nn.Module:
     for layer in model.modules():
         if isinstance(layer, Embedding | nn.Embedding):
             return layer
-    raise UsageError(f"{type(model).__name__} has no embedding, so its tokens have no gradients; use --occlusion.")
+    raise UsageError(f"{type(model).__name__} has no embedding, so its tokens have no gradients; use `occlusion`.")
 
 
 @contextmanager

@@ -33,12 +33,12 @@ def check_suits(experiment: Experiment, dataset: Dataset) -> None:
     """
     name, data = experiment.model, dataset.name
     if dataset.kind == "characters" and experiment.data.mixup:
-        raise UsageError(f"--mixup blends numbers, and {data} is characters; leave it out.")
+        raise UsageError(f"`mixup` blends numbers, and {data} is characters; leave it out.")
     if experiment.options.get("beta") and not getattr(
         config_of(name, **experiment.model_options), "variational", False
     ):
         raise UsageError(
-            f"--beta weighs the divergence of a VAE's codes, and {name} has none; use vae, or leave it out."
+            f"`beta` weighs the divergence of a VAE's codes, and {name} has none; use vae, or leave it out."
         )
     entry = entry_of(name)
     _check_goal(entry, name, dataset)
@@ -81,16 +81,15 @@ def hint_of(dataset: Dataset) -> str:
 def _check_recurrent(experiment: Experiment, dataset: Dataset) -> None:
     name, data, options = experiment.model, dataset.name, experiment.model_options
     if experiment.machine.compile == "yes":
-        raise UsageError(f"--compile yes: PyTorch's compiler cannot take {name}; leave it out.")
+        raise UsageError(f"`compile` yes: PyTorch's compiler cannot take {name}; leave it out.")
     if dataset.task == "language_modeling" and options.get("bidirectional"):
-        raise UsageError(f"--bidirectional shows {name} the token that it is to guess; leave it out.")
+        raise UsageError(f"`bidirectional` shows {name} the token that it is to guess; leave it out.")
     if options.get("each_step") and dataset.task not in EACH_STEP:
-        raise UsageError(f"--each-step gives outputs at every step, and {data} has one target a sample; leave it out.")
+        raise UsageError(f"`each_step` gives outputs at every step, and {data} has one target a sample; leave it out.")
     for option in ("from_last", "season"):
         if options.get(option) and dataset.task != "regression":
-            flag = option.replace("_", "-")
             what = "has classes" if dataset.task == "classification" else f"is for {dataset.task}"
-            raise UsageError(f"--{flag} is for forecasts, and {data} {what}; leave it out.")
+            raise UsageError(f"`{option}` is for forecasts, and {data} {what}; leave it out.")
 
 
 def _of_one_length(dataset: Dataset) -> bool:

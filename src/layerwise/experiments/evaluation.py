@@ -77,9 +77,9 @@ def evaluate(
 def check_beam(run: Run, beam: int) -> None:
     """Raise UsageError for a beam that is no number of beginnings, or of a run that writes no text."""
     if beam < 1:
-        raise UsageError(f"--beam must be a whole number of at least 1, received {beam}.")
+        raise UsageError(f"`beam` must be a whole number of at least 1, received {beam}.")
     if beam > 1 and not isinstance(run.task, Translation):
-        raise UsageError(f"--beam is for runs that translate, and run {run.name} does not; leave it out.")
+        raise UsageError(f"`beam` is for runs that translate, and run {run.name} does not; leave it out.")
 
 
 def split_of(run: Run, data: str | None) -> Split:

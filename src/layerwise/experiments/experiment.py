@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from layerwise.data.config import DataConfig
-from layerwise.errors import UsageError, nearest
+from layerwise.errors import UsageError, in_backticks, nearest
 from layerwise.models import CATALOGUE, option_names
 from layerwise.tasks.config import TaskConfig
 from layerwise.training.config import MachineConfig, PenaltyConfig, StartConfig, TrainingConfig
@@ -107,7 +107,7 @@ class Experiment:
 
 
 def fitting_warmup(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, float]:
-    """Return a model's own warm-up, shorter where fewer epochs were asked for: `--epochs 1` has to work."""
+    """Return a model's own warm-up, shorter where fewer epochs were asked for: `epochs=1` has to work."""
     epochs = given.get("epochs")
     if "warmup" in given or "warmup" not in defaults or not isinstance(epochs, int) or epochs >= defaults["epochs"]:
         return {}
@@ -117,8 +117,7 @@ def fitting_warmup(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dic
 def unknown_option(option: str, model: str, own_options: Sequence[str]) -> UsageError:
     """Say that neither the training nor the model has such an option, and which is the nearest."""
     known = [one.name for kind in SECTIONS.values() for one in fields(kind)]
-    own = ", ".join(own_options).replace("_", "-") or "none"
-    hint = nearest(option, [*known, *own_options]).replace("_", "-").replace("'", "'--", 1)
+    hint = nearest(option, [*known, *own_options]).replace("'", "`")
     return UsageError(
-        f"--{option.replace('_', '-')} is no option of training {model}.{hint} Options of {model} itself: {own}."
+        f"`{option}` is no option of training {model}.{hint} Options of {model} itself: {in_backticks(own_options)}."
     )

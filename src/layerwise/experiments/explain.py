@@ -166,7 +166,7 @@ def _sample_of(run: Run | None, inputs: str | Path | Tensor, row: int) -> _Sampl
     preprocessing = run.preprocessing
     raw, names = preprocessing.read(Path(inputs))
     if not 1 <= row <= len(raw):
-        raise UsageError(f"--row must be from 1 to {len(raw)}, the samples of {inputs}, received {row}.")
+        raise UsageError(f"`row` must be from 1 to {len(raw)}, the samples of {inputs}, received {row}.")
     chosen = raw[row - 1 : row]
     prepared = preprocessing.transform(chosen)[0]
     groups: Mapping[str, slice] = {}
@@ -219,7 +219,7 @@ def _check_text(
     given = {"row": row != 1, "output": output is not None, "maps": bool(layers), "window": window is not None}
     unfit = [name for name, is_given in given.items() if is_given]
     if unfit:
-        raise UsageError(f"--{unfit[0]} says nothing of a translation; leave it out.")
+        raise UsageError(f"`{unfit[0]}` says nothing of a translation; leave it out.")
 
 
 def _check_task(run: Run) -> None:
@@ -239,7 +239,7 @@ def _number_of(run: Run | None, output: str | None) -> int | None:
     if output not in names:
         hint = nearest(output, names) if names else ""
         listed = ", ".join(names[:12]) or "numbers, as it is a module of your own"
-        raise UsageError(f"--output must be one of {listed}, received '{output}'.{hint}")
+        raise UsageError(f"`output` must be one of {listed}, received '{output}'.{hint}")
     return names.index(output)
 
 
@@ -272,7 +272,7 @@ def embed(
         DataError: fewer than five samples. UsageError: the network has no dense layer.
     """
     if limit < 1:
-        raise UsageError(f"--limit must be a number of samples of at least 1, received {limit}.")
+        raise UsageError(f"`limit` must be a number of samples of at least 1, received {limit}.")
     if isinstance(run.task, Translation):
         places, tokens = token_map(run, limit, seed)
         return places, _save_map(run, explanation_page.token_figure(places, tokens), out)

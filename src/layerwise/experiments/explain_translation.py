@@ -36,7 +36,7 @@ def explain_translation(run: Run, text: str, parts: Sequence[str]) -> tuple[Expl
     unfit = [part for part in parts if part not in PARTS]
     if unfit:
         raise UsageError(
-            f"--{unfit[0]} is for answers of one class or value; a translation has --gradients and --attention."
+            f"`{unfit[0]}` is for answers of one class or value; a translation has `gradients` and `attention`."
         )
     model = run.model  # loaded here and not where no gradients can be had of it
     (translation,) = translate(run, [text], 1)

@@ -88,7 +88,7 @@ def pages(
         yield "masks", pictures.picture_page([half for pair in pairs for half in pair], columns=8, title=title)
     if augmentation:
         few = dataset.preprocessing.to_float(shown[torch.linspace(0, len(shown) - 1, VARIED_SHOWN).long().unique()])
-        title = f"{dataset.name}: the same pictures under --augment {augmentation.to_text()}"
+        title = f"{dataset.name}: the same pictures under `augment` {augmentation.to_text()}"
         yield "augmented", pictures.variation_page(variations(few, augmentation, seed), title=title)
 
 

@@ -59,17 +59,17 @@ def check_start(experiment: Experiment, dataset: Dataset) -> None:
         return
     if dataset.kind != "images":
         raise UsageError(
-            f"--pretrained starts from weights that know pictures, and {dataset.name} is a {dataset.kind}; "
+            f"`pretrained` starts from weights that know pictures, and {dataset.name} is a {dataset.kind}; "
             "leave it out."
         )
     if experiment.model != MODEL:
-        raise UsageError(f"--pretrained: there are no published weights for {experiment.model} here; use {MODEL}.")
+        raise UsageError(f"`pretrained`: there are no published weights for {experiment.model} here; use {MODEL}.")
     if start == "frozen":
-        for flag, is_used in (("augment", experiment.data.augment != "none"), ("mixup", experiment.data.mixup > 0)):
+        for field, is_used in (("augment", experiment.data.augment != "none"), ("mixup", experiment.data.mixup > 0)):
             if is_used:
                 raise UsageError(
-                    f"--{flag} changes pictures anew in every epoch, and a frozen network reads each once; "
-                    "use --pretrained fine-tune, or leave it out."
+                    f"`{field}` changes pictures anew in every epoch, and a frozen network reads each once; "
+                    "use `pretrained` fine-tune, or leave it out."
                 )
 
 

@@ -62,7 +62,7 @@ class Run(Trained):
             NotFoundError, DataError: a file is missing or is not what the network was trained on.
         """
         if not sources:
-            raise UsageError("nothing to predict; name a file or folder, as in `layerwise predict latest picture.png`.")
+            raise UsageError("nothing to predict; name a file or a folder, such as picture.png.")
         answers: list[dict[str, Any]] = []
         for source in sources:
             if isinstance(self.task, Segmentation):  # pictures keep their size, whatever it is

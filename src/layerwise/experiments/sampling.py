@@ -54,7 +54,7 @@ def walk(run: Trained, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Te
     """
     check_numbers(waypoints, seed)
     if steps < 1:
-        raise UsageError(f"--steps must be a whole number of at least 1, received {steps}.")
+        raise UsageError(f"`steps` must be a whole number of at least 1, received {steps}.")
     task = generative_run(run)
     codes = task.sample_latents(run.model, waypoints, torch.Generator().manual_seed(seed)).cpu()
     return generate(task, run.model, tour(codes, steps))
@@ -63,17 +63,17 @@ def walk(run: Trained, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Te
 def check_numbers(count: int, seed: int) -> None:
     """Raise UsageError for a number of pictures or a seed that cannot work."""
     if count < 1:
-        raise UsageError(f"--count must be a number of pictures of at least 1, received {count}.")
+        raise UsageError(f"`count` must be a number of pictures of at least 1, received {count}.")
     if not 0 <= seed < 2**63:
-        raise UsageError(f"--seed must be a whole number from 0 to 2^63 - 1, received {seed}.")
+        raise UsageError(f"`seed` must be a whole number from 0 to 2^63 - 1, received {seed}.")
 
 
 def generative_run(run: Trained) -> GenerativeTask:
     """Return the task of a run whose network paints. Raises UsageError for any other."""
     if not isinstance(run.task, GenerativeTask):
         raise UsageError(
-            f"run {run.name} learned {wording.LEARNED[task_name(run.task)]}, and not to paint; train vae, gan or "
-            "dcgan, as in `layerwise train gan --data mnist`."
+            f"run {run.name} learned {wording.LEARNED[task_name(run.task)]}, and not to paint; train gan, dcgan "
+            "or vae, on mnist for example."
         )
     return cast(GenerativeTask, run.task)
 

@@ -132,8 +132,8 @@ def check_overlay(path: Path) -> None:
     """Refuse a file that no picture can be written to, before it is worked out."""
     if path.suffix.lower() not in OVERLAY_SUFFIXES:
         expected = ", ".join(OVERLAY_SUFFIXES)
-        raise UsageError(f"--overlay {path}: the file must end in one of {expected}, received '{path.suffix}'.")
+        raise UsageError(f"`overlay` {path}: the file must end in one of {expected}, received '{path.suffix}'.")
     if path.is_dir():
-        raise UsageError(f"--overlay {path} is a folder; name a file in it, such as {path / 'overlay.png'}.")
+        raise UsageError(f"`overlay` {path} is a folder; name a file in it, such as {path / 'overlay.png'}.")
     if not path.parent.is_dir():
-        raise StorageError(f"--overlay {path}: there is no folder {path.parent}; make it, or name another file.")
+        raise StorageError(f"`overlay` {path}: there is no folder {path.parent}; make it, or name another file.")

@@ -142,9 +142,9 @@ def evaluation_size(dataset: Dataset) -> int:
 def check_splits(dataset: Dataset) -> None:
     """Raise UsageError where nothing is left to learn from or to measure on; validation can be left out."""
     if not len(dataset.train):
-        raise UsageError(f"{dataset.name} has no samples left to learn from; lower --test or --valid.")
+        raise UsageError(f"{dataset.name} has no samples left to learn from; lower `test` or `valid`.")
     if not len(dataset.test):
-        raise UsageError(f"{dataset.name} has no test samples for the final figure; set --test, such as --test 0.2.")
+        raise UsageError(f"{dataset.name} has no test samples for the final figure; set `test`, such as `test` 0.2.")
 
 
 def task_of(experiment: Experiment, dataset: Dataset) -> Task:
@@ -158,11 +158,10 @@ def task_of(experiment: Experiment, dataset: Dataset) -> Task:
     for option in ("mixup", *(field.name for field in fields(TaskConfig))):
         readers = ["classification"] if option == "mixup" else [task for task in TASKS if option in TASKS[task].options]
         if experiment.options.get(option) and name not in readers:
-            flag, model = option.replace("_", "-"), experiment.model
-            sentence = (
-                f"--{flag} is for {' and '.join(readers)}, and {model} on {dataset.name} is {name}; leave it out."
+            raise UsageError(
+                f"`{option}` is for {' and '.join(readers)}, and {experiment.model} on {dataset.name} is {name}; "
+                "leave it out."
             )
-            raise UsageError(sentence)
     return TASKS[name].for_data(dataset, experiment.task)
 
 
@@ -170,7 +169,7 @@ def train_transforms(experiment: Experiment, dataset: Dataset) -> TrainTransform
     """Return what is done anew to each training sample in each epoch."""
     augmentation = Augmentation.parse(experiment.data.augment) if experiment.data.augment != "none" else None
     if augmentation and dataset.kind != "images":
-        raise UsageError(f"--augment changes pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
+        raise UsageError(f"`augment` changes pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
     return TrainTransforms(augmentation, experiment.data.mixup, len(dataset.classes))
 
 
@@ -188,8 +187,8 @@ def check_batch_size(experiment: Experiment, sample_count: int) -> int:
         return sample_count
     if size > sample_count and "batch_size" in experiment.options:
         raise UsageError(
-            f"--batch-size {size} is larger than the {sample_count} training samples; "
-            f"use at most {sample_count}, or --batch-size full."
+            f"`batch_size` {size} is larger than the {sample_count} training samples; "
+            f"use at most {sample_count}, or `batch_size` full."
         )
     most = sample_count
     if "batch_size" not in experiment.options:

@@ -18,12 +18,12 @@ def translate(run: Trained, texts: Sequence[str], beam: int, names: Sequence[str
     """Return the translation of each text, called by its name in messages. Raises as `Run.translate` says."""
     task, preprocessing = translator_of(run)
     if not texts:
-        raise UsageError('nothing to translate; name a text, as in `layerwise translate latest "text editor"`.')
+        raise UsageError('nothing to translate; name at least one text, such as "text editor".')
     for text in texts:
         if not isinstance(text, str):
             raise UsageError(f"each text is a string of its own, as in run.translate('a', 'b'), received {text!r:.60}.")
     if beam < 1:
-        raise UsageError(f"--beam must be a whole number of at least 1, received {beam}.")
+        raise UsageError(f"`beam` must be a whole number of at least 1, received {beam}.")
     names = names or [f"text {number + 1}" if len(texts) > 1 else "the text" for number in range(len(texts))]
     inputs = preprocessing.encode(texts, names)
     with torch.inference_mode():
@@ -45,7 +45,7 @@ def translator_of(run: Trained) -> tuple[Translation, PairPreprocessing]:
     if not isinstance(task, Translation) or not isinstance(preprocessing, PairPreprocessing):
         learned = wording.LEARNED[run.data_info["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {learned}, and not to translate; name another, or train one with "
-            "`layerwise train transformer --data english-french`."
+            f"run {run.name} learned {learned}, and not to translate; name another, or train one, such as "
+            "transformer on english-french."
         )
     return task, preprocessing

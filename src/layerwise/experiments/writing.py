@@ -37,8 +37,7 @@ def stream(
     if not isinstance(preprocessing, TextPreprocessing):
         learned = wording.LEARNED[run.data_info["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {learned}, and not to write; train one on a text, such as "
-            "`layerwise train gpt --data book.txt`."
+            f"run {run.name} learned {learned}, and not to write; train one on a text, such as gpt on book.txt."
         )
     if not hasattr(model, "begin"):
         raise UsageError(f"{type(model).__name__} has no `begin` and `step` to write by; gpt, rnn, lstm and gru do.")

@@ -76,7 +76,7 @@ def beam(
     https://arxiv.org/abs/1609.08144, equation 14).
     """
     if width < 1:
-        raise UsageError(f"--beam must be a whole number of at least 1, received {width}.")
+        raise UsageError(f"`beam` must be a whole number of at least 1, received {width}.")
     state = model.start(source).select(torch.zeros(1, dtype=torch.int64, device=source.device))
     tokens = torch.full((1,), start, device=source.device)
     sums = torch.zeros(1, device=source.device)
@@ -124,7 +124,7 @@ class Sampling:
 
     temperature: 0 takes the likeliest; below 1 is bolder, above 1 wilder. top_k: draw among so many likeliest, 0 for
     all. top_p: draw among the fewest that together have this probability (Holtzman et al. 2019,
-    https://arxiv.org/abs/1904.09751). Raises UsageError, naming the flag, for a value that cannot work.
+    https://arxiv.org/abs/1904.09751). Raises UsageError, naming the field, for a value that cannot work.
     """
 
     temperature: float = 0.8
@@ -134,11 +134,11 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
-            raise UsageError(f"--temperature must be a number of at least 0, received {self.temperature!r}.")
+            raise UsageError(f"`temperature` must be a number of at least 0, received {self.temperature!r}.")
         if self.top_k < 0:
-            raise UsageError(f"--top-k must be a whole number of at least 0, received {self.top_k!r}.")
+            raise UsageError(f"`top_k` must be a whole number of at least 0, received {self.top_k!r}.")
         if not 0 < self.top_p <= 1:
-            raise UsageError(f"--top-p must be a number above 0 and at most 1, received {self.top_p!r}.")
+            raise UsageError(f"`top_p` must be a number above 0 and at most 1, received {self.top_p!r}.")
 
     def choose(self, scores: Tensor, generator: torch.Generator) -> int:
         """Draw one token from the scores of all, (vocabulary,)."""

@@ -39,6 +39,6 @@ def tour(waypoints: Tensor, steps: int) -> Tensor:
         UsageError: there are fewer than two stations.
     """
     if len(waypoints) < 2:
-        raise UsageError(f"a walk needs at least 2 stations, received {len(waypoints)}; raise --count.")
+        raise UsageError(f"a walk needs at least 2 stations, received {len(waypoints)}; raise `count`.")
     pairs = zip(waypoints, waypoints.roll(-1, 0), strict=True)
     return torch.cat([around(here, there, steps + 1)[:-1] for here, there in pairs])

@@ -37,7 +37,7 @@ def go_on(
     Raises UsageError for an empty prompt, and for one that is longer than what the network sees at once.
     """
     if tokens < 1:
-        raise UsageError(f"--tokens must be a whole number of at least 1, received {tokens!r}.")
+        raise UsageError(f"`tokens` must be a whole number of at least 1, received {tokens!r}.")
     if not prompt:
         raise UsageError("the prompt is empty; give the beginning of a text, such as 'import'.")
     [encoded] = preprocessing.tokenizer.encode([prompt])

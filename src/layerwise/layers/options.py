@@ -1,4 +1,4 @@
-"""Checks of the options of networks, said in the words of the command line."""
+"""Checks of the options of networks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from layerwise.errors import UsageError, nearest
 
 
 def require(holds: bool, option: str, expected: str, received: object) -> None:
-    """Raise UsageError, naming the flag of `option`, unless `holds`."""
+    """Raise UsageError, naming the field `option`, unless `holds`."""
     if not holds:
-        raise UsageError(f"--{option.replace('_', '-')} must be {expected}, received {received!r}.")
+        raise UsageError(f"`{option}` must be {expected}, received {received!r}.")
 
 
 def require_choice(option: str, received: str, known: Iterable[str]) -> None:
     """Raise UsageError, with the nearest known name, unless `received` is a known one."""
     names = list(known)
     if received not in names:
-        flag = "--" + option.replace("_", "-")
         hint = nearest(str(received), names)
-        raise UsageError(f"{flag} must be one of {', '.join(names)}, received {received!r}.{hint}")
+        raise UsageError(f"`{option}` must be one of {', '.join(names)}, received {received!r}.{hint}")
 
 
 def require_sizes(option: str, received: Sequence[int], length: int | None = None) -> None:

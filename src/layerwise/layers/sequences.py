@@ -42,7 +42,7 @@ def sequence_shape(model: str, input_shape: tuple[int, ...]) -> tuple[int, int]:
     if len(input_shape) != 2 or min(input_shape) < 1:
         raise UsageError(
             f"{model} takes sequences of shape (time, channels), received samples of shape {input_shape}; "
-            "use mlp for rows of numbers, --horizon to forecast a column of them, or a network for pictures."
+            "use mlp for rows of numbers, `horizon` to forecast a column of them, or a network for pictures."
         )
     time, channels = input_shape
     return time, channels
@@ -53,7 +53,7 @@ def require_one_vocabulary(sources: int, targets: int) -> None:
     if sources != targets:
         raise UsageError(
             f"One vocabulary for source and target was asked for, and they have {sources} and {targets} tokens; "
-            "set --shared no."
+            "set `shared` no."
         )
 
 

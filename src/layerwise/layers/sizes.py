@@ -113,7 +113,7 @@ def map_shape(model: str, picture: tuple[int, int], layers: Iterable[nn.Module],
         least = least_size(path)
         raise UsageError(
             f"{model} needs pictures of at least {least}x{least} pixels, received {picture[0]}x{picture[1]}; "
-            f"use --image-size {least}{', or ' + smaller if smaller else ''}."
+            f"use `image_size` {least}{', or ' + smaller if smaller else ''}."
         )
     return height, width
 

@@ -58,11 +58,11 @@ def backprop(model: nn.Module, x: Any, y: Any, loss: Loss = "squared") -> Chain:
 def small_network(widths: Sequence[int], hidden: str, output: str, seed: int) -> nn.Sequential:
     """Return a stack of dense layers with PyTorch's initial weights for this seed.
 
-    Raises UsageError, naming the flag, for sizes and names that cannot work.
+    Raises UsageError, naming the argument, for sizes and names that cannot work.
     """
     if len(widths) < 2 or not all(1 <= width <= WIDTHS_AT_MOST for width in widths):
         raise UsageError(
-            f"--layers takes at least two sizes from 1 to {WIDTHS_AT_MOST} with commas between them, inputs first, "
+            f"`layers` takes at least two sizes from 1 to {WIDTHS_AT_MOST} with commas between them, inputs first, "
             f"such as 2,3,1, received {','.join(map(str, widths))}."
         )
     with torch.random.fork_rng(devices=[]):
@@ -124,7 +124,7 @@ def _loss(loss: Loss, output: Tensor, y: Any) -> tuple[Floats, Tensor, Floats]:
         (slope,) = torch.autograd.grad(cost, output, retain_graph=True)
         return np.asarray(y, dtype=np.float64).reshape(-1), cost, _flat(slope)
     if loss not in LOSSES:
-        raise UsageError(f"--loss must be one of {', '.join(LOSSES)}, received '{loss}'.{nearest(loss, LOSSES)}")
+        raise UsageError(f"`loss` must be one of {', '.join(LOSSES)}, received '{loss}'.{nearest(loss, LOSSES)}")
     numbers = _target(loss, y, flat.shape[1])
     return numbers, _torch_loss(loss, flat, torch.from_numpy(numbers)[None]), np.zeros(0)
 
@@ -133,17 +133,17 @@ def _target(loss: str, y: Any, count: int) -> Floats:
     """Return the target of each output. Raises UsageError where y is not what the loss asks for."""
     given = np.asarray(y, dtype=np.float64).reshape(-1)
     if not np.isfinite(given).all():
-        raise UsageError(f"--target must be finite numbers, received {_said(given)}.")
+        raise UsageError(f"`target` must be finite numbers, received {_said(given)}.")
     if not LOSSES[loss].elementwise:
         if given.size != 1 or given[0] != int(given[0]) or not 0 <= given[0] < count:
-            raise UsageError(f"--target of {loss} is a class number from 0 to {count - 1}, received {_said(given)}.")
+            raise UsageError(f"`target` of {loss} is a class number from 0 to {count - 1}, received {_said(given)}.")
         shares: Floats = np.eye(count)[int(given[0])]
         return shares
     if given.size != count:
-        raise UsageError(f"--target takes a number for each of the {count} outputs, received {given.size}.")
+        raise UsageError(f"`target` takes a number for each of the {count} outputs, received {given.size}.")
     allowed = {"signs": (-1, 1), "bits": (0, 1)}.get(LOSSES[loss].targets)
     if allowed and not np.isin(given, allowed).all():
-        raise UsageError(f"--target of {loss} is {allowed[0]} or {allowed[1]}, received {_said(given)}.")
+        raise UsageError(f"`target` of {loss} is {allowed[0]} or {allowed[1]}, received {_said(given)}.")
     return given
 
 

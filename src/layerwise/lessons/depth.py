@@ -69,7 +69,7 @@ def attempt(
     Raises UsageError for settings that cannot work.
     """
     if not 1 <= steps <= STEPS_AT_MOST:
-        raise UsageError(f"--steps must be from 1 to {STEPS_AT_MOST:,}, received {steps}.")
+        raise UsageError(f"`steps` must be from 1 to {STEPS_AT_MOST:,}, received {steps}.")
     places, labels = draw_points(shape, points, noise, seed)
     fresh, fresh_labels = draw_points(shape, points, noise, seed + 1)
     network = first_network((2, *hidden, 1), activation, learning_rate, seed)
@@ -87,12 +87,12 @@ def first_network(sizes: tuple[int, ...], activation: str, learning_rate: float,
     """Return a network on the dense engine that gives the probability of class 1. Raises UsageError, naming a flag."""
     if not all(size >= 1 for size in sizes):
         raise UsageError(
-            f"--hidden takes sizes of at least 1 with commas between them, received {','.join(map(str, sizes[1:-1]))}."
+            f"`hidden` takes sizes of at least 1 with commas between them, received {','.join(map(str, sizes[1:-1]))}."
         )
     name = SYNONYMS.get(activation, activation)
     if name not in ACTIVATIONS:
         raise UsageError(
-            f"--activations takes {', '.join(ACTIVATIONS)}, received '{activation}'.{nearest(activation, ACTIVATIONS)}"
+            f"`activations` takes {', '.join(ACTIVATIONS)}, received '{activation}'.{nearest(activation, ACTIVATIONS)}"
         )
     config = StackConfig(sizes, activation=name, output="sigmoid", loss="logistic")
     descent = DescentConfig(batch_size="full", optimizer="adam", learning_rate=learning_rate, seed=seed)

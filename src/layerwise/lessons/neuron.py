@@ -165,10 +165,10 @@ def choose_words(dataset: Dataset, activation: str | None, loss: str | None) -> 
 
 def _about_divergence(descent: BatchDescent) -> str:
     rate = descent.largest_stable_rate
-    sure = f"; steps of all samples are sure to descend up to --learning-rate {rate:.3g}" if rate else ""
+    sure = f"; steps of all samples are sure to descend up to `learning_rate` {rate:.3g}" if rate else ""
     return (
         f"The descent diverges from step {descent.diverged} on: the cost rises from {descent.costs[0]:.4g} to "
-        f"{descent.costs[-1]:.4g} at --learning-rate {descent.settings.learning_rate:g}{sure}."
+        f"{descent.costs[-1]:.4g} at `learning_rate` {descent.settings.learning_rate:g}{sure}."
     )
 
 
@@ -235,8 +235,8 @@ def _notices(samples: Samples, cost: NeuronCost, descent: BatchDescent) -> list[
         if (signs * cost.sums(descent.end) > 0).all():
             found.append(
                 "The training rows are separable: without a penalty the weights grow for ever and the cost has no "
-                "minimum; add --penalty l2 --penalty-strength 0.001."
+                "minimum; add `penalty` l2 `penalty_strength` 0.001."
             )
     if descent.costs[-1] > descent.costs[0] > 0:  # the perceptron's weights of zero cost nothing
-        found.append("The cost is higher than at the start; a smaller --learning-rate lowers it.")
+        found.append("The cost is higher than at the start; a smaller `learning_rate` lowers it.")
     return found

@@ -51,9 +51,9 @@ SHAPES: Mapping[str, Callable[[int, float, int], tuple[Floats, Labels]]] = {
 def draw_points(shape: str, count: int, noise: float, seed: int) -> tuple[Floats, Labels]:
     """Return points (count, 2) and labels of a shape by its name. Raises UsageError for what cannot work."""
     if shape not in SHAPES:
-        raise UsageError(f"--shapes takes {', '.join(SHAPES)}, received '{shape}'.{nearest(shape, SHAPES)}")
+        raise UsageError(f"`shapes` takes {', '.join(SHAPES)}, received '{shape}'.{nearest(shape, SHAPES)}")
     if not 10 <= count <= 100_000:
-        raise UsageError(f"--points must be from 10 to 100,000, received {count}.")
+        raise UsageError(f"`points` must be from 10 to 100,000, received {count}.")
     if not (np.isfinite(noise) and noise >= 0):
-        raise UsageError(f"--noise must be 0 or a positive number, received {noise:g}.")
+        raise UsageError(f"`noise` must be 0 or a positive number, received {noise:g}.")
     return SHAPES[shape](count, noise, seed)

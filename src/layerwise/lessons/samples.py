@@ -61,12 +61,12 @@ def samples_of(dataset: Dataset, loss: str, activation: str, positive: str | Non
     task = "numbers" if dataset.task == "regression" else "classes"
     if task == "numbers" and LOSSES[loss].targets != "numbers":
         raise UsageError(
-            f"The {loss} loss tells two classes apart, and {dataset.name} asks for numbers; use --loss squared."
+            f"The {loss} loss tells two classes apart, and {dataset.name} asks for numbers; use `loss` squared."
         )
     if task == "numbers" and len(dataset.target_names) > 1:
         names = ", ".join(dataset.target_names)
         raise UsageError(
-            f"One neuron gives one number, and {dataset.name} has the targets {names}; name one by --target."
+            f"One neuron gives one number, and {dataset.name} has the targets {names}; name one by `target`."
         )
     inputs, targets = rows_of(dataset, dataset.train)
     test_inputs, test_targets = rows_of(dataset, dataset.test)
@@ -78,7 +78,7 @@ def samples_of(dataset: Dataset, loss: str, activation: str, positive: str | Non
         low = lower_target(loss, activation)
         targets, test_targets = (np.where(labels == chosen, 1.0, low) for labels in (targets, test_targets))
     elif positive:
-        raise UsageError(f"--positive names a class, and {dataset.name} asks for numbers; leave it out.")
+        raise UsageError(f"`positive` names a class, and {dataset.name} asks for numbers; leave it out.")
     return Samples(
         name=dataset.name,
         noun={"images": "images", "table": "rows", "bag_of_words": "texts"}[dataset.kind],
@@ -112,13 +112,13 @@ def _positive(dataset: Dataset, name: str | None) -> int:
         if name not in classes:
             known = ", ".join(classes[:12])
             raise UsageError(
-                f"--positive must be a class of {dataset.name} ({known}), received '{name}'.{nearest(name, classes)}"
+                f"`positive` must be a class of {dataset.name} ({known}), received '{name}'.{nearest(name, classes)}"
             )
         return classes.index(name)
     if len(classes) != 2:
         raise UsageError(
             f"One neuron tells two classes apart, and {dataset.name} has {len(classes)}; "
-            f"choose one against all others, such as --positive {classes[0]}."
+            f"choose one against all others, such as `positive` {classes[0]}."
         )
     return 1
 
@@ -127,7 +127,7 @@ def rows_of(dataset: Dataset, split: Split) -> tuple[Floats, Floats]:
     """Return inputs (n, features), in float64 where that is small, and targets (n,)."""
     width = int(np.prod(dataset.input_shape))
     if len(split) * width > CELLS_AT_MOST or not isinstance(split.inputs, torch.Tensor):
-        raise UsageError(f"{dataset.name} is too large for this lesson; use fewer samples by --limit.")
+        raise UsageError(f"{dataset.name} is too large for this lesson; use fewer samples by `limit`.")
     inputs = dataset.preprocessing.transform(split.inputs).reshape(len(split), width).numpy()
     is_small = inputs.size <= DOUBLE_UP_TO
     targets = split.targets.numpy()

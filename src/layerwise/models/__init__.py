@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from layerwise.errors import UsageError, nearest
+from layerwise.errors import UsageError, in_backticks, nearest
 from layerwise.models.catalogue import CATALOGUE as CATALOGUE
 from layerwise.models.catalogue import Entry as Entry
 
@@ -57,8 +57,8 @@ def config_of(name: str, **options: Any) -> Any:
     known = [option.name for option in fields(config)]
     for option in options:
         if option not in known:
-            hint, own = nearest(option, known).replace("'", "'--", 1), ", ".join(known)
-            raise UsageError(f"--{option} is no option of {name}.{hint} It has: {own}.".replace("_", "-"))
+            hint = nearest(option, known).replace("'", "`")
+            raise UsageError(f"`{option}` is no option of {name}.{hint} It has: {in_backticks(known)}.")
     return replace(config, **options)
 
 

@@ -157,8 +157,8 @@ class EfficientNet(nn.Module):
         different = [name for name in own if name not in weights or own[name].shape != weights[name].shape]
         if different:
             raise UsageError(
-                f"the published weights are for grey or coloured pictures and --width 1, and {different[0]} has the "
-                f"shape {tuple(own[different[0]].shape)} here; leave --width out, or take pictures of 1 or 3 channels."
+                f"the published weights are for grey or coloured pictures and `width` 1, and {different[0]} has the "
+                f"shape {tuple(own[different[0]].shape)} here; leave `width` out, or take pictures of 1 or 3 channels."
             )
         self.load_state_dict(weights)
         self.scale.copy_((torch.tensor(std) * 255 / PUBLISHED_SCALE)[:, None, None])

@@ -48,7 +48,7 @@ def require_pictures_of(least_px: int, picture: tuple[int, int, int]) -> None:
     if min(height, width) < least_px:
         raise UsageError(
             f"a GAN needs pictures of at least {least_px}x{least_px} pixels, received {height}x{width}; "
-            f"use --image-size {least_px}."
+            f"use `image_size` {least_px}."
         )
 
 

@@ -3,7 +3,7 @@
 Radford et al. 2018 and 2019, "Language models are unsupervised multitask learners": learned positions, normalisation
 before each part, the output layer shares its weights with the vectors of the tokens.
 
-Deviations: sizes for one machine (GPT-2 small is `--embed-dim 768 --heads 12 --layers 12`),
+Deviations: sizes for one machine (GPT-2 small is `embed_dim=768, heads=12, layers=12`),
 dropout only where asked for, and the exact GELU, which GPT-2 approximates by a hyperbolic tangent.
 """
 

@@ -46,7 +46,7 @@ class RecurrentConfig:
             require_count(option, getattr(self, option))
         require_dropout(self.dropout)
         is_season = isinstance(self.season, int) and self.season >= 0 and not (self.season and self.from_last)
-        require(is_season, "season", "a number of steps, 0 for none, without --from-last", self.season)
+        require(is_season, "season", "a number of steps, 0 for none, without `from_last`", self.season)
 
 
 class State(NamedTuple):

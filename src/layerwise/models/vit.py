@@ -3,7 +3,7 @@
 Dosovitskiy et al. 2020, "An image is worth 16x16 words", https://arxiv.org/abs/2010.11929: patches as vectors (equation
 1), a class token in front, learned positions, blocks that normalise first (2, 3), the answer from the class token (4).
 
-Deviation: sizes for small pictures (the paper's ViT-B/16 is `--patch 16 --embed-dim 768 --heads 12 --layers 12` on
+Deviation: sizes for small pictures (the paper's ViT-B/16 is `patch=16, embed_dim=768, heads=12, layers=12` on
 224x224 pictures).
 """
 
@@ -54,8 +54,8 @@ class ViT(nn.Module):
         if height % config.patch or width % config.patch:
             fitting = max(height, width) // config.patch * config.patch
             raise UsageError(
-                f"--patch {config.patch} does not divide pictures of {height}x{width} pixels; use --patch with a "
-                f"divisor of both sides, or --image-size {fitting}."
+                f"`patch` {config.patch} does not divide pictures of {height}x{width} pixels; use `patch` with a "
+                f"divisor of both sides, or `image_size` {fitting}."
             )
         self.grid = height // config.patch, width // config.patch
         self.class_token = nn.Parameter(torch.zeros(config.embed_dim))

@@ -385,6 +385,6 @@ def options_of(name: str) -> dict[str, Any]:
     """Return the options of a recipe. Raises UsageError with the nearest name where there is none."""
     if name not in RECIPES:
         raise UsageError(
-            f"--recipe must name a recipe, received '{name}'.{nearest(name, RECIPES)} `layerwise recipes` lists them."
+            f"`recipe` must name a recipe, received '{name}'.{nearest(name, RECIPES)} `layerwise recipes` lists them."
         )
     return dict(RECIPES[name].options)

@@ -193,7 +193,7 @@ def _at(values: Floats, place: int) -> str:
 
 def _more(count: int, shown: int) -> Iterator[str]:
     if count > shown:
-        yield f"    ... and {count - shown} more (--json has all)"
+        yield f"    ... and {count - shown} more (`json` has all)"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -25,23 +25,27 @@ REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
     errno.EFBIG: "the file would exceed the size limit of this process; raise it with `ulimit -f`",
-    errno.EROFS: "the file system is read-only; choose another folder (--out, --runs)",
-    errno.ENOENT: "there is no such folder; make it, or choose another (--out, --runs)",
-    errno.ENOTDIR: "a part of this path is a file; choose another folder (--out, --runs)",
-    errno.EACCES: "this user may not write there; choose another folder (--out, --runs)",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOENT: "there is no such folder; make it, or choose another folder",
+    errno.ENOTDIR: "a part of this path is a file; choose another folder",
+    errno.EACCES: "this user may not write there; choose another folder",
     errno.EEXIST: "a file has this name where a folder was expected; name another",
 }
 TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}-\d+-\w+)-[0-9a-f]{8}\.tmp")
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses within it into a StorageError that names `path` and a remedy."""
+def storage_errors(path: Path, field: str = "") -> Iterator[None]:
+    """Turn what the operating system refuses within it into a StorageError that names `path` and a remedy.
+
+    field: the name of the argument by which another folder can be chosen.
+    """
     try:
         yield
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, f"the system says: {error.strerror}; look after the disk")
-        raise StorageError(f"{path} could not be written: {remedy}.") from error
+        how = f" (`{field}`)" if field and "choose" in remedy else ""
+        raise StorageError(f"{path} could not be written: {remedy}{how}.") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

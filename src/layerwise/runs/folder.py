@@ -57,7 +57,7 @@ def runs_parent(asked: str | Path | None) -> Path:
     """
     parent = Path(asked) if asked else default_parent()
     if parent.exists() and not parent.is_dir():
-        source = "--runs" if asked else "LAYERWISE_RUNS"
+        source = "`runs`" if asked else "LAYERWISE_RUNS"
         raise UsageError(f"{source} {parent} is a file where a folder of runs was expected; name a folder.")
     return parent
 
@@ -76,7 +76,7 @@ class RunFolder:
             StorageError: the disk is full or refuses to be written.
         """
         name = _safe_name(name)
-        with storage_errors(parent):
+        with storage_errors(parent, "runs"):
             parent.mkdir(parents=True, exist_ok=True)
             for number in itertools.count(1):
                 path = parent / (name if number == 1 else f"{name}-{number}")

@@ -28,8 +28,8 @@ COLUMNS = ("name", "model", "data", "status", "reason", "created", "updated", "m
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 SQLITE_REMEDIES = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
-    sqlite3.SQLITE_READONLY: "it is read-only; choose another folder with --runs or LAYERWISE_RUNS",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; choose another folder with --runs or LAYERWISE_RUNS",
+    sqlite3.SQLITE_READONLY: "it is read-only; choose another folder with `runs` or LAYERWISE_RUNS",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; choose another folder with `runs` or LAYERWISE_RUNS",
 }
 
 Result = TypeVar("Result")
@@ -129,7 +129,7 @@ class Index:
 
     def _set_aside(self, reason: str) -> None:
         """Rename the damaged file and its companions, unless another process has done so already."""
-        with storage_errors(self.path), open(self.parent / LOCK, "w") as lock:
+        with storage_errors(self.path, "runs"), open(self.parent / LOCK, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._is_sound():
                 return

@@ -41,7 +41,7 @@ def hold(path: Path, name: str) -> Iterator[None]:
         BusyError: somebody else owns it; says who and since when.
         NotFoundError: it was removed a moment ago.
     """
-    with storage_errors(path):
+    with storage_errors(path, "runs"):
         lock = _Lock(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
     try:
         if not _try_lock(lock.descriptor, path):
@@ -52,7 +52,7 @@ def hold(path: Path, name: str) -> Iterator[None]:
                 f"run '{name}' was removed by another process; `layerwise runs` lists those that are left"
             )
         me = Holder(Process.current(), datetime.now(UTC).isoformat(timespec="seconds"), inode)
-        with storage_errors(path):
+        with storage_errors(path, "runs"):
             os.ftruncate(lock.descriptor, 0)
             write_all(lock.descriptor, json.dumps(asdict(me)).encode())
         try:

@@ -97,7 +97,7 @@ class Adversarial(Task):
 
     def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
         """Raise UsageError: it has nothing to say of a picture."""
-        raise UsageError("a GAN paints pictures and names none; `layerwise sample RUN` lets it paint.")
+        raise UsageError("a GAN generates pictures and classifies none; sample from its run instead.")
 
 
 def discriminator_loss(

@@ -12,7 +12,7 @@ BALANCES = ("none", "median")
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """Raises UsageError, naming the flag, for a value that cannot work."""
+    """Raises UsageError, naming the field, for a value that cannot work."""
 
     label_smoothing: float = field(
         default=0.0, metadata={"help": "share of each label spread evenly over all classes (classification)"}
@@ -35,13 +35,13 @@ class TaskConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise UsageError(
-                f"--label-smoothing must be a number from 0 to below 1, received {self.label_smoothing!r}."
+                f"`label_smoothing` must be a number from 0 to below 1, received {self.label_smoothing!r}."
             )
         if self.class_weights not in BALANCES:
             raise UsageError(
-                f"--class-weights must be one of {', '.join(BALANCES)}, received '{self.class_weights}'."
+                f"`class_weights` must be one of {', '.join(BALANCES)}, received '{self.class_weights}'."
                 f"{nearest(self.class_weights, BALANCES)}"
             )
-        for flag, value in (("--beta", self.beta), ("--gradient-penalty", self.gradient_penalty)):
+        for name, value in (("`beta`", self.beta), ("`gradient_penalty`", self.gradient_penalty)):
             if not (value >= 0 and math.isfinite(value)):
-                raise UsageError(f"{flag} must be 0 or a positive number, received {value!r}.")
+                raise UsageError(f"{name} must be 0 or a positive number, received {value!r}.")

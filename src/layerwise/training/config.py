@@ -18,7 +18,7 @@ OPTIMIZERS: dict[str, str] = {
     "nesterov": "momentum that looks one step ahead along its velocity",
     "rmsprop": "each weight's gradient is divided by its own running root mean square",
     "adam": "RMSProp with momentum, both corrected for their start at zero",
-    "adamw": "Adam with decoupled weight decay, 0.01 unless --weight-decay says otherwise",
+    "adamw": "Adam with decoupled weight decay, 0.01 unless `weight_decay` says otherwise",
     "muon": "momentum whose step is made orthogonal, a matrix at a time; the other parameters by AdamW",
 }
 
@@ -27,8 +27,8 @@ SCHEDULES: dict[str, str] = {
     "step": "a tenth of the rate from half the steps on, a hundredth from three quarters",
     "cosine": "half a cosine wave from the rate down to zero",
     "linear": "a straight line from the rate down to zero",
-    "one-cycle": "a straight line up for 0.3 of the steps (or --warmup), then a straight line down to zero",
-    "inverse-root": "the rate times the root of --warmup over all epochs so far, as transformers are trained",
+    "one-cycle": "a straight line up for 0.3 of the steps (or `warmup`), then a straight line down to zero",
+    "inverse-root": "the rate times the root of `warmup` over all epochs so far, as transformers are trained",
     "plateau": "half the rate after the third evaluation in a row without a better one",
 }
 
@@ -57,13 +57,8 @@ def _help(sentence: str) -> dict[str, str]:
     return {"help": sentence}
 
 
-def flag(name: str) -> str:
-    """Return the command-line spelling of a field: learning_rate -> --learning-rate."""
-    return "--" + name.replace("_", "-")
-
-
 def _refuse(name: str, expected: str, received: object) -> UsageError:
-    return UsageError(f"{flag(name)} must be {expected}, received {received!r}.")
+    return UsageError(f"`{name}` must be {expected}, received {received!r}.")
 
 
 def _number(config: object, name: str, low: float, high: float, expected: str, *, open_low: bool = False) -> None:
@@ -86,7 +81,7 @@ def _choice(config: object, name: str, known: Iterable[str]) -> None:
     value, names = getattr(config, name), list(known)
     if value not in names:
         hint = nearest(value, names) if isinstance(value, str) else ""
-        raise UsageError(f"{flag(name)} must be one of {', '.join(names)}, received {value!r}.{hint}")
+        raise UsageError(f"`{name}` must be one of {', '.join(names)}, received {value!r}.{hint}")
 
 
 STARTS: dict[str, str] = {
@@ -98,7 +93,7 @@ STARTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class StartConfig:
-    """What the weights are before the first step. Raises UsageError, naming the flag, for another word."""
+    """What the weights are before the first step. Raises UsageError, naming the field, for another word."""
 
     pretrained: str = field(
         default="no",
@@ -111,7 +106,7 @@ class StartConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the weights are found. Raises UsageError, naming the flag, for a value that cannot work."""
+    """How the weights are found. Raises UsageError, naming the field, for a value that cannot work."""
 
     epochs: int = field(default=10, metadata=_help("passes over the training data"))
     batch_size: int | Literal["full"] = field(default=128, metadata=_help("samples a step, or 'full' for all of them"))
@@ -151,9 +146,9 @@ class TrainingConfig:
         if self.seed >= 2**63:
             raise _refuse("seed", "a whole number from 0 to 2^63 - 1", self.seed)
         if self.warmup and self.warmup >= self.epochs:
-            raise _refuse("warmup", f"shorter than --epochs ({self.epochs})", self.warmup)
+            raise _refuse("warmup", f"shorter than `epochs` ({self.epochs})", self.warmup)
         if self.batch_size != "full" and self.accumulation_steps > self.batch_size:
-            raise _refuse("accumulation_steps", f"at most --batch-size ({self.batch_size})", self.accumulation_steps)
+            raise _refuse("accumulation_steps", f"at most `batch_size` ({self.batch_size})", self.accumulation_steps)
 
 
 @dataclass(frozen=True)
@@ -185,8 +180,8 @@ class PenaltyConfig:
         _number(self, "mix", 0, 1, "a number from 0 (all L1) to 1 (all L2)")
         if self.penalty == "none" and self.penalty_strength:
             raise UsageError(
-                f"--penalty-strength {self.penalty_strength!r} needs a penalty to act on; "
-                "add --penalty l1, l2 or elastic."
+                f"`penalty_strength` {self.penalty_strength!r} needs a penalty to act on; "
+                "add `penalty` l1, l2 or elastic."
             )
 
     def decay(self, optimizer: str) -> float:
@@ -224,7 +219,7 @@ class MachineConfig:
         kind, _, index = self.device.partition(":") if isinstance(self.device, str) else ("", "", "")
         if kind not in DEVICES or (":" in str(self.device) and (kind != "cuda" or not index.isdecimal())):
             hint = " Did you mean 'cuda'?" if kind.lower() == "gpu" else nearest(kind, DEVICES)
-            raise UsageError(f"--device must be auto, cpu, cuda, cuda:1 or mps, received {self.device!r}.{hint}")
+            raise UsageError(f"`device` must be auto, cpu, cuda, cuda:1 or mps, received {self.device!r}.{hint}")
         _choice(self, "precision", PRECISIONS)
         _choice(self, "compile", ("auto", "yes", "no"))
         _choice(self, "memory_format", ("auto", "channels-last", "batch-innermost", "contiguous"))

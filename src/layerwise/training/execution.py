@@ -100,10 +100,10 @@ def pick_device(name: str = "auto") -> torch.device:
     kind, _, index = MachineConfig(device=name).device.partition(":")
     if not there[kind]:
         found = " or ".join(known for known, is_there in there.items() if is_there)
-        raise UsageError(f"--device {name}: PyTorch finds no such device here; use {found}.")
+        raise UsageError(f"`device` {name}: PyTorch finds no such device here; use {found}.")
     if index and int(index) >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
-        raise UsageError(f"--device {name}: the last one here is cuda:{last}; use one up to that.")
+        raise UsageError(f"`device` {name}: the last one here is cuda:{last}; use one up to that.")
     return torch.device(name)
 
 
@@ -260,18 +260,18 @@ def _with_layout(
 def _check_batch_innermost(model: nn.Module, machine: MachineConfig) -> None:
     if not batch_innermost.suits(model):
         raise UsageError(
-            "--memory-format batch-innermost is for networks on the processor whose every convolution is one of 5x5 "
+            "`memory_format` batch-innermost is for networks on the processor whose every convolution is one of 5x5 "
             f"from at most {batch_innermost.MOST_CHANNELS} channels with ReLU and 2x2 max-pooling after it; "
             "use auto or channels-last."
         )
     if machine.precision == "bfloat16" or machine.compile == "yes":
-        raise UsageError("--memory-format batch-innermost is float32 and not compiled; leave that or the other out.")
+        raise UsageError("`memory_format` batch-innermost is float32 and not compiled; leave that or the other out.")
 
 
 def _with_threads(execution: ExecutionPlan, work: int, machine: MachineConfig) -> ExecutionPlan:
     most = max(MOST_THREADS, os.cpu_count() or 1)
     if machine.threads > most:
-        raise UsageError(f"--threads must be at most {most} here, received {machine.threads}; use 0 to have it chosen.")
+        raise UsageError(f"`threads` must be at most {most} here, received {machine.threads}; use 0 to have it chosen.")
     if machine.threads:
         return _because(execution, f"{_count(machine.threads, 'thread')}, as asked", threads=machine.threads)
     threads = pick_threads(work)
@@ -347,7 +347,7 @@ def _compiled_if_worth_it(execution: ExecutionPlan, trial: Trial) -> ExecutionPl
 
 def _check_precision(precision: str, device: torch.device) -> None:
     if precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise UsageError("--precision bfloat16: this CUDA device does not know it; use float32.")
+        raise UsageError("`precision` bfloat16: this CUDA device does not know it; use float32.")
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:

@@ -98,7 +98,7 @@ def train(
         samples = ", ".join(batches.names(batch.samples[:3]))
         raise DivergedError(
             f"{error} (epoch {epoch + 1}, batch of {samples}, ...); the weights from before this step are kept. "
-            f"Lower --learning-rate (now {rate:g}), set --clip-norm 1, or look at these samples."
+            f"Lower `learning_rate` (now {rate:g}), set `clip_norm` 1, or look at these samples."
         ) from None
     except GeneratorExit:
         saver.save()

@@ -47,7 +47,7 @@ class Ranks:
         if world == 1:
             return cls(device=device)
         if device.type == "mps":
-            raise UsageError("--device mps works in one process only; start without torchrun or use cpu.")
+            raise UsageError("`device` mps works in one process only; start without torchrun or use cpu.")
         if device.type == "cuda":
             device = torch.device("cuda", local)
             torch.cuda.set_device(device)

@@ -127,14 +127,14 @@ class Augmentation:
             return
         if len(input_shape) != 3:
             raise UsageError(
-                f"--augment '{self.to_text()}' is for pictures, and these samples have the shape "
+                f"`augment` '{self.to_text()}' is for pictures, and these samples have the shape "
                 f"{tuple(input_shape)}; leave it out."
             )
         side = min(input_shape[1:])
         for part in self.parts:
             if isinstance(part, Part) and part.name in ("crop", "shift", "cutout") and part.amount >= side:
                 raise UsageError(
-                    f"--augment '{part.to_text()}' is too much for pictures of {input_shape[1]}x{input_shape[2]}; "
+                    f"`augment` '{part.to_text()}' is too much for pictures of {input_shape[1]}x{input_shape[2]}; "
                     f"give fewer than {side} pixels."
                 )
 
@@ -209,7 +209,7 @@ def _apply_to_masks(step: Step, planes: Tensor, draws: Tensor) -> Tensor:
     first = step[0]
     if isinstance(first, Policy):
         raise UsageError(
-            f"--augment '{first.to_text()}' is a policy, which moves pictures and not their masks; give parts such as "
+            f"`augment` '{first.to_text()}' is a policy, which moves pictures and not their masks; give parts such as "
             "'flip,rotate:10,colour:0.2'."
         )
     if first.name == "colour":
@@ -285,7 +285,7 @@ def _parse_part(text: str) -> Part | Policy:
         return POLICIES[name]
     if name not in KINDS:
         known = [*KINDS, *POLICIES, "policy"]
-        raise UsageError(f"--augment '{text}' is not known.{nearest(name, known)} Known: {', '.join(known)}.")
+        raise UsageError(f"`augment` '{text}' is not known.{nearest(name, known)} Known: {', '.join(known)}.")
     return Part(name, _amount(text, name, amount))
 
 
@@ -293,7 +293,7 @@ def _amount(text: str, name: str, amount: str) -> float:
     kind = KINDS[name]
     if kind.default is None:
         if amount:
-            raise UsageError(f"--augment '{text}' takes no amount; write '{name}'.")
+            raise UsageError(f"`augment` '{text}' takes no amount; write '{name}'.")
         return 0.0
     try:
         value = float(amount) if amount else float(kind.default)
@@ -302,7 +302,7 @@ def _amount(text: str, name: str, amount: str) -> float:
     is_whole = kind.unit == "pixels"
     if not 0 < value <= kind.highest or (is_whole and value != int(value)):
         expected = f"a {'whole ' * is_whole}number above 0 and up to {kind.highest:g} ({kind.unit})"
-        raise UsageError(f"--augment '{text}' should have {expected}, such as '{name}:{_number_text(kind.default)}'.")
+        raise UsageError(f"`augment` '{text}' should have {expected}, such as '{name}:{_number_text(kind.default)}'.")
     return value
 
 

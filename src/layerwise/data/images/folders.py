@@ -118,7 +118,7 @@ def scan_folder(
         UsageError: image_size cannot be.
     """
     if image_size is not None and not 1 <= image_size <= LARGEST_SIDE_PX:
-        raise UsageError(f"--image-size must be from 1 to {LARGEST_SIDE_PX} pixels, received {image_size}.")
+        raise UsageError(f"`image_size` must be from 1 to {LARGEST_SIDE_PX} pixels, received {image_size}.")
     listing = _list(folder)
     fewest = (1, 1) if shape else (2, SPLIT_COUNT - len(listing.parts.keys() & {"valid", "test"}))
     _check_classes(listing, *fewest)

@@ -26,8 +26,8 @@ from layerwise.errors import DataError, UsageError, nearest
 def series_dataset(raw: RawSeries, name: str, config: DataConfig, seed: int) -> Dataset:
     """Divide labelled series, keeping a test part that they bring along; scale them by the training split."""
     if config.horizon or config.window:
-        flag = "--horizon" if config.horizon else "--window"
-        raise UsageError(f"{flag} is for forecasts, and the series of {name} have labels; leave it out.")
+        field = "`horizon`" if config.horizon else "`window`"
+        raise UsageError(f"{field} is for forecasts, and the series of {name} have labels; leave it out.")
     classes = tuple(sorted({*raw.labels, *raw.test_labels}))
     labels = torch.tensor([classes.index(label) for label in raw.labels])
     if raw.test_series:
@@ -72,7 +72,7 @@ def forecast_file(path: Path, config: DataConfig) -> RawForecast:
     """Read a table as one series, in the order of --split-column where one is named."""
     assert config.horizon
     if not config.target:
-        raise UsageError("--horizon needs --target, the column whose next values are to be told.")
+        raise UsageError("`horizon` needs `target`, the column whose next values are to be told.")
     table = read_table(path)
     for name in filter(None, (config.target, config.split_column)):
         if name not in table.frame.columns:
@@ -119,7 +119,7 @@ def forecast_dataset(raw: RawForecast, name: str, config: DataConfig) -> Dataset
     valid_from = test_from - (max(horizon, round(config.valid * test_from)) if config.valid else 0)
     if valid_from < window + horizon:
         raise DataError(
-            f"{raw.source} has {count} steps, and with --window {window} and --horizon {horizon} too few of them "
+            f"{raw.source} has {count} steps, and with `window` {window} and `horizon` {horizon} too few of them "
             "are left to learn from; give a longer series, or lower one of them."
         )
     if (steps[:valid_from, 0] == steps[0, 0]).all():

@@ -47,7 +47,7 @@ def in_order(table: Table, time: str | None) -> Table:
     if cells.dtype in (pl.String, pl.Boolean) and not is_ordered_text:
         raise DataError(
             f"{table.source}: column '{time}' holds '{cells[0]}', neither dates nor numbers, so rows cannot be ordered "
-            "by it; name another --split-column."
+            "by it; name another `split_column`."
         )
     order = cells.arg_sort()
     return replace(table, frame=table.frame[order], lines=[table.lines[row] for row in order])

@@ -174,20 +174,20 @@ def _check_columns(table: TableFile, config: DataConfig) -> None:
     if not config.target:
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         pairs = "; texts with their translations belong in a file that ends in .pairs.tsv" if len(names) == 2 else ""
-        raise UsageError(f"{table.source} is a table: say which column to predict with --target ({shown}){pairs}.")
-    for flag, name in (("--target", config.target), ("--split-column", config.split_column)):
+        raise UsageError(f"{table.source} is a table: say which column to predict with `target` ({shown}){pairs}.")
+    for field, name in (("`target`", config.target), ("`split_column`", config.split_column)):
         if name is not None and name not in table.types:
             raise DataError(
-                f"{table.source} has no column '{name}', which {flag} names; its columns are "
+                f"{table.source} has no column '{name}', which {field} names; its columns are "
                 f"{', '.join(names[:20])}.{nearest(name, names)}"
             )
     if config.split_by != "random" and config.split_column is None:
         raise UsageError(
-            f"--split-by {config.split_by} needs --split-column, the column with the {config.split_by} of a row."
+            f"`split_by` {config.split_by} needs `split_column`, the column with the {config.split_by} of a row."
         )
     if config.split_by == "random" and config.split_column is not None:
         raise UsageError(
-            f"--split-column {config.split_column} says nothing without --split-by group or --split-by time; add one."
+            f"`split_column` {config.split_column} says nothing without `split_by` group or `split_by` time; add one."
         )
 
 
@@ -254,7 +254,7 @@ def _split_values(cells: pl.Series, by: str, place: Place) -> Tensor:
         raise DataError(
             f"{place.source}: column '{cells.name}' holds no dates or numbers, so rows cannot be ordered "
             "by it; name "
-            "another --split-column."
+            "another `split_column`."
         )
     times = cells.dt.epoch("us") if cells.dtype.is_temporal() else cells
     return torch.from_numpy(times.to_numpy(writable=True))

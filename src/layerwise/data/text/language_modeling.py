@@ -64,8 +64,8 @@ class TextPreprocessing:
     def read(self, source: Path) -> tuple[Tensor, list[str]]:
         """Refuse, since a text has no answer but its continuation. Raises UsageError."""
         raise UsageError(
-            f"this network goes on with texts and has no answer for {source}; use `layerwise write RUN 'a beginning'`, "
-            f"or `layerwise evaluate RUN --data {source}` to measure how well it foretells the file."
+            f"this network goes on with texts and has no answer for {source}; let it write on "
+            "from a beginning, or evaluate the run on the file to measure how well it predicts it."
         )
 
     def row(self, texts: Iterable[str]) -> Tensor:
@@ -85,7 +85,7 @@ class TextPreprocessing:
             what = next(iter(texts)) if len(texts) == 1 else f"{len(texts)} texts"
             raise DataError(
                 f"{what}: the training text has {len(row)} tokens and does not fill one window of {self.window}; give "
-                "a longer text, or lower --window."
+                "a longer text, or lower `window`."
             )
         windows = row.unfold(0, self.window + 1, self.window)  # (windows, window + 1), a view
         return Split(windows[:, :-1], windows[:, 1:], self.names(texts, len(windows), self.window))
@@ -149,9 +149,9 @@ def text_dataset(raw: RawText, name: str, config: DataConfig, seed: int) -> Data
     """
     window = config.window or WINDOW
     if window < 2:
-        raise UsageError(f"--window must be at least 2 tokens for a text, received {window}.")
+        raise UsageError(f"`window` must be at least 2 tokens for a text, received {window}.")
     if config.horizon:
-        raise UsageError("--horizon is for forecasts of numbers; a text is told token by token, so leave it out.")
+        raise UsageError("`horizon` is for forecasts of numbers; a text is told token by token, so leave it out.")
     texts = without_copies(raw.texts)
     if not texts:
         raise DataError(f"{raw.source} is empty; there is nothing to read in it.")

@@ -35,7 +35,7 @@ class Tokenizer:
         """
         if size < LEAST_SIZE:
             raise UsageError(
-                f"--vocabulary must be at least {LEAST_SIZE}, 256 bytes and {len(MARKS)} marks, received {size}."
+                f"`vocabulary` must be at least {LEAST_SIZE}, 256 bytes and {len(MARKS)} marks, received {size}."
             )
         library = _library()
         model = _byte_level(library, library.models.BPE())

@@ -138,7 +138,7 @@ class Optimizer:
     def __init__(self, name: str, settings: Settings, shape: tuple[int, ...]) -> None:
         if name not in OPTIMIZERS:
             raise UsageError(
-                f"--optimizer must be one of {', '.join(OPTIMIZERS)}, received '{name}'.{nearest(name, OPTIMIZERS)}"
+                f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, received '{name}'.{nearest(name, OPTIMIZERS)}"
             )
         check_settings(settings)
         self.name, self.settings = name, settings
@@ -193,9 +193,9 @@ def orthogonal(matrix: Floats) -> Floats:
 def check_settings(settings: Settings) -> None:
     """Raise UsageError for a rate, momentum or decay that cannot work."""
     if not (np.isfinite(settings.learning_rate) and settings.learning_rate > 0):
-        raise UsageError(f"--learning-rate must be a positive number, received {settings.learning_rate:g}.")
+        raise UsageError(f"`learning_rate` must be a positive number, received {settings.learning_rate:g}.")
     if not 0 <= settings.momentum < 1:
-        raise UsageError(f"--momentum must be a number from 0 to below 1, received {settings.momentum:g}.")
+        raise UsageError(f"`momentum` must be a number from 0 to below 1, received {settings.momentum:g}.")
     decay = settings.weight_decay or 0.0
     if not (np.isfinite(decay) and decay >= 0):
-        raise UsageError(f"--weight-decay must be 0 or a positive number, received {decay:g}.")
+        raise UsageError(f"`weight_decay` must be 0 or a positive number, received {decay:g}.")

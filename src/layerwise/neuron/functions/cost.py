@@ -157,7 +157,7 @@ def check_words(activation: str, loss: str, penalty: str, penalty_strength: floa
         ("penalty", penalty, PENALTIES),
     ):
         if name not in table:
-            raise UsageError(f"--{word} must be one of {', '.join(table)}, received '{name}'.{nearest(name, table)}")
+            raise UsageError(f"`{word}` must be one of {', '.join(table)}, received '{name}'.{nearest(name, table)}")
     rows: tuple[tuple[str, Activation | Loss], ...] = (
         ("activation", ACTIVATIONS[activation]),
         ("loss", LOSSES[loss]),
@@ -165,11 +165,11 @@ def check_words(activation: str, loss: str, penalty: str, penalty_strength: floa
     for word, row in rows:
         if not row.elementwise:
             names = ", ".join(name for name, other in _table(word).items() if other.elementwise)
-            raise UsageError(f"--{word} {row.name} needs several neurons; a single one can have {names}.")
+            raise UsageError(f"`{word}` {row.name} needs several neurons; a single one can have {names}.")
     if not (np.isfinite(penalty_strength) and penalty_strength >= 0):
-        raise UsageError(f"--penalty-strength must be 0 or a positive number, received {penalty_strength:g}.")
+        raise UsageError(f"`penalty_strength` must be 0 or a positive number, received {penalty_strength:g}.")
     if not 0 <= mix <= 1:
-        raise UsageError(f"--mix must be a number from 0 (all L1) to 1 (all L2), received {mix:g}.")
+        raise UsageError(f"`mix` must be a number from 0 (all L1) to 1 (all L2), received {mix:g}.")
 
 
 def _table(word: str) -> Any:

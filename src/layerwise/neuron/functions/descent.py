@@ -123,7 +123,7 @@ def descend(
     settings = Settings(float(learning_rate), float(momentum), weight_decay)
     objective, start_point = make_objective(f, start, gradient)
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= STEPS_AT_MOST:
-        raise UsageError(f"--steps must be a whole number from 1 to {STEPS_AT_MOST:,}, received {steps}.")
+        raise UsageError(f"`steps` must be a whole number from 1 to {STEPS_AT_MOST:,}, received {steps}.")
     stepper = Optimizer(optimizer, settings, start_point.shape)
     points, values = [start_point], [objective.value(start_point)]
     with np.errstate(all="ignore"):

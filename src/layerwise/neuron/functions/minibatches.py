@@ -84,10 +84,10 @@ def descend_on_data(
     count, features = cost.inputs.shape
     if not 1 <= batch_size <= count:
         raise UsageError(
-            f"--batch-size must be from 1 to {count}, the number of samples, or full, received {batch_size}."
+            f"`batch_size` must be from 1 to {count}, the number of samples, or full, received {batch_size}."
         )
     if epochs < 1:
-        raise UsageError(f"--epochs must be a whole number of at least 1, received {epochs}.")
+        raise UsageError(f"`epochs` must be a whole number of at least 1, received {epochs}.")
     settings = Settings(cost.default_rate if learning_rate is None else learning_rate, momentum)
     v = np.array(np.zeros(features + 1) if start is None else start, dtype=np.float64)
     stepper = Optimizer(optimizer, settings, v.shape)

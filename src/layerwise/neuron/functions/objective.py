@@ -81,9 +81,9 @@ def _numbers(start: Point) -> Floats:
     try:
         place = np.array(start, dtype=np.float64)
     except (TypeError, ValueError):
-        raise UsageError(f"--from takes a number for each variable, received {start!r}.") from None
+        raise UsageError(f"`start` takes a number for each variable, received {start!r}.") from None
     if place.size == 0 or not np.isfinite(place).all():
-        raise UsageError(f"--from takes a finite number for each variable, received {start!r}.")
+        raise UsageError(f"`start` takes a finite number for each variable, received {start!r}.")
     return place
 
 
@@ -92,14 +92,14 @@ def _of_expression(f: Expression, start: Point) -> tuple[Objective, Floats]:
     if isinstance(start, Mapping):
         if set(start) != set(names):
             raise UsageError(
-                f"{f.text} is a function of {', '.join(names)}; --from names {', '.join(map(str, start))}."
+                f"{f.text} is a function of {', '.join(names)}; `start` names {', '.join(map(str, start))}."
             )
         start = [start[name] for name in names]
     place = _numbers(start).ravel()
     if place.size != len(names):
         example = ",".join("1" for _ in names)
         raise UsageError(
-            f"{f.text} is a function of {', '.join(names)}: --from takes {len(names)} "
+            f"{f.text} is a function of {', '.join(names)}: `start` takes {len(names)} "
             f"{'number' if len(names) == 1 else 'numbers'}, such as {example}, received {place.size}."
         )
     return Objective(f.text, names, f.value, f.gradient, f.hessian, function=f), place

@@ -110,7 +110,7 @@ class ReconstructionResult:
                 "warning",
                 f"{self.code} principal components of the training pictures give them back with less error "
                 f"({wording.decimal(self.component_error)}) than this network ({wording.decimal(self.squared_error)}): "
-                "it has not learned enough, or its codes are held back by --beta.",
+                "it has not learned enough, or its codes are held back by beta.",
             )
         yield from self.sample_quality.notices() if self.sample_quality else ()
 

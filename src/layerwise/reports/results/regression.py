@@ -145,7 +145,7 @@ class RegressionResult:
                 "warning",
                 f"The network misses by {wording.decimal(self.forecast.rmse)}, no less than repeating the last value "
                 f"does ({wording.decimal(self.forecast.last_rmse)}); train it longer, or let a recurrent network tell "
-                "the change from a value before (--from-last yes, --season).",
+                "the change from a value before (from_last, season).",
             )
 
     def section(self, context: ReportContext) -> str:
