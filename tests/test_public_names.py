@@ -50,7 +50,7 @@ RESUME = (
 RUN = [
     "evaluate_split",
     "experiment",
-    "facts",
+    "data_info",
     "metrics",
     "model",
     "name",
