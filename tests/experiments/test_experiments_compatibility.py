@@ -19,12 +19,12 @@ from layerwise.experiments.training import train
 from layerwise.models import CATALOGUE, build
 
 TAKEN = {  # what networks take, by what data is
-    "pictures": {"pictures", "masks", "any"},
+    "images": {"images", "masks", "any"},
     "table": {"features", "any"},
-    "text": {"features", "any"},
+    "bag_of_words": {"features", "any"},
     "series": {"sequences"},
-    "tokens": {"sequences"},
-    "prose": {"prose", "sequences"},
+    "characters": {"sequences"},
+    "text": {"text", "sequences"},
     "pairs": {"pairs"},
 }
 
