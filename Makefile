@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check soak recipes benchmarks clean
+.PHONY: help demo test quick check options soak recipes benchmarks clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -24,6 +24,9 @@ check: $(VENV)/.installed-test ## style, types and the floors of the architectur
 	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+options: $(VENV)/.installed ## write docs/guide/options.md from the configs
+	$(BIN)/python docs/options.py
 
 soak: $(VENV)/.installed-test ## kill a training at 1,000 random moments and compare the bits
 	LAYERWISE_KILLS=1000 $(BIN)/python -m pytest tests/experiments/test_kills.py -q

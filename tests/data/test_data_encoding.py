@@ -303,7 +303,7 @@ def test_rows_without_a_target_are_left_out_with_a_notice_and_refused_where_they
         ("bought", {"split_by": "group", "split_column": "cty"}, DataError, "`split_column`.*Did you mean 'city'"),
         ("bought", {"split_by": "time", "split_column": "email"}, DataError, "'email' holds no dates or numbers"),
         ("bought", {"split_by": "group", "split_column": "city"}, DataError, "row 3: column 'city' is empty"),
-        ("bought", {"test": 1.5}, UsageError, "`test` must be a share"),
+        ("bought", {"test": 1.5}, UsageError, "`test` must be a number from 0 to below 1"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_naming_the_column(target, options, error, words):

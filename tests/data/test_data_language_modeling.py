@@ -148,7 +148,7 @@ BAD = [
     ("short", {"test": 0.0}, DataError, "fill one window of 128; give a longer text, or lower `window`"),
     (WORDS * 100, {"window": 1}, UsageError, "`window` must be at least 2 tokens"),
     (WORDS * 100, {"horizon": 2}, UsageError, "`horizon` is for forecasts"),
-    (WORDS * 100, {"vocabulary": 20}, UsageError, "`vocabulary` must be at least 259, .*, received 20"),
+    (WORDS * 100, {"vocabulary": 20}, UsageError, "`vocabulary` must be a whole number of at least 259, received 20"),
     (WORDS * 100, {"target": "x"}, DataError, "book.txt is a file where"),
     (WORDS * 100, {"image_size": 8}, UsageError, "`image_size` is for pictures"),
 ]

@@ -267,7 +267,7 @@ def test_a_forecast_that_cannot_be_made_is_refused(tmp_path: Path, options: dict
 
 @pytest.mark.parametrize("field", ["window", "horizon"])
 def test_steps_below_one_are_refused(field: str) -> None:
-    with pytest.raises(UsageError, match=f"`{field}` must be a whole number of steps of at least 1, received 0"):
+    with pytest.raises(UsageError, match=f"`{field}` must be a whole number of at least 1, received 0"):
         DataConfig(**{field: 0})
 
 

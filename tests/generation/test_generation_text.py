@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from layerwise.data.text.language_modeling import TextPreprocessing
 from layerwise.data.text.tokenizer import END, LEAST_SIZE, Tokenizer
 from layerwise.errors import UsageError
-from layerwise.generation.decoding import Sampling
+from layerwise.generation.config import SamplingConfig
 from layerwise.generation.text import go_on, text_of
 from layerwise.models import build
 
@@ -56,12 +56,12 @@ PREPROCESSING = TextPreprocessing(BYTES, 8)
 
 def test_a_text_is_begun_by_its_mark_and_ends_where_the_network_ends_it():
     parrot = Parrot([*BYTES.encode(["hey"])[0], END, *BYTES.encode(["no"])[0]])
-    assert "".join(go_on(parrot, PREPROCESSING, "a", 6, Sampling())) == "hey"
+    assert "".join(go_on(parrot, PREPROCESSING, "a", 6, SamplingConfig())) == "hey"
     assert parrot.seen[:2] == [END, *BYTES.encode(["a"])[0]]
 
 
 def test_no_more_tokens_are_written_than_were_asked_for():
-    assert "".join(go_on(Parrot(BYTES.encode(["x"])[0]), PREPROCESSING, "a", 5, Sampling())) == "xxxxx"
+    assert "".join(go_on(Parrot(BYTES.encode(["x"])[0]), PREPROCESSING, "a", 5, SamplingConfig())) == "xxxxx"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_no_more_tokens_are_written_than_were_asked_for():
 )
 def test_what_cannot_be_gone_on_with_is_refused_in_a_sentence(prompt: str, tokens: int, sentence: str):
     with pytest.raises(UsageError, match=sentence):
-        go_on(Parrot([5]), PREPROCESSING, prompt, tokens, Sampling())
+        go_on(Parrot([5]), PREPROCESSING, prompt, tokens, SamplingConfig())
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])

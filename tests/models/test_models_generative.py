@@ -113,7 +113,7 @@ def test_samples_that_are_no_pictures_are_refused(kind: Any, shape: tuple[int, .
         (lambda: SegNet((3, 4, 4), 2), r"SegNet needs pictures of at least 8x8 pixels, received 4x4"),
         (lambda: Autoencoder((3, 1, 9)), r"autoencoder needs pictures of at least .*, received 1x9"),
         (lambda: GAN((1, 7, 9)), "a GAN needs pictures of at least 8x8 pixels, received 7x9; use `image_size` 8"),
-        (lambda: GANConfig(widths=(8,)), "`widths` must be at least two numbers of channels"),
+        (lambda: GANConfig(widths=(8,)), "`widths` must be 2 or more whole numbers of at least 1"),
         (lambda: SegNetConfig((8, 8), (1,)), "`convolutions` must be 2 whole numbers"),
         (lambda: AutoencoderConfig(code=0), "`code` must be a whole number of at least 1"),
     ],

@@ -59,7 +59,7 @@ def test_a_device_that_is_not_there_is_refused_with_what_is_there():
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(UsageError, match="`device` must be auto, cpu, cuda, cuda:1 or mps, received 'cpuu'"):
+    with pytest.raises(UsageError, match="`device` must be one of auto, cpu, cuda, cuda:1, mps, received 'cpuu'"):
         pick_device("cpuu")
 
 

@@ -8,10 +8,10 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from typing import Any, NoReturn
 
 from layerwise.errors import UsageError, nearest
+from layerwise.fields import Field, fields_of
 
 FIELD = re.compile("`([a-z][a-z0-9_]*)`")
 NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)")
@@ -128,11 +128,23 @@ def add_config(parser: argparse.ArgumentParser, kind: type, leave_out: Sequence[
     """Add a flag for every field of the dataclass `kind`; only flags that are used appear in the result."""
     group = parser.add_argument_group(kind.__name__.removesuffix("Config").lower())
     hints = typing.get_type_hints(kind)
-    for field in fields(kind):
-        if field.name in leave_out:
-            continue
-        shown = "" if field.default is None else f" [{field.default}]"
-        add_value(group, field.name, hints[field.name], field.metadata.get("help", "") + shown)
+    for field in fields_of(kind):
+        if field.name not in leave_out:
+            add_value(group, field.name, hints[field.name], sentence_of(field))
+
+
+def sentence_of(field: Field) -> str:
+    """Return what a field is for, which values it may have and which it has where nothing is said."""
+    says_no_more = field.kind is bool or (field.kind is str and not field.domain.choices)
+    expected = "" if says_no_more else f"; {field.expected}"
+    return field.help + expected + ("" if field.default is None else f" [{spelt(field.default)}]")
+
+
+def spelt(value: Any) -> str:
+    """Return a value as it is typed behind its flag."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def add_value(group: argparse._ActionsContainer, name: str, hint: Any, sentence: str, **options: Any) -> None:

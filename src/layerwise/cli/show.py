@@ -11,7 +11,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from layerwise.cli.arguments import Parser, add_value, flag_of, read_model_options
+from layerwise.cli.arguments import Parser, add_value, flag_of, read_model_options, spelt
+from layerwise.fields import fields_of, json_schema
 
 if TYPE_CHECKING:
     from layerwise.models.summary import Summary
@@ -27,29 +28,40 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from layerwise.layers.options import require_count, require_sizes
-    from layerwise.models import CATALOGUE, build
+    from layerwise.layers.options import require
+    from layerwise.models import CATALOGUE, build, config_of
     from layerwise.models.summary import summarise
 
     options = read_model_options(args.model, args.model_options)
     entry = CATALOGUE[args.model]
     shape = entry.usual_input if args.input is None else args.input
     outputs = entry.usual_outputs if args.outputs is None else args.outputs
-    require_sizes("input", shape)
-    require_count("outputs", outputs)
+    require(min(shape) >= 1, "input", "whole numbers of at least 1", shape)
+    require(outputs >= 1, "outputs", "a whole number of at least 1", outputs)
     model = build(args.model, shape, outputs, **options)
     summary = summarise(model, shape)
     if args.json:
-        print(json.dumps(summary.to_json(), indent=1))
+        print(json.dumps({**summary.to_json(), "options": json_schema(config_of(args.model, **options))}, indent=1))
         return
     from layerwise.cli.printing import say
-    from layerwise.models import option_help
 
     say(f"{args.model}: {entry.summary}\n{entry.paper}\n")
     print_layers(summary, shape)
-    say("\noptions:")
-    for option, sentence in option_help(args.model).items():
-        say(f"  {flag_of(option):<18} {sentence}")
+    say("")
+    print_options(args.model)
+
+
+def print_options(model: str) -> None:
+    """Print the options of a network: default, what each may be, unit, and what it is for."""
+    from layerwise.cli.printing import print_table
+    from layerwise.models import config_of
+
+    config = config_of(model)
+    rows = [
+        (flag_of(field.name), spelt(getattr(config, field.name)), field.expected, field.domain.unit, field.help)
+        for field in fields_of(type(config))
+    ]
+    print_table(("option", "default", "values", "unit", "what it is"), rows, spare=("unit",))
 
 
 def print_layers(summary: Summary, shape: tuple[int, ...]) -> None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import unicodedata
+from dataclasses import asdict
 
-from layerwise.cli.arguments import Parser, add_run, add_runs_folder, add_value
+from layerwise.cli.arguments import Parser, add_config, add_run, add_runs_folder, add_value
+from layerwise.fields import fields_of
+from layerwise.generation.config import SamplingConfig
 
 
 def add_arguments(parser: Parser) -> None:
@@ -19,13 +22,10 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("prompt", metavar="TEXT", help="the beginning of the text")
     for name, hint, default, sentence in (
         ("tokens", int, 200, "tokens to write at most; it stops where the text ends"),
-        ("temperature", float, 0.8, "below 1 bolder, above 1 wilder; 0 takes the likeliest token"),
-        ("top_k", int, 0, "draw among so many likeliest tokens; 0 for all"),
-        ("top_p", float, 1.0, "draw among the fewest tokens that have this probability together"),
         ("count", int, 1, "continuations to write, each by the next seed"),
-        ("seed", int, 0, "every draw follows from this number"),
     ):
         add_value(parser, name, hint, f"{sentence} [{default:g}]", default=default)
+    add_config(parser, SamplingConfig)
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
     add_runs_folder(parser)
 
@@ -38,10 +38,13 @@ def run(args: argparse.Namespace) -> None:
     if args.count < 1:
         raise UsageError(f"--count must be a whole number of at least 1, received {args.count}.")
     trained = Run.open(args.run, runs=args.runs)
-    how = {name: getattr(args, name) for name in ("tokens", "temperature", "top_k", "top_p")}
+    names = [field.name for field in fields_of(SamplingConfig)]
+    sampling = SamplingConfig(**{name: getattr(args, name) for name in names if hasattr(args, name)})
     written = []
     for number in range(args.count):
-        pieces = stream(trained, args.prompt, seed=args.seed + number, **how)
+        pieces = stream(
+            trained, args.prompt, **{**asdict(sampling), "seed": sampling.seed + number}, tokens=args.tokens
+        )
         if args.json:
             written.append("".join(pieces))
             continue

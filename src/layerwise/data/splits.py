@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layerwise.data.config import SPLITS
 from layerwise.errors import DataError, UsageError, nearest
-
-WAYS = ("random", "group", "time")
 
 
 class Indices(NamedTuple):
@@ -87,8 +86,8 @@ def check_shares(*, test: float, valid: float, by: str) -> None:
     for field, share in (("`test`", test), ("`valid`", valid)):
         if not 0 <= share < 1:
             raise UsageError(f"{field} must be a share from 0 to below 1, received {share!r}.")
-    if by not in WAYS:
-        raise UsageError(f"`split_by` must be one of {', '.join(WAYS)}, received '{by}'.{nearest(by, WAYS)}")
+    if by not in SPLITS:
+        raise UsageError(f"`split_by` must be one of {', '.join(SPLITS)}, received '{by}'.{nearest(by, SPLITS)}")
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -12,6 +12,7 @@ from typing import Any
 
 from layerwise.data.config import DataConfig
 from layerwise.errors import UsageError, in_backticks, nearest
+from layerwise.fields import from_json
 from layerwise.models import CATALOGUE, option_names
 from layerwise.tasks.config import TaskConfig
 from layerwise.training.config import MachineConfig, PenaltyConfig, StartConfig, TrainingConfig
@@ -97,11 +98,11 @@ class Experiment:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Experiment:
-        """Rebuild what `to_json` described. Raises KeyError or TypeError for anything else."""
+        """Rebuild what `to_json` described. Raises UsageError, KeyError or TypeError for anything else."""
         if not isinstance(values["options"], Mapping):
             raise TypeError(f"'options' is {values['options']!r:.50}")
         values = {"start": {}, **values}  # runs of before there were published weights
-        sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
+        sections: dict[str, Any] = {name: from_json(kind, values[name]) for name, kind in SECTIONS.items()}
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in values["model_options"].items()}
         return Experiment(model=values["model"], model_options=options, options=values["options"], **sections)
 

@@ -8,7 +8,8 @@ from typing import Any, cast
 from layerwise.data.text.language_modeling import TextPreprocessing
 from layerwise.errors import UsageError
 from layerwise.experiments.trained import Trained
-from layerwise.generation.decoding import Sampling, Writer
+from layerwise.generation.config import SamplingConfig
+from layerwise.generation.decoding import Writer
 from layerwise.generation.text import go_on
 from layerwise.reports import wording
 
@@ -27,12 +28,12 @@ def stream(
 
     Args:
         tokens: to write at most; it stops where the text ends.
-        temperature, top_k, top_p, seed: how each token is drawn, see `Sampling`.
+        temperature, top_k, top_p, seed: how each token is drawn, see `SamplingConfig`.
 
     Raises:
         UsageError: the run was not trained to write, the prompt is empty or too long, or a value cannot work.
     """
-    sampling = Sampling(temperature, top_k, top_p, seed)
+    sampling = SamplingConfig(temperature, top_k, top_p, seed)
     preprocessing, model = run.preprocessing, run.model
     if not isinstance(preprocessing, TextPreprocessing):
         learned = wording.LEARNED[run.data_info["task"]["name"]]

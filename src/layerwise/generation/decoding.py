@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from layerwise.errors import UsageError
+from layerwise.generation.config import SamplingConfig
 
 
 class State(Protocol):
@@ -118,43 +119,21 @@ def _until(tokens: list[int], end: int) -> list[int]:
     return tokens[: tokens.index(end)] if end in tokens else tokens
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is drawn.
-
-    temperature: 0 takes the likeliest; below 1 is bolder, above 1 wilder. top_k: draw among so many likeliest, 0 for
-    all. top_p: draw among the fewest that together have this probability (Holtzman et al. 2019,
-    https://arxiv.org/abs/1904.09751). Raises UsageError, naming the field, for a value that cannot work.
-    """
-
-    temperature: float = 0.8
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise UsageError(f"`temperature` must be a number of at least 0, received {self.temperature!r}.")
-        if self.top_k < 0:
-            raise UsageError(f"`top_k` must be a whole number of at least 0, received {self.top_k!r}.")
-        if not 0 < self.top_p <= 1:
-            raise UsageError(f"`top_p` must be a number above 0 and at most 1, received {self.top_p!r}.")
-
-    def choose(self, scores: Tensor, generator: torch.Generator) -> int:
-        """Draw one token from the scores of all, (vocabulary,)."""
-        if self.temperature == 0:
-            return int(scores.argmax())
-        ranked, tokens = (scores.float().cpu() / self.temperature).sort(descending=True)
-        if self.top_k:
-            ranked = ranked[: self.top_k]
-        probabilities = ranked.softmax(0)
-        before = probabilities.cumsum(0) - probabilities  # what the likelier ones have together
-        probabilities = probabilities * (before < self.top_p)
-        return int(tokens[torch.multinomial(probabilities, 1, generator=generator)])
+def draw_token(scores: Tensor, sampling: SamplingConfig, generator: torch.Generator) -> int:
+    """Draw one token from the scores of all, (vocabulary,)."""
+    if sampling.temperature == 0:
+        return int(scores.argmax())
+    ranked, tokens = (scores.float().cpu() / sampling.temperature).sort(descending=True)
+    if sampling.top_k:
+        ranked = ranked[: sampling.top_k]
+    probabilities = ranked.softmax(0)
+    before = probabilities.cumsum(0) - probabilities  # what the likelier ones have together
+    probabilities = probabilities * (before < sampling.top_p)
+    return int(tokens[torch.multinomial(probabilities, 1, generator=generator)])
 
 
 @torch.inference_mode()
-def write(model: Writer, prompt: Tensor, count: int, sampling: Sampling) -> Iterator[int]:
+def write(model: Writer, prompt: Tensor, count: int, sampling: SamplingConfig) -> Iterator[int]:
     """Yield `count` tokens that go on from `prompt`, (tokens,), each as soon as it is drawn.
 
     A text longer than the model's limit is read anew from its second half. Raises UsageError for an empty prompt.
@@ -165,7 +144,7 @@ def write(model: Writer, prompt: Tensor, count: int, sampling: Sampling) -> Iter
     text: list[int] = prompt.tolist()[-model.limit :]
     scores, state = model.step(prompt[None, -model.limit :], model.begin())
     for _ in range(count):
-        token = sampling.choose(scores[0, -1], generator)
+        token = draw_token(scores[0, -1], sampling, generator)
         yield token
         text.append(token)
         if len(text) > model.limit:

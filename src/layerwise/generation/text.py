@@ -10,7 +10,8 @@ import torch
 from layerwise.data.text.language_modeling import TextPreprocessing
 from layerwise.data.text.tokenizer import END, Tokenizer
 from layerwise.errors import UsageError
-from layerwise.generation.decoding import Sampling, Writer, write
+from layerwise.generation.config import SamplingConfig
+from layerwise.generation.decoding import Writer, write
 
 LONGEST_CHARACTER = 4  # bytes of UTF-8
 BROKEN = "\ufffd"
@@ -30,7 +31,7 @@ def text_of(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
 
 
 def go_on(
-    model: Writer, preprocessing: TextPreprocessing, prompt: str, tokens: int, sampling: Sampling
+    model: Writer, preprocessing: TextPreprocessing, prompt: str, tokens: int, sampling: SamplingConfig
 ) -> Iterator[str]:
     """Yield what a network writes behind `prompt`, piece by piece: at most so many tokens, until the text ends.
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from layerwise.errors import UsageError, in_backticks, nearest
+from layerwise.fields import fields_of
 from layerwise.models.catalogue import CATALOGUE as CATALOGUE
 from layerwise.models.catalogue import Entry as Entry
 
@@ -74,7 +75,7 @@ def option_hints(name: str) -> dict[str, Any]:
 
 def option_help(name: str) -> dict[str, str]:
     """Return what each option of the network `name` means."""
-    return {option.name: option.metadata["help"] for option in fields(_variant(name))}
+    return {option.name: option.help for option in fields_of(type(_variant(name)))}
 
 
 def _variant(name: str) -> Any:

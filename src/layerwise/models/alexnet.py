@@ -14,13 +14,13 @@ instead of 0.01 with biases of one, so that it learns without watching; the dens
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from layerwise.fields import check, numeric, share, sizes, switch, words
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require, require_count, require_dropout, require_sizes
 from layerwise.layers.sizes import map_shape, picture_shape
 
 
@@ -28,21 +28,28 @@ from layerwise.layers.sizes import map_shape, picture_shape
 class AlexNetConfig:
     """Options of the two towers. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(
-        default=(96, 256, 384, 384, 256), metadata={"help": "maps of the 5 convolutions, over both towers"}
+    widths: tuple[int, ...] = sizes(
+        (96, 256, 384, 384, 256),
+        "channels of the 5 convolutions, over both towers",
+        length=5,
+        at_least=2,
+        multiple_of=2,
     )
-    dense: int = field(default=4096, metadata={"help": "neurons of each hidden dense layer, over both towers"})
-    dropout: float = field(default=0.5, metadata={"help": "share of dense neurons silenced at each step"})
-    devices: tuple[str, ...] = field(
-        default=("", ""), metadata={"help": "devices of the towers, such as cuda:0,cuda:1; empty for the model's"}
+    dense: int = numeric(
+        4096,
+        "neurons of each hidden dense layer, over both towers",
+        at_least=2,
+        multiple_of=2,
+        scale="powers of two",
+        search=(256, 4096),
+    )
+    dropout: float = share(0.5, "share of dense neurons silenced per step", search=(0.0, 0.6))
+    devices: tuple[str, ...] = words(
+        ("", ""), "devices of the towers, such as cuda:0,cuda:1; empty for the model's", length=2
     )
 
     def __post_init__(self) -> None:
-        require_sizes("widths", self.widths, 5)
-        require(all(width % 2 == 0 for width in self.widths), "widths", "even numbers, half a tower", self.widths)
-        require(self.dense >= 2 and self.dense % 2 == 0, "dense", "an even number of at least 2", self.dense)
-        require_dropout(self.dropout)
-        require(len(self.devices) == 2, "devices", "two devices, such as cuda:0,cuda:1", self.devices)
+        check(self)
 
 
 def response_norm() -> nn.LocalResponseNorm:
@@ -139,16 +146,16 @@ class AlexNet(nn.Module):
 class OneTowerConfig:
     """Options of a single tower. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(default=(64, 192, 384, 256, 256), metadata={"help": "maps of the 5 convolutions"})
-    dense: int = field(default=4096, metadata={"help": "neurons of each hidden dense layer"})
-    dropout: float = field(default=0.5, metadata={"help": "share of dense neurons silenced at each step"})
-    small: bool = field(default=False, metadata={"help": "begin with 5x5 pixels at full size, for small pictures"})
-    batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch after each convolution"})
+    widths: tuple[int, ...] = sizes((64, 192, 384, 256, 256), "channels of the 5 convolutions", length=5)
+    dense: int = numeric(
+        4096, "neurons of each hidden dense layer", at_least=1, scale="powers of two", search=(256, 4096)
+    )
+    dropout: float = share(0.5, "share of dense neurons silenced per step", search=(0.0, 0.6))
+    small: bool = switch(False, "begin with 5x5 pixels at full size, for small images")
+    batch_norm: bool = switch(False, "normalise over the batch after each convolution")
 
     def __post_init__(self) -> None:
-        require_sizes("widths", self.widths, 5)
-        require_count("dense", self.dense)
-        require_dropout(self.dropout)
+        check(self)
 
 
 def convolution(inputs: int, outputs: int, kernel: int, config: OneTowerConfig, stride: int = 1) -> nn.Sequential:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from layerwise.layers.options import require_count, require_sizes
+from layerwise.fields import check, numeric, sizes, switch
 from layerwise.layers.sizes import map_shape, picture_shape
 
 
@@ -23,15 +23,15 @@ from layerwise.layers.sizes import map_shape, picture_shape
 class AutoencoderConfig:
     """Options of an autoencoder. Raises UsageError for a value that cannot work."""
 
-    code: int = field(default=16, metadata={"help": "numbers that a picture is pressed into"})
-    widths: tuple[int, ...] = field(default=(32, 64), metadata={"help": "channels of each halving of the picture"})
-    hidden: int = field(default=256, metadata={"help": "neurons between the last map and the code"})
-    variational: bool = field(default=False, metadata={"help": "codes are drawn from a distribution (VAE)"})
+    code: int = numeric(16, "dimensions of the latent code", at_least=1, scale="powers of two", search=(2, 128))
+    widths: tuple[int, ...] = sizes((32, 64), "channels of each halving of the image", search=(8, 128))
+    hidden: int = numeric(
+        256, "neurons between the last map and the code", at_least=1, scale="powers of two", search=(64, 1024)
+    )
+    variational: bool = switch(False, "draw the code from a distribution (VAE)")
 
     def __post_init__(self) -> None:
-        require_count("code", self.code)
-        require_count("hidden", self.hidden)
-        require_sizes("widths", self.widths)
+        check(self)
 
 
 class Coded(NamedTuple):

@@ -7,39 +7,37 @@ section 3, "Implementation details" (DenseNet-BC; `densenet-small` is its L = 40
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layerwise.fields import check, choice, numeric, share, sizes
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require, require_choice, require_count, require_dropout, require_sizes
 from layerwise.layers.sizes import map_shape, picture_shape
+
+STEMS = {"7x7-pool": "for large images", "3x3": "for small images"}
 
 
 @dataclass(frozen=True)
 class DenseNetConfig:
     """Options of a densely connected network. Raises UsageError for a value that cannot work."""
 
-    growth: int = field(default=32, metadata={"help": "maps that each layer adds, k in the paper"})
-    layers: tuple[int, ...] = field(default=(6, 12, 24, 16), metadata={"help": "layers of each dense block"})
-    bottleneck: int = field(default=4, metadata={"help": "maps of the 1x1 convolution of a layer, times growth"})
-    compression: float = field(default=0.5, metadata={"help": "share of the maps that a transition keeps"})
-    stem: Literal["7x7-pool", "3x3"] = field(
-        default="7x7-pool", metadata={"help": "first layers: 7x7-pool for large pictures, 3x3 for small"}
+    growth: int = numeric(
+        32, "maps that each layer adds, k in the paper", at_least=1, scale="powers of two", search=(8, 48)
     )
-    dropout: float = field(default=0.0, metadata={"help": "share of values silenced after each convolution of a layer"})
+    layers: tuple[int, ...] = sizes((6, 12, 24, 16), "layers of each dense block", least=1)
+    bottleneck: int = numeric(4, "maps of the 1x1 convolution of a layer, times growth", at_least=1, search=(2, 8))
+    compression: float = numeric(
+        0.5, "share of the maps that a transition keeps", above=0, at_most=1, search=(0.25, 1.0)
+    )
+    stem: Literal["7x7-pool", "3x3"] = choice("7x7-pool", STEMS, "first layers")
+    dropout: float = share(0.0, "share of values silenced after each convolution of a layer", search=(0.0, 0.5))
 
     def __post_init__(self) -> None:
-        require_count("growth", self.growth)
-        require_sizes("layers", self.layers)
-        require(len(self.layers) > 0, "layers", "at least one block", self.layers)
-        require_count("bottleneck", self.bottleneck)
-        require(0 < self.compression <= 1, "compression", "a share above 0, at most 1", self.compression)
-        require_choice("stem", self.stem, ("7x7-pool", "3x3"))
-        require_dropout(self.dropout)
+        check(self)
 
 
 def make_stem(channels: int, config: DenseNetConfig) -> nn.Sequential:

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layerwise.errors import UsageError
+from layerwise.fields import check, numeric, share
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require, require_dropout
 from layerwise.layers.sizes import Window, map_shape, picture_shape
 
 # Each stage: kernel, stride of its first block, widening, channels, blocks (table 1 of the paper).
@@ -40,12 +40,13 @@ PUBLISHED_CENTRE, PUBLISHED_SCALE = 127.0, 128.0  # of 255: the published weight
 class EfficientNetConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    width: float = field(default=1.0, metadata={"help": "times the published channels of every layer"})
-    dropout: float = field(default=0.2, metadata={"help": "share of features silenced before the output layer"})
+    width: float = numeric(
+        1.0, "times the published channels of every layer", above=0, at_most=4, scale="log", search=(0.25, 2.0)
+    )
+    dropout: float = share(0.2, "share of features silenced before the output layer", search=(0.0, 0.5))
 
     def __post_init__(self) -> None:
-        require(0 < self.width <= 4, "width", "a number above 0 and up to 4", self.width)
-        require_dropout(self.dropout)
+        check(self)
 
 
 class SameConvolution(nn.Conv2d):

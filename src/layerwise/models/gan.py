@@ -12,14 +12,14 @@ leave a chequered pattern (Odena et al. 2016); plain convolutions where R3GAN ha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from layerwise.errors import UsageError
-from layerwise.layers.options import require, require_count, require_sizes
+from layerwise.fields import check, numeric, sizes, switch
 from layerwise.layers.sizes import picture_shape
 
 
@@ -27,16 +27,20 @@ from layerwise.layers.sizes import picture_shape
 class GANConfig:
     """Options of generator and discriminator. Raises UsageError for a value that cannot work."""
 
-    noise: int = field(default=64, metadata={"help": "numbers that a picture is painted from"})
-    widths: tuple[int, ...] = field(
-        default=(64, 32, 16), metadata={"help": "channels from the coarsest to the finest maps"}
+    noise: int = numeric(
+        64,
+        "dimensions of the noise that an image is generated from",
+        at_least=1,
+        scale="powers of two",
+        search=(16, 256),
     )
-    batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch, as DCGAN does"})
+    widths: tuple[int, ...] = sizes(
+        (64, 32, 16), "channels from the coarsest to the finest maps", least=2, search=(16, 512)
+    )
+    batch_norm: bool = switch(False, "normalise over the batch, as DCGAN does")
 
     def __post_init__(self) -> None:
-        require_count("noise", self.noise)
-        require_sizes("widths", self.widths)
-        require(len(self.widths) > 1, "widths", "at least two numbers of channels", self.widths)
+        check(self)
 
 
 LEAST_PX = 8

@@ -11,14 +11,15 @@ normalisation (`batch_norm`, Ioffe and Szegedy 2015) does better; it then also r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from layerwise.fields import check, numeric, share, switch, words
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require, require_choice, require_dropout
+from layerwise.layers.options import require
 from layerwise.layers.sizes import map_shape, picture_shape
 
 
@@ -55,20 +56,17 @@ PAPER_MODULES = ("3a", "3b", "pool", "4a", "4b", "4c", "4d", "4e", "pool", "5a",
 class GoogLeNetConfig:
     """Options of GoogLeNet. Raises UsageError for a value that cannot work."""
 
-    modules: tuple[str, ...] = field(
-        default=PAPER_MODULES, metadata={"help": "modules of the paper's table 1 in order, and pool to halve the map"}
+    modules: tuple[str, ...] = words(
+        PAPER_MODULES, "modules of the paper's table 1 in order, and pool to halve the map", choices=("pool", *TABLE_1)
     )
-    width: float = field(default=1.0, metadata={"help": "times the paper's channels"})
-    small: bool = field(default=False, metadata={"help": "begin with one 3x3 convolution at full size"})
-    batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch after each convolution"})
-    dropout: float = field(default=0.4, metadata={"help": "share of features silenced before the output layer"})
+    width: float = numeric(1.0, "times the paper's channels", above=0, scale="log", search=(0.25, 2.0))
+    small: bool = switch(False, "begin with one 3x3 convolution at full size")
+    batch_norm: bool = switch(False, "normalise over the batch after each convolution")
+    dropout: float = share(0.4, "share of features silenced before the output layer", search=(0.0, 0.6))
 
     def __post_init__(self) -> None:
-        for module in self.modules:
-            require_choice("modules", module, ("pool", *TABLE_1))
+        check(self)
         require(any(module != "pool" for module in self.modules), "modules", "at least one module", self.modules)
-        require(self.width > 0, "width", "a positive number", self.width)
-        require_dropout(self.dropout)
 
 
 def convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool, stride: int = 1) -> nn.Sequential:

@@ -10,15 +10,16 @@ dropout only where asked for, and the exact GELU, which GPT-2 approximates by a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from layerwise.errors import UsageError
+from layerwise.fields import check, numeric, share
 from layerwise.layers.attention import Cache
-from layerwise.layers.options import require, require_count, require_dropout
+from layerwise.layers.options import require
 from layerwise.layers.sequences import Embedding, sequence_shape
 from layerwise.layers.transformer import Block, Blocks
 
@@ -27,16 +28,18 @@ from layerwise.layers.transformer import Block, Blocks
 class GPTConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    embed_dim: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
-    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the embed_dim"})
-    layers: int = field(default=4, metadata={"help": "blocks on top of each other"})
-    dropout: float = field(default=0.0, metadata={"help": "share of numbers silenced behind each part"})
+    embed_dim: int = numeric(
+        256, "dimensions of the vector of each token", at_least=1, scale="powers of two", search=(32, 1024)
+    )
+    heads: int = numeric(
+        4, "heads of each attention; must divide embed_dim", at_least=1, scale="powers of two", search=(1, 16)
+    )
+    layers: int = numeric(4, "transformer blocks", at_least=1, unit="layers", search=(1, 12))
+    dropout: float = share(0.0, "share of values silenced after each part of a block", search=(0.0, 0.3))
 
     def __post_init__(self) -> None:
-        for option in ("embed_dim", "heads", "layers"):
-            require_count(option, getattr(self, option))
+        check(self)
         require(self.embed_dim % self.heads == 0, "embed_dim", f"a multiple of {self.heads} heads", self.embed_dim)
-        require_dropout(self.dropout)
 
 
 class State(NamedTuple):

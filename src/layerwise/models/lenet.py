@@ -15,15 +15,15 @@ Both widen the picture by `padding` pixels, which turns 28x28 into the paper's 3
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layerwise.fields import check, choice, numeric, share
 from layerwise.layers.activations import ACTIVATIONS, ScaledTanh, activation
-from layerwise.layers.options import require, require_choice, require_dropout
 from layerwise.layers.sizes import Window, map_shape, picture_shape
 
 
@@ -31,16 +31,15 @@ from layerwise.layers.sizes import Window, map_shape, picture_shape
 class LeNet5Config:
     """Options of the modern reading. Raises UsageError for a value that cannot work."""
 
-    activation: str = field(default="relu", metadata={"help": f"one of {', '.join(ACTIVATIONS)}"})
-    pooling: Literal["max", "average"] = field(default="max", metadata={"help": "max or average, of 2x2 pixels"})
-    padding: int = field(default=2, metadata={"help": "pixels put around the picture; 2 makes 32x32 of 28x28"})
-    dropout: float = field(default=0.0, metadata={"help": "share of dense neurons silenced at each step"})
+    activation: str = choice("relu", tuple(ACTIVATIONS), "activation behind each hidden layer")
+    pooling: Literal["max", "average"] = choice("max", ("max", "average"), "what is taken of each 2x2 pixels")
+    padding: int = numeric(
+        2, "pixels of zeros around the image; 2 makes 32x32 of 28x28", at_least=0, unit="px", search=(0, 4)
+    )
+    dropout: float = share(0.0, "share of dense neurons silenced per step", search=(0.0, 0.5))
 
     def __post_init__(self) -> None:
-        require_choice("activation", self.activation, ACTIVATIONS)
-        require_choice("pooling", self.pooling, ("max", "average"))
-        require(self.padding >= 0, "padding", "a whole number of at least 0", self.padding)
-        require_dropout(self.dropout)
+        check(self)
 
 
 class LeNet5(nn.Module):
@@ -83,10 +82,12 @@ class LeNet5(nn.Module):
 class PaperLeNet5Config:
     """Options of the paper's network."""
 
-    padding: int = field(default=2, metadata={"help": "pixels put around the picture; 2 makes 32x32 of 28x28"})
+    padding: int = numeric(
+        2, "pixels of zeros around the image; 2 makes 32x32 of 28x28", at_least=0, unit="px", search=(0, 4)
+    )
 
     def __post_init__(self) -> None:
-        require(self.padding >= 0, "padding", "a whole number of at least 0", self.padding)
+        check(self)
 
 
 class Subsampling(nn.Module):

@@ -7,10 +7,11 @@ With a squared error it is linear regression (Legendre 1805), with the cross-ent
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from layerwise.fields import check, switch
 from layerwise.layers.sizes import feature_count
 
 
@@ -18,7 +19,10 @@ from layerwise.layers.sizes import feature_count
 class LinearConfig:
     """Options of a layer of linear neurons."""
 
-    bias: bool = field(default=True, metadata={"help": "give every neuron a threshold"})
+    bias: bool = switch(True, "add a bias to every weighted sum")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class LinearNeurons(nn.Module):

@@ -8,13 +8,13 @@ and batch normalisation (Ioffe and Szegedy 2015).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from torch import Tensor, nn
 
+from layerwise.fields import check, choice, share, sizes, switch
 from layerwise.layers.activations import ACTIVATIONS, activation
-from layerwise.layers.options import require_choice, require_dropout, require_sizes
 from layerwise.layers.sizes import feature_count
 
 
@@ -22,15 +22,15 @@ from layerwise.layers.sizes import feature_count
 class MLPConfig:
     """Options of a multi-layer perceptron. Raises UsageError for a value that cannot work."""
 
-    hidden: tuple[int, ...] = field(default=(64, 64), metadata={"help": "neurons of each hidden layer, such as 64,64"})
-    activation: str = field(default="relu", metadata={"help": f"one of {', '.join(ACTIVATIONS)}"})
-    dropout: float = field(default=0.0, metadata={"help": "share of hidden neurons silenced at each step"})
-    batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch before each activation"})
+    hidden: tuple[int, ...] = sizes(
+        (64, 64), "neurons of each hidden layer, such as 64,64", scale="powers of two", search=(8, 512)
+    )
+    activation: str = choice("relu", tuple(ACTIVATIONS), "activation of the hidden layers")
+    dropout: float = share(0.0, "share of hidden neurons silenced per step", search=(0.0, 0.5))
+    batch_norm: bool = switch(False, "normalise over the batch before each activation")
 
     def __post_init__(self) -> None:
-        require_sizes("hidden", self.hidden)
-        require_choice("activation", self.activation, ACTIVATIONS)
-        require_dropout(self.dropout)
+        check(self)
 
 
 class MLP(nn.Module):

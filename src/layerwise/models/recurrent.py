@@ -9,14 +9,16 @@ The cells are written out gate by gate in `layers/recurrent.py`; here PyTorch's 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from layerwise.layers.options import require, require_choice, require_count, require_dropout
+from layerwise.errors import UsageError
+from layerwise.fields import check, choice, numeric, share, switch
+from layerwise.layers.options import require
 from layerwise.layers.sequences import Embedding, last_step, lengths_of, sequence_shape
 
 CELLS: Mapping[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -26,27 +28,30 @@ CELLS: Mapping[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": n
 class RecurrentConfig:
     """Options of a recurrent network. Raises UsageError for a value that cannot work."""
 
-    cell: Literal["rnn", "lstm", "gru"] = field(default="gru", metadata={"help": "rnn, lstm or gru"})
-    hidden: int = field(default=128, metadata={"help": "numbers in the state of each layer and direction"})
-    layers: int = field(default=1, metadata={"help": "recurrent layers on top of each other"})
-    bidirectional: bool = field(default=False, metadata={"help": "read the sequence backwards, too"})
-    embedding: int = field(default=64, metadata={"help": "numbers in the vector of each step"})
-    dropout: float = field(default=0.0, metadata={"help": "share of numbers silenced between layers"})
-    from_last: bool = field(
-        default=False, metadata={"help": "give the change from the last step's first channel (forecasts)"}
+    cell: Literal["rnn", "lstm", "gru"] = choice("gru", tuple(CELLS), "recurrent cell")
+    hidden: int = numeric(
+        128, "dimensions of the state of each layer and direction", at_least=1, scale="powers of two", search=(16, 512)
     )
-    season: int = field(
-        default=0, metadata={"help": "give the change from so many steps before, first channel (forecasts); 0 for none"}
+    layers: int = numeric(1, "recurrent layers on top of each other", at_least=1, unit="layers", search=(1, 4))
+    bidirectional: bool = switch(False, "read the sequence backwards, too")
+    embedding: int = numeric(
+        64, "dimensions of the vector of each step", at_least=1, scale="powers of two", search=(8, 256)
     )
-    each_step: bool = field(default=False, metadata={"help": "give outputs at every step, not at the end alone"})
+    dropout: float = share(0.0, "share of values silenced between layers", search=(0.0, 0.5))
+    from_last: bool = switch(False, "predict the change from the last step's first channel (forecasts)")
+    season: int = numeric(
+        0,
+        "predict the change from so many steps before, first channel (forecasts)",
+        at_least=0,
+        off="from none",
+        unit="steps",
+    )
+    each_step: bool = switch(False, "give outputs at every step, not at the end alone")
 
     def __post_init__(self) -> None:
-        require_choice("cell", self.cell, CELLS)
-        for option in ("hidden", "layers", "embedding"):
-            require_count(option, getattr(self, option))
-        require_dropout(self.dropout)
-        is_season = isinstance(self.season, int) and self.season >= 0 and not (self.season and self.from_last)
-        require(is_season, "season", "a number of steps, 0 for none, without `from_last`", self.season)
+        check(self)
+        if self.season and self.from_last:
+            raise UsageError(f"`season` ({self.season}) and `from_last` exclude each other; leave one of them out.")
 
 
 class State(NamedTuple):

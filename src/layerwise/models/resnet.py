@@ -10,40 +10,41 @@ al. 2017). The 20- and 56-layer networks keep the paper's shortcuts without para
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layerwise.fields import check, choice, share, sizes, switch
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require, require_choice, require_dropout, require_sizes
+from layerwise.layers.options import require_as_many
 from layerwise.layers.sizes import Window, map_shape, picture_shape
+
+STEMS = {
+    "7x7-pool": "for large images",
+    "3x3": "for small images, at full size",
+    "3x3-stride": "for small images, at half the size by a stride of 2",
+    "3x3-pool": "for small images, at half the size by pooling",
+}
+SHORTCUTS = {"projection": "a 1x1 convolution", "zeros": "the same channels, and zeros for new ones"}
 
 
 @dataclass(frozen=True)
 class ResNetConfig:
     """Options of a residual network. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(default=(64, 128, 256, 512), metadata={"help": "channels of each stage"})
-    blocks: tuple[int, ...] = field(default=(2, 2, 2, 2), metadata={"help": "residual blocks of each stage"})
-    bottleneck: bool = field(default=False, metadata={"help": "blocks of 1x1, 3x3, 1x1 with 4 times the channels"})
-    stem: Literal["7x7-pool", "3x3", "3x3-stride", "3x3-pool"] = field(
-        default="7x7-pool", metadata={"help": "first layers: 7x7-pool for large pictures, those with 3x3 for small"}
-    )
-    shortcut: Literal["projection", "zeros"] = field(
-        default="projection", metadata={"help": "where the shape changes: a 1x1 convolution, or zeros for new channels"}
-    )
-    zero_start: bool = field(default=True, metadata={"help": "let every block begin as its shortcut alone"})
-    dropout: float = field(default=0.0, metadata={"help": "share of features silenced before the output layer"})
+    widths: tuple[int, ...] = sizes((64, 128, 256, 512), "channels of each stage", least=1, search=(8, 512))
+    blocks: tuple[int, ...] = sizes((2, 2, 2, 2), "residual blocks of each stage", least=1, search=(1, 6))
+    bottleneck: bool = switch(False, "blocks of 1x1, 3x3, 1x1 with 4 times the channels")
+    stem: Literal["7x7-pool", "3x3", "3x3-stride", "3x3-pool"] = choice("7x7-pool", STEMS, "first layers")
+    shortcut: Literal["projection", "zeros"] = choice("projection", SHORTCUTS, "shortcut where the shape changes")
+    zero_start: bool = switch(True, "let every block begin as its shortcut alone")
+    dropout: float = share(0.0, "share of features silenced before the output layer", search=(0.0, 0.5))
 
     def __post_init__(self) -> None:
-        require_sizes("widths", self.widths)
-        require_sizes("blocks", self.blocks, len(self.widths))
-        require(len(self.widths) > 0, "widths", "at least one number of channels", self.widths)
-        require_choice("stem", self.stem, ("7x7-pool", "3x3", "3x3-stride", "3x3-pool"))
-        require_choice("shortcut", self.shortcut, ("projection", "zeros"))
-        require_dropout(self.dropout)
+        check(self)
+        require_as_many("blocks", self.blocks, "widths", self.widths)
 
 
 def make_stem(kind: str, channels: int, width: int) -> nn.Sequential:

@@ -10,14 +10,15 @@ al. 2015 instead of those of a trained VGG.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layerwise.fields import check, sizes
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require_sizes
+from layerwise.layers.options import require_as_many
 from layerwise.layers.sizes import Window, map_shape, picture_shape
 
 
@@ -25,12 +26,12 @@ from layerwise.layers.sizes import Window, map_shape, picture_shape
 class SegNetConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(default=(16, 32, 64), metadata={"help": "channels of each stage"})
-    convolutions: tuple[int, ...] = field(default=(2, 2, 2), metadata={"help": "3x3 convolutions of each stage"})
+    widths: tuple[int, ...] = sizes((16, 32, 64), "channels of each stage", least=1, search=(8, 256))
+    convolutions: tuple[int, ...] = sizes((2, 2, 2), "3x3 convolutions of each stage", least=1, search=(1, 3))
 
     def __post_init__(self) -> None:
-        require_sizes("widths", self.widths)
-        require_sizes("convolutions", self.convolutions, len(self.widths))
+        check(self)
+        require_as_many("convolutions", self.convolutions, "widths", self.widths)
 
 
 def stage(widths: tuple[int, ...]) -> nn.Sequential:

@@ -13,14 +13,14 @@ attention is learned late.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from layerwise.layers.options import require_count, require_dropout
+from layerwise.fields import check, numeric, share, switch
 from layerwise.layers.sequences import Embedding, is_present, lengths_of, require_one_vocabulary, sequence_shape
 
 
@@ -28,16 +28,22 @@ from layerwise.layers.sequences import Embedding, is_present, lengths_of, requir
 class Seq2SeqConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    embedding: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
-    hidden: int = field(default=256, metadata={"help": "numbers in the state of the encoder's directions and decoder"})
-    layers: int = field(default=1, metadata={"help": "recurrent layers of encoder and decoder"})
-    dropout: float = field(default=0.2, metadata={"help": "share of numbers silenced at each step"})
-    shared: bool = field(default=True, metadata={"help": "both languages have one vocabulary, and one vector a token"})
+    embedding: int = numeric(
+        256, "dimensions of the vector of each token", at_least=1, scale="powers of two", search=(32, 512)
+    )
+    hidden: int = numeric(
+        256,
+        "dimensions of the state of the encoder's directions and the decoder",
+        at_least=1,
+        scale="powers of two",
+        search=(32, 512),
+    )
+    layers: int = numeric(1, "recurrent layers of encoder and decoder", at_least=1, unit="layers", search=(1, 4))
+    dropout: float = share(0.2, "share of values silenced per step", search=(0.0, 0.5))
+    shared: bool = switch(True, "both languages have one vocabulary, and one vector per token")
 
     def __post_init__(self) -> None:
-        for option in ("embedding", "hidden", "layers"):
-            require_count(option, getattr(self, option))
-        require_dropout(self.dropout)
+        check(self)
 
 
 class State(NamedTuple):

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from layerwise.fields import check, numeric, share, switch
 from layerwise.layers.attention import Cache
-from layerwise.layers.options import require, require_count, require_dropout
+from layerwise.layers.options import require
 from layerwise.layers.sequences import Embedding, is_present, require_one_vocabulary, sequence_shape
 from layerwise.layers.transformer import Block, Blocks
 
@@ -28,21 +29,27 @@ from layerwise.layers.transformer import Block, Blocks
 class TransformerConfig:
     """Options of a transformer. Raises UsageError for a value that cannot work."""
 
-    embed_dim: int = field(default=256, metadata={"help": "numbers in the vector of each token"})
-    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the embed_dim"})
-    encoder_layers: int = field(default=3, metadata={"help": "blocks that read"})
-    decoder_layers: int = field(default=3, metadata={"help": "blocks that write"})
-    norm_first: bool = field(default=True, metadata={"help": "normalise before each part, not behind each sum"})
-    dropout: float = field(default=0.1, metadata={"help": "share of numbers silenced behind each part"})
-    shared: bool = field(default=True, metadata={"help": "both languages have one vocabulary, and one vector a token"})
+    embed_dim: int = numeric(
+        256, "dimensions of the vector of each token", at_least=1, scale="powers of two", search=(32, 512)
+    )
+    heads: int = numeric(
+        4,
+        "heads of each attention; twice as many must divide embed_dim",
+        at_least=1,
+        scale="powers of two",
+        search=(1, 8),
+    )
+    encoder_layers: int = numeric(3, "blocks of the encoder", at_least=1, unit="layers", search=(1, 6))
+    decoder_layers: int = numeric(3, "blocks of the decoder", at_least=1, unit="layers", search=(1, 6))
+    norm_first: bool = switch(True, "normalise before each part, not behind each sum")
+    dropout: float = share(0.1, "share of values silenced after each part of a block", search=(0.0, 0.3))
+    shared: bool = switch(True, "both languages have one vocabulary, and one vector per token")
 
     def __post_init__(self) -> None:
-        for option in ("embed_dim", "heads", "encoder_layers", "decoder_layers"):
-            require_count(option, getattr(self, option))
+        check(self)
         require(
             self.embed_dim % (2 * self.heads) == 0, "embed_dim", f"a multiple of 2 x {self.heads} heads", self.embed_dim
         )
-        require_dropout(self.dropout)
 
 
 def waves(first: int, count: int, embed_dim: int, like: Tensor) -> Tensor:

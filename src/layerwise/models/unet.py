@@ -9,15 +9,15 @@ sides the halvings do not divide are framed by zeros and cut back; sizes for sma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layerwise.fields import check, sizes
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require_sizes
 from layerwise.layers.sizes import picture_shape
 
 
@@ -25,10 +25,10 @@ from layerwise.layers.sizes import picture_shape
 class UNetConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(default=(16, 32, 64), metadata={"help": "channels of each depth, the finest first"})
+    widths: tuple[int, ...] = sizes((16, 32, 64), "channels of each depth, the finest first", least=1, search=(8, 256))
 
     def __post_init__(self) -> None:
-        require_sizes("widths", self.widths)
+        check(self)
 
 
 def double_convolution(inputs: int, outputs: int) -> nn.Sequential:

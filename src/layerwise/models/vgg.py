@@ -10,12 +10,13 @@ Deviations: first weights after He et al. 2015 instead of those of a shallower n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from layerwise.fields import check, share, sizes, switch
 from layerwise.layers.initialization import he_normal
-from layerwise.layers.options import require_dropout, require_sizes
+from layerwise.layers.options import require_as_many
 from layerwise.layers.sizes import map_shape, picture_shape
 
 
@@ -23,17 +24,17 @@ from layerwise.layers.sizes import map_shape, picture_shape
 class VGGConfig:
     """Options of a VGG network. Raises UsageError for a value that cannot work."""
 
-    widths: tuple[int, ...] = field(default=(64, 128, 256, 512, 512), metadata={"help": "channels of each stage"})
-    convolutions: tuple[int, ...] = field(default=(2, 2, 3, 3, 3), metadata={"help": "3x3 convolutions of each stage"})
-    dense: tuple[int, ...] = field(default=(4096, 4096), metadata={"help": "neurons of each hidden dense layer"})
-    dropout: float = field(default=0.5, metadata={"help": "share of dense neurons silenced at each step"})
-    batch_norm: bool = field(default=False, metadata={"help": "normalise over the batch after each convolution"})
+    widths: tuple[int, ...] = sizes((64, 128, 256, 512, 512), "channels of each stage", least=1, search=(8, 512))
+    convolutions: tuple[int, ...] = sizes((2, 2, 3, 3, 3), "3x3 convolutions of each stage", least=1, search=(1, 4))
+    dense: tuple[int, ...] = sizes(
+        (4096, 4096), "neurons of each hidden dense layer", scale="powers of two", search=(64, 4096)
+    )
+    dropout: float = share(0.5, "share of dense neurons silenced per step", search=(0.0, 0.6))
+    batch_norm: bool = switch(False, "normalise over the batch after each convolution")
 
     def __post_init__(self) -> None:
-        require_sizes("widths", self.widths)
-        require_sizes("convolutions", self.convolutions, len(self.widths))
-        require_sizes("dense", self.dense)
-        require_dropout(self.dropout)
+        check(self)
+        require_as_many("convolutions", self.convolutions, "widths", self.widths)
 
 
 def stage(inputs: int, width: int, convolutions: int, batch_norm: bool) -> nn.Sequential:

@@ -10,13 +10,14 @@ Deviation: sizes for small pictures (the paper's ViT-B/16 is `patch=16, embed_di
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from layerwise.errors import UsageError
-from layerwise.layers.options import require, require_count, require_dropout
+from layerwise.fields import check, numeric, share
+from layerwise.layers.options import require
 from layerwise.layers.sizes import map_shape, picture_shape
 from layerwise.layers.transformer import Block
 
@@ -25,18 +26,20 @@ from layerwise.layers.transformer import Block
 class ViTConfig:
     """Options of the network. Raises UsageError for a value that cannot work."""
 
-    patch: int = field(default=4, metadata={"help": "pixels a side of each patch; must divide the picture"})
-    embed_dim: int = field(default=96, metadata={"help": "numbers in the vector of each patch"})
-    heads: int = field(default=4, metadata={"help": "heads of each attention; must divide the embed_dim"})
-    layers: int = field(default=6, metadata={"help": "blocks on top of each other"})
-    widening: int = field(default=2, metadata={"help": "the inner dense layers have so many times the embed_dim"})
-    dropout: float = field(default=0.0, metadata={"help": "share of numbers silenced behind each part"})
+    patch: int = numeric(4, "side of each patch; must divide the image", at_least=1, unit="px", search=(2, 16))
+    embed_dim: int = numeric(
+        96, "dimensions of the vector of each patch", at_least=1, scale="powers of two", search=(32, 512)
+    )
+    heads: int = numeric(
+        4, "heads of each attention; must divide embed_dim", at_least=1, scale="powers of two", search=(1, 16)
+    )
+    layers: int = numeric(6, "transformer blocks", at_least=1, unit="layers", search=(1, 12))
+    widening: int = numeric(2, "width of the inner dense layers, times embed_dim", at_least=1, search=(1, 4))
+    dropout: float = share(0.0, "share of values silenced after each part of a block", search=(0.0, 0.3))
 
     def __post_init__(self) -> None:
-        for option in ("patch", "embed_dim", "heads", "layers", "widening"):
-            require_count(option, getattr(self, option))
+        check(self)
         require(self.embed_dim % self.heads == 0, "embed_dim", f"a multiple of {self.heads} heads", self.embed_dim)
-        require_dropout(self.dropout)
 
 
 class ViT(nn.Module):

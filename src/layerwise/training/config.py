@@ -5,12 +5,11 @@ Nothing here needs torch, so that `layerwise --help` answers at once.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from layerwise.errors import UsageError, nearest
+from layerwise.errors import UsageError
+from layerwise.fields import check, choice, numeric
 
 OPTIMIZERS: dict[str, str] = {
     "sgd": "gradient descent on mini-batches: w <- w - rate * gradient",
@@ -48,40 +47,25 @@ PRECISIONS: dict[str, str] = {
 DEVICES: dict[str, str] = {
     "auto": "cuda if there is one, else mps, else cpu",
     "cpu": "the processor",
-    "cuda": "an NVIDIA or AMD card; cuda:1 for the second",
+    "cuda": "an NVIDIA or AMD card",
+    "cuda:1": "the second card, and so on",
     "mps": "the graphics part of an Apple processor",
 }
 
+COMPILATION: dict[str, str] = {
+    "auto": "where a measurement shows that the run is long enough to gain",
+    "yes": "always",
+    "no": "never",
+}
 
-def _help(sentence: str) -> dict[str, str]:
-    return {"help": sentence}
+MEMORY_FORMATS: dict[str, str] = {
+    "auto": "the fastest for the network, the device and the length of the run",
+    "channels-last": "the channels of a pixel side by side",
+    "batch-innermost": "the same pixel of all images side by side (processor, few channels)",
+    "contiguous": "the pixels of a channel side by side",
+}
 
-
-def _refuse(name: str, expected: str, received: object) -> UsageError:
-    return UsageError(f"`{name}` must be {expected}, received {received!r}.")
-
-
-def _number(config: object, name: str, low: float, high: float, expected: str, *, open_low: bool = False) -> None:
-    """Check that a field is a finite number in [low, high], or in (low, high] if `open_low`."""
-    value = getattr(config, name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not low <= value <= high or (open_low and value == low):
-        raise _refuse(name, expected, value)
-
-
-def _count(config: object, name: str, low: int, expected: str) -> None:
-    """Check that a field is an integer of at least `low`."""
-    value = getattr(config, name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise _refuse(name, expected, value)
-
-
-def _choice(config: object, name: str, known: Iterable[str]) -> None:
-    """Check that a field is one of the known names."""
-    value, names = getattr(config, name), list(known)
-    if value not in names:
-        hint = nearest(value, names) if isinstance(value, str) else ""
-        raise UsageError(f"`{name}` must be one of {', '.join(names)}, received {value!r}.{hint}")
+LARGEST_SEED = 2**63 - 1
 
 
 STARTS: dict[str, str] = {
@@ -95,60 +79,75 @@ STARTS: dict[str, str] = {
 class StartConfig:
     """What the weights are before the first step. Raises UsageError, naming the field, for another word."""
 
-    pretrained: str = field(
-        default="no",
-        metadata=_help("start pictures from weights learned on ImageNet: no, frozen (a new last layer) or fine-tune"),
-    )
+    pretrained: str = choice("no", STARTS, "start image networks from weights learned on ImageNet")
 
     def __post_init__(self) -> None:
-        _choice(self, "pretrained", STARTS)
+        check(self)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How the weights are found. Raises UsageError, naming the field, for a value that cannot work."""
 
-    epochs: int = field(default=10, metadata=_help("passes over the training data"))
-    batch_size: int | Literal["full"] = field(default=128, metadata=_help("samples a step, or 'full' for all of them"))
-    optimizer: str = field(default="adam", metadata=_help(f"one of {', '.join(OPTIMIZERS)}"))
-    learning_rate: float = field(default=1e-3, metadata=_help("the size of a step, before the schedule"))
-    momentum: float = field(
-        default=0.9, metadata=_help("share of the velocity kept from step to step (momentum, nesterov, muon)")
+    epochs: int = numeric(10, "passes over the training data", at_least=1, unit="epochs", scale="log", search=(1, 100))
+    batch_size: int | Literal["full"] = numeric(
+        128,
+        "samples per step; 'full' takes all of them",
+        at_least=1,
+        unit="samples",
+        scale="powers of two",
+        search=(16, 512),
     )
-    schedule: str = field(default="constant", metadata=_help(f"how the rate changes: {', '.join(SCHEDULES)}"))
-    warmup: float = field(default=0.0, metadata=_help("epochs over which the rate rises from zero"))
-    clip_norm: float = field(
-        default=0.0, metadata=_help("longest gradient allowed (2-norm over all parameters); 0 for no limit")
+    optimizer: str = choice("adam", OPTIMIZERS, "update rule")
+    learning_rate: float = numeric(1e-3, "step size, before the schedule", above=0, scale="log", search=(1e-5, 1.0))
+    momentum: float = numeric(
+        0.9,
+        "share of the velocity kept from step to step (momentum, nesterov, muon)",
+        at_least=0,
+        below=1,
+        search=(0.5, 0.99),
     )
-    accumulation_steps: int = field(default=1, metadata=_help("pieces a batch is cut into, to fit it into memory"))
-    ema_decay: float = field(
-        default=0.0, metadata=_help("decay of the running average of the weights, such as 0.999; 0 for none")
+    schedule: str = choice("constant", SCHEDULES, "how the learning rate changes over the steps")
+    warmup: float = numeric(
+        0.0, "epochs over which the learning rate rises from zero", at_least=0, unit="epochs", search=(0, 5)
     )
-    patience: int = field(
-        default=0, metadata=_help("stop after this many epochs without a better validation; 0 for never")
+    clip_norm: float = numeric(
+        0.0,
+        "largest norm of the gradient (2-norm over all parameters); longer ones are scaled down to it",
+        at_least=0,
+        off="no limit",
+        scale="log",
+        search=(0.1, 10.0),
     )
-    seed: int = field(default=0, metadata=_help("every random choice follows from this number"))
+    accumulation_steps: int = numeric(
+        1,
+        "parts into which each batch is divided to fit into memory; the step is that of the whole batch",
+        at_least=1,
+        unit="parts of a batch",
+        scale="powers of two",
+    )
+    ema_decay: float = numeric(
+        0.0,
+        "decay of the exponential moving average of the weights, such as 0.999",
+        at_least=0,
+        below=1,
+        off="no average",
+        search=(0.9, 0.9999),
+    )
+    patience: int = numeric(
+        0, "stop after so many epochs without a better validation loss", at_least=0, off="never", unit="epochs"
+    )
+    seed: int = numeric(0, "every random choice follows from it", at_least=0, at_most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        _count(self, "epochs", 1, "a whole number of at least 1")
-        if self.batch_size != "full":
-            _count(self, "batch_size", 1, "a whole number of at least 1, or 'full'")
-        _choice(self, "optimizer", OPTIMIZERS)
-        _number(self, "learning_rate", 0, math.inf, "a positive number", open_low=True)
-        _number(self, "momentum", 0, math.nextafter(1, 0), "a number from 0 to below 1")
-        _choice(self, "schedule", SCHEDULES)
-        _number(self, "warmup", 0, math.inf, "a number of epochs, 0 or more")
-        _number(self, "clip_norm", 0, math.inf, "0 (no limit) or a positive number")
-        _count(self, "accumulation_steps", 1, "a whole number of at least 1")
-        _number(self, "ema_decay", 0, math.nextafter(1, 0), "0 (none) or a decay below 1, such as 0.999")
-        _count(self, "patience", 0, "a whole number of epochs, 0 for never")
-        _count(self, "seed", 0, "a whole number from 0 to 2^63 - 1")
-        if self.seed >= 2**63:
-            raise _refuse("seed", "a whole number from 0 to 2^63 - 1", self.seed)
+        check(self)
         if self.warmup and self.warmup >= self.epochs:
-            raise _refuse("warmup", f"shorter than `epochs` ({self.epochs})", self.warmup)
+            raise UsageError(f"`warmup` must be shorter than `epochs` ({self.epochs}), received {self.warmup!r}.")
         if self.batch_size != "full" and self.accumulation_steps > self.batch_size:
-            raise _refuse("accumulation_steps", f"at most `batch_size` ({self.batch_size})", self.accumulation_steps)
+            raise UsageError(
+                f"`accumulation_steps` must be at most `batch_size` ({self.batch_size}), "
+                f"received {self.accumulation_steps!r}."
+            )
 
 
 @dataclass(frozen=True)
@@ -165,19 +164,21 @@ class PenaltyConfig:
     (see penalties.py), so that l1 gives true zeros.
     """
 
-    weight_decay: float | None = field(
-        default=None, metadata=_help("share of a weight lost a step, before the rate; 0.01 for adamw, else 0")
+    weight_decay: float | None = numeric(
+        None,
+        "share of a weight that is lost per step, times the learning rate [0.01 for adamw, else 0]",
+        at_least=0,
+        scale="log",
+        search=(1e-6, 0.1),
     )
-    penalty: str = field(default="none", metadata=_help(f"a price on large weights: {', '.join(PENALTIES)}"))
-    penalty_strength: float = field(default=0.0, metadata=_help("lambda, the price of a unit of penalty"))
-    mix: float = field(default=0.5, metadata=_help("alpha of the elastic net: 0 is all L1, 1 is all L2"))
+    penalty: str = choice("none", PENALTIES, "term of the objective that keeps weights small")
+    penalty_strength: float = numeric(0.0, "factor of the penalty, lambda", at_least=0, scale="log", search=(1e-6, 0.1))
+    mix: float = numeric(
+        0.5, "alpha of the elastic net: 0 is all L1, 1 is all L2", at_least=0, at_most=1, search=(0, 1)
+    )
 
     def __post_init__(self) -> None:
-        if self.weight_decay is not None:
-            _number(self, "weight_decay", 0, math.inf, "0 or a positive number")
-        _choice(self, "penalty", PENALTIES)
-        _number(self, "penalty_strength", 0, math.inf, "0 or a positive number")
-        _number(self, "mix", 0, 1, "a number from 0 (all L1) to 1 (all L2)")
+        check(self)
         if self.penalty == "none" and self.penalty_strength:
             raise UsageError(
                 f"`penalty_strength` {self.penalty_strength!r} needs a penalty to act on; "
@@ -205,23 +206,16 @@ class PenaltyConfig:
 class MachineConfig:
     """Where and how the arithmetic is done. 'auto' is decided by a rule that is said (see machine.py)."""
 
-    device: str = field(default="auto", metadata=_help("auto, cpu, cuda, cuda:1 or mps"))
-    precision: str = field(default="auto", metadata=_help("auto, float32 or bfloat16"))
-    compile: str = field(default="auto", metadata=_help("use torch.compile: auto, yes or no"))
-    memory_format: str = field(
-        default="auto",
-        metadata=_help("order of pictures in memory: auto, channels-last, batch-innermost or contiguous"),
-    )
-    threads: int = field(default=0, metadata=_help("processor threads, 0 to choose by the size of the work"))
-    checkpoint_every_s: float = field(default=30.0, metadata=_help("seconds between checkpoints, 0 for every step"))
+    device: str = choice("auto", DEVICES, "device to train on", pattern=r"cuda:\d+")
+    precision: str = choice("auto", PRECISIONS, "number format of the products")
+    compile: str = choice("auto", COMPILATION, "compile the network by torch.compile")
+    memory_format: str = choice("auto", MEMORY_FORMATS, "order of images in memory")
+    threads: int = numeric(0, "processor threads", at_least=0, off="chosen by the size of the work", unit="threads")
+    checkpoint_every_s: float = numeric(30.0, "time between checkpoints", at_least=0, off="at every step", unit="s")
 
     def __post_init__(self) -> None:
-        kind, _, index = self.device.partition(":") if isinstance(self.device, str) else ("", "", "")
-        if kind not in DEVICES or (":" in str(self.device) and (kind != "cuda" or not index.isdecimal())):
-            hint = " Did you mean 'cuda'?" if kind.lower() == "gpu" else nearest(kind, DEVICES)
-            raise UsageError(f"`device` must be auto, cpu, cuda, cuda:1 or mps, received {self.device!r}.{hint}")
-        _choice(self, "precision", PRECISIONS)
-        _choice(self, "compile", ("auto", "yes", "no"))
-        _choice(self, "memory_format", ("auto", "channels-last", "batch-innermost", "contiguous"))
-        _count(self, "threads", 0, "a whole number, 0 to choose")
-        _number(self, "checkpoint_every_s", 0, math.inf, "a number of seconds, 0 or more")
+        if isinstance(self.device, str) and self.device.lower().startswith("gpu"):
+            raise UsageError(
+                f"`device` must be one of {', '.join(DEVICES)}, received {self.device!r}. Did you mean 'cuda'?"
+            )
+        check(self)

@@ -57,7 +57,7 @@ class Population:
 
     def _train_compiled(self, samples: list[Samples], counts: list[int]) -> list[list[float]]:
         """Let each thread take the next member; the longest trainings first, so that no core waits at the end."""
-        from layerwise.neuron import epochs  # noqa: F401 (loaded once here, not by all threads at a time)
+        from layerwise.neuron.engine import epochs  # noqa: F401 (loaded once here, not by all threads at a time)
 
         order = sorted(range(len(counts)), key=lambda i: -counts[i] * self.members[i].work_an_epoch(samples[i]))
         with ThreadPoolExecutor(self.threads) as pool:

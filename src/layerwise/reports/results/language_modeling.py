@@ -17,7 +17,7 @@ from layerwise.data.dataset import Notice
 from layerwise.data.text.language_modeling import TextPreprocessing
 from layerwise.data.text.tokenizer import END, Tokenizer
 from layerwise.errors import LayerwiseError
-from layerwise.generation.decoding import Sampling
+from layerwise.generation.config import SamplingConfig
 from layerwise.generation.text import go_on
 from layerwise.reports import markup, wording
 from layerwise.reports.figures import BLUE, GREEN, new_chart, to_svg
@@ -227,7 +227,7 @@ def continuations_of(model: nn.Module, preprocessing: TextPreprocessing, tokens:
     for number, start in enumerate(chosen):
         prompt = preprocessing.tokenizer.decode(tokens[start : start + min(PROMPT, preprocessing.window)].tolist())
         if prompt.strip():
-            sampling = Sampling(seed=number)
+            sampling = SamplingConfig(seed=number)
             written = go_on(model, preprocessing, prompt, WRITTEN, sampling)  # type: ignore[arg-type]
             yield Continuation(prompt, "".join(written))
 
