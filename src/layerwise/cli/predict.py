@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> None:
         if path is not None:
             check_spared(flag, Path(path), args.sources)
     if args.out is not None:
-        check_out(Path(args.out))
+        from layerwise.runs.atomic import check_output_file
+
+        check_output_file(Path(args.out), "out", (".csv", ".json"), "answers.csv")
     trained = Run.open(args.run, runs=args.runs)
     answers = lay_over(trained, args.sources, Path(args.overlay)) if args.overlay else trained.predict(*args.sources)
     if args.out is not None:
@@ -106,23 +108,11 @@ def check_spared(flag: str, path: Path, sources: list[str]) -> None:
         raise UsageError(f"{flag} {path} is the file to answer for and would be written over; name another.")
 
 
-def check_out(path: Path) -> None:
-    """Refuse a file that the answers cannot be written to, before they are worked out."""
-    from layerwise.errors import StorageError, UsageError
-
-    if path.suffix not in (".csv", ".json"):
-        raise UsageError(f"--out {path}: the file must end in .csv or .json, received '{path.suffix}'.")
-    if not path.parent.is_dir():
-        raise StorageError(f"--out {path}: there is no folder {path.parent}; make it, or name another file.")
-    if path.is_dir():
-        raise UsageError(f"--out {path} is a folder; name a file in it, such as {path / ('answers' + path.suffix)}.")
-
-
 def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:
     """Write the answers; text cells that a spreadsheet would run as formulas are quoted."""
     from layerwise.runs.atomic import write_bytes
 
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         write_bytes(path, json.dumps(answers, ensure_ascii=False, indent=1).encode())
         return
     import polars as pl

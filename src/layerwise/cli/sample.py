@@ -48,16 +48,13 @@ def run(args: argparse.Namespace) -> None:
 
 def check(args: argparse.Namespace, out: Path) -> None:
     """Refuse flags that do not belong together and a file that cannot be written, before anything is painted."""
-    from layerwise.errors import StorageError, UsageError
+    from layerwise.errors import UsageError
+    from layerwise.runs.atomic import check_output_file
 
-    endings = (".gif", ".png") if args.walk else (".png",)
-    if out.suffix not in endings:
-        wanted = " or ".join(endings)
-        raise UsageError(f"--out {out}: the file must end in {wanted}, received '{out.suffix}'.")
-    if not out.parent.is_dir():
-        raise StorageError(f"--out {out}: there is no folder {out.parent}; make it, or name another file.")
-    if out.is_dir():
-        raise UsageError(f"--out {out} is a folder; name a file in it, such as {out / ('samples' + endings[0])}.")
+    if args.walk:
+        check_output_file(out, "out", (".gif", ".png"), "walk.gif")
+    else:
+        check_output_file(out, "out", (".png",), "samples.png")
     if args.walk and args.each:
         raise UsageError("--each is for single pictures, and --walk shows them one after another; leave one out.")
     if args.steps is not None and not args.walk:

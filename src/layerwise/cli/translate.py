@@ -33,9 +33,10 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.experiments.translating import translate
     from layerwise.reports.alignments import alignment_chart
     from layerwise.reports.figures import save
+    from layerwise.runs.atomic import check_output_file
 
     if args.attention is not None:
-        check_picture(Path(args.attention))
+        check_output_file(Path(args.attention), "attention", (".png",), "attention.png")
     names, texts = texts_of(args)
     if not texts:
         raise UsageError('nothing to translate; name a text, as in `layerwise translate latest "text editor"`.')
@@ -86,15 +87,3 @@ def read_file(path: Path) -> str:
     if not text.strip():
         raise DataError(f"{path} holds no text; write one a line.")
     return text
-
-
-def check_picture(path: Path) -> None:
-    """Refuse a file that the picture cannot be written to, before anything is translated."""
-    from layerwise.errors import StorageError, UsageError
-
-    if path.suffix != ".png":
-        raise UsageError(f"--attention {path}: the file must end in .png, received '{path.suffix}'.")
-    if path.is_dir():
-        raise UsageError(f"--attention {path} is a folder; name a file in it, such as {path / 'looked-at.png'}.")
-    if not path.parent.is_dir():
-        raise StorageError(f"--attention {path}: there is no folder {path.parent}; make it, or name another file.")

@@ -99,7 +99,7 @@ def write_pictures(pictures: Tensor, out: Path, each: Path | None = None) -> lis
 def write_walk(pictures: Tensor, steps: int, out: Path) -> Path:
     """Write a walk: as a film where `out` ends in .gif, else as a picture with a row from each station to the next."""
     pixels = to_pixels(pictures)
-    if out.suffix == ".gif":
+    if out.suffix.lower() == ".gif":
         frames = [picture_grid([one], shown_px=SINGLE_PX) for one in pixels]
         write_bytes(out, to_gif(frames, WALK_FRAME_MS))
     else:

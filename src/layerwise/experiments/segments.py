@@ -16,12 +16,12 @@ from torch import Tensor
 from layerwise.data.images.files import read_picture
 from layerwise.data.images.folders import pictures_in
 from layerwise.data.images.preprocessing import ImagePreprocessing
-from layerwise.errors import DataError, NotFoundError, StorageError, UsageError, nearest
+from layerwise.errors import DataError, NotFoundError, UsageError, nearest
 from layerwise.experiments.trained import Trained
 from layerwise.generation.tiling import tiled_scores
 from layerwise.reports import wording
 from layerwise.reports.overlays import laid_over, with_legend
-from layerwise.runs.atomic import write_bytes
+from layerwise.runs.atomic import check_output_file, write_bytes
 from layerwise.tasks.segmentation import Segmentation
 
 OVERLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -130,10 +130,4 @@ def planes_of(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
 
 def check_overlay(path: Path) -> None:
     """Refuse a file that no picture can be written to, before it is worked out."""
-    if path.suffix.lower() not in OVERLAY_SUFFIXES:
-        expected = ", ".join(OVERLAY_SUFFIXES)
-        raise UsageError(f"`overlay` {path}: the file must end in one of {expected}, received '{path.suffix}'.")
-    if path.is_dir():
-        raise UsageError(f"`overlay` {path} is a folder; name a file in it, such as {path / 'overlay.png'}.")
-    if not path.parent.is_dir():
-        raise StorageError(f"`overlay` {path}: there is no folder {path.parent}; make it, or name another file.")
+    check_output_file(path, "overlay", OVERLAY_SUFFIXES, "overlay.png")

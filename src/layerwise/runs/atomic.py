@@ -13,12 +13,12 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from layerwise.errors import CheckpointError, NotFoundError, StorageError
+from layerwise.errors import CheckpointError, NotFoundError, StorageError, UsageError
 from layerwise.runs.processes import Process
 
 REMEDIES = {
@@ -46,6 +46,24 @@ def storage_errors(path: Path, field: str = "") -> Iterator[None]:
         remedy = REMEDIES.get(error.errno or 0, f"the system says: {error.strerror}; look after the disk")
         how = f" (`{field}`)" if field and "choose" in remedy else ""
         raise StorageError(f"{path} could not be written: {remedy}{how}.") from error
+
+
+def check_output_file(path: Path, field: str, suffixes: Sequence[str], example: str) -> None:
+    """Refuse a file that a result cannot be written to, before the result is computed.
+
+    field: the argument that names the file. suffixes: how it may end. example: a name for where a folder was named.
+
+    Raises:
+        UsageError: it ends otherwise, or is a folder.
+        StorageError: the folder that it would be in is not there.
+    """
+    if path.suffix.lower() not in suffixes:
+        expected = " or ".join(suffixes) if len(suffixes) < 3 else f"one of {', '.join(suffixes)}"
+        raise UsageError(f"`{field}` {path}: the file must end in {expected}, received '{path.suffix}'.")
+    if path.is_dir():
+        raise UsageError(f"`{field}` {path} is a folder; name a file in it, such as {path / example}.")
+    if not path.parent.is_dir():
+        raise StorageError(f"`{field}` {path}: there is no folder {path.parent}; make it, or name another file.")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
