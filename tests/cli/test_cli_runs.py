@@ -42,7 +42,7 @@ def test_runs_lists_the_newest_first_with_its_figure(command: Command) -> None:
 @pytest.mark.parametrize(
     ("metrics", "words"),
     [
-        ({"loss": 1.0, "accuracy": 0.4, "bits_per_byte": 2.1}, "bits a byte 2.1"),
+        ({"loss": 1.0, "accuracy": 0.4, "bits_per_byte": 2.1}, "bits per byte 2.1"),
         ({"count": 9, "accuracy": 0.4, "bleu": 30.25}, "BLEU 30.25"),
         ({"pixel_accuracy": 0.9, "mean_iou": 0.5}, "mean IoU 50 %"),
         ({"loss": 1.0, "accuracy": 0.4}, "accuracy 40 %"),

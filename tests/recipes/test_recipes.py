@@ -16,7 +16,8 @@ from layerwise.errors import UnavailableError, UsageError
 from layerwise.experiments.experiment import Experiment
 from layerwise.experiments.training import train
 from layerwise.models import CATALOGUE
-from layerwise.recipes import LESS_IS_BETTER, RECIPES, Recipe, options_of
+from layerwise.recipes import RECIPES, Recipe, options_of
+from layerwise.tasks.metrics import METRICS
 
 # Writers learn from the chapters of the guide, whose bytes by their frequencies alone take 4.9 bits, and tokens 4.1.
 GUIDE = {"data": str(Path(__file__).parents[2] / "docs" / "guide"), "valid": 0.1, "precision": "float32"}
@@ -51,7 +52,7 @@ SHORT: dict[str, tuple[dict[str, Any], float]] = {
     "wine-mlp": ({"epochs": 25}, 0.75),
     "diabetes-mlp": ({"epochs": 30}, 0.2),
 }
-METRICS = {
+METRIC_OF_TASK = {
     "classification": "accuracy",
     "regression": "r2",
     "segmentation": "mean_iou",
@@ -87,8 +88,9 @@ def test_a_recipe_describes_a_training_of_models_and_data_that_there_are(name: s
     assert experiment.data.data in SOURCES
     task = SOURCES[experiment.data.data].task
     task = CATALOGUE[experiment.model].task or task
-    assert RECIPES[name].metric == METRICS[task]
-    assert 0 < RECIPES[name].bound < 1 or METRICS[task] in ("bleu", *LESS_IS_BETTER)
+    assert RECIPES[name].metric == METRIC_OF_TASK[task]
+    metric = METRICS[METRIC_OF_TASK[task]]
+    assert 0 < RECIPES[name].bound < 1 or not (metric.is_share or metric.label == "R²")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,12 +112,12 @@ def test_a_recipe_is_told_in_words(name: str) -> None:
 
 
 def test_a_recipe_without_a_measurement_says_what_it_is_held_to() -> None:
-    assert Recipe("", {}, "accuracy", 0.9955, "").reaches == "99.55 % accuracy or more"
-    assert Recipe("", {}, "mean_iou", 0.6, "").reaches == "a mean IoU of 60 % or more"
-    assert Recipe("", {}, "bleu", 27.0, "").reaches == "a BLEU of 27 or more"
-    assert Recipe("", {}, "r2", 0.3, "").reaches == "R² of 0.3 or more"
-    assert Recipe("", {}, "frechet", 3.0, "").reaches == "a Fréchet distance of 3 or less"
-    assert Recipe("", {}, "squared_error", 0.1, "").reaches == "a squared error of 0.1 a pixel or less"
+    assert Recipe("", {}, "accuracy", 0.9955, "").reaches == "accuracy 99.55 % or more"
+    assert Recipe("", {}, "mean_iou", 0.6, "").reaches == "mean IoU 60 % or more"
+    assert Recipe("", {}, "bleu", 27.0, "").reaches == "BLEU 27 or more"
+    assert Recipe("", {}, "r2", 0.3, "").reaches == "R² 0.3 or more"
+    assert Recipe("", {}, "frechet", 3.0, "").reaches == "Fréchet distance 3 or less"
+    assert Recipe("", {}, "squared_error", 0.1, "").reaches == "squared error 0.1 per pixel or less"
     assert Recipe("", {}, "r2", 0.3, "R² 0.4 over 3 seeds").reaches == "R² 0.4 over 3 seeds"
 
 
@@ -142,5 +144,5 @@ def test_a_shorter_form_of_a_recipe_learns(name: str, tmp_path: Path) -> None:
     except UnavailableError as error:
         pytest.skip(str(error))
     figure = run.result["test"][RECIPES[name].metric]
-    assert figure <= bound if RECIPES[name].metric in LESS_IS_BETTER else figure >= bound
+    assert METRICS[RECIPES[name].metric].is_at_least_as_good(figure, bound)
     assert run.report.stat().st_size > 10_000

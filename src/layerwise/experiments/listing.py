@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from layerwise.reports import wording
 from layerwise.runs.folder import runs_parent
 from layerwise.runs.index import Index
+from layerwise.tasks.metrics import headline
 
 if TYPE_CHECKING:  # listing runs needs no torch
     from layerwise.experiments.run import Run
@@ -29,8 +30,7 @@ def figure(metrics: Mapping[str, float], is_test: bool) -> str:
 
     is_test: it is of the test split; an unfinished run has figures of the validation split alone.
     """
-    names = ("bleu", "bits_per_byte", "mean_iou", "accuracy", "r2", "squared_error", "frechet", "loss")
-    name = next((name for name in names if name in metrics), None)
+    name = headline(metrics)
     return ("" if is_test else "valid ") + wording.metric(name, metrics[name]) if name else ""
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerwise.errors import UsageError, nearest
-
-LESS_IS_BETTER = ("bits_per_byte", "squared_error", "frechet")
+from layerwise.tasks.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,7 @@ class Recipe:
     """A training to repeat.
 
     options: as `layerwise.train` takes them, model and data included.
-    metric, bound: what the test split must reach: at least so much, or at most where less is better (LESS_IS_BETTER).
+    metric, bound: what the test split must reach: at least so much, or at most where lower is better (`METRICS`).
     figure: what was measured, with its spread, number of seeds and time, in words.
     """
 
@@ -29,20 +28,14 @@ class Recipe:
     @property
     def reaches(self) -> str:
         """What the test split reaches, in words: as measured, or else the bound that it is held to."""
-        bounds = {
-            "accuracy": f"{100 * self.bound:g} % accuracy or more",
-            "mean_iou": f"a mean IoU of {100 * self.bound:g} % or more",
-            "bleu": f"a BLEU of {self.bound:g} or more",
-            "r2": f"R² of {self.bound:g} or more",
-            "bits_per_byte": f"{self.bound:g} bits a byte or less",
-            "squared_error": f"a squared error of {self.bound:g} a pixel or less",
-            "frechet": f"a Fréchet distance of {self.bound:g} or less",
-        }
-        return self.figure or bounds[self.metric]
+        metric = METRICS[self.metric]
+        value = f"{100 * self.bound:g} %" if metric.is_share else f"{self.bound:g}"
+        value += f" {metric.unit}" if metric.unit not in ("", metric.label) else ""
+        return self.figure or f"{metric.label} {value} or {'more' if metric.is_higher_better else 'less'}"
 
     def is_reached(self, figure: float) -> bool:
         """Tell whether a figure of the test split is as good as the bound."""
-        return figure <= self.bound if self.metric in LESS_IS_BETTER else figure >= self.bound
+        return METRICS[self.metric].is_at_least_as_good(figure, self.bound)
 
 
 AFFINE = "rotate:12,scale:0.1,shear:0.087,shift:2"

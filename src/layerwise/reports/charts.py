@@ -27,6 +27,7 @@ from layerwise.reports.figures import (
     style,
     whole_numbers,
 )
+from layerwise.tasks.metrics import is_share, label_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +81,7 @@ def loss_curves(records: Sequence[Record], *, log: bool | None = None) -> Figure
 
 def metric_curve(records: Sequence[Record], name: str) -> Figure:
     """Draw one validation metric (accuracy, r2, ...) over epochs, the best epoch marked."""
-    title = wording.METRIC_NAMES.get(name, name)
+    title = label_of(name)
     figure, axes = new_chart("epoch", f"validation {title}", height=2.1)
     epochs, values, best = validation_curve(records, name)
     mark = "o" if len(values) <= 30 else ""
@@ -89,7 +90,7 @@ def metric_curve(records: Sequence[Record], name: str) -> Figure:
     whole_numbers(axes.xaxis, 8)
     if best is not None:
         legend(axes)
-    if name in wording.SHARES:
+    if is_share(name):
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
     return figure
 

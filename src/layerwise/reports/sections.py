@@ -12,6 +12,7 @@ from layerwise.reports.facts import ReportFacts, SummaryRow
 from layerwise.reports.figures import to_svg
 from layerwise.reports.findings import observe
 from layerwise.reports.statistics import targets_in_units
+from layerwise.tasks.metrics import label_of
 
 LAYERS_SHOWN_OPEN = 16
 
@@ -49,7 +50,7 @@ def training(facts: ReportFacts) -> str:
     drawn = []
     for name in _metric_names(records):
         values = charts.validation_curve(records, name)[1]
-        title = wording.METRIC_NAMES.get(name, name)
+        title = label_of(name)
         heard = f"Validation {title} over epochs, from {wording.decimal(values[0])} to {wording.decimal(values[-1])}."
         drawn.append(
             markup.chart(

@@ -8,30 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-METRIC_NAMES = {
-    "loss": "loss",
-    "accuracy": "accuracy",
-    "r2": "R²",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "bits_per_byte": "bits a byte",
-    "bleu": "BLEU",
-    "pixel_accuracy": "pixel accuracy",
-    "class_accuracy": "class accuracy",
-    "mean_iou": "mean IoU",
-    "squared_error": "squared error",
-    "accuracy_on_real": "right on real pictures",
-    "accuracy_on_generated": "right on painted ones",
-    "frechet": "Fréchet distance",
-}
-SHARES = (  # metrics that are written as per cent
-    "accuracy",
-    "pixel_accuracy",
-    "class_accuracy",
-    "mean_iou",
-    "accuracy_on_real",
-    "accuracy_on_generated",
-)
+from layerwise.tasks.metrics import is_share, label_of
 
 
 def duration(seconds: float) -> str:
@@ -90,8 +67,8 @@ def decimal(value: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """Return a metric with its name: accuracy 97.2 %, R² 0.481."""
-    text = share(value) if name in SHARES else decimal(value)
-    return f"{METRIC_NAMES.get(name, name)} {text}"
+    text = share(value) if is_share(name) else decimal(value)
+    return f"{label_of(name)} {text}"
 
 
 def losses(values: Mapping[str, float]) -> str:

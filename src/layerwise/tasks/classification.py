@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.metrics import score_by
 from layerwise.tasks.task import Batch, Task, collect_outputs
 
 
@@ -52,7 +53,7 @@ class Classification(Task):
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Accuracy, and among equals the smaller loss."""
-        return metrics["accuracy"], -metrics["loss"]
+        return score_by(metrics, "accuracy", "loss")
 
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return for each row the label, its probability and the probability of every class."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.metrics import score_by
 from layerwise.tasks.task import Batch, Task
 
 PIECE = 16  # windows that are scored at once when nothing is learned
@@ -71,7 +72,7 @@ class LanguageModeling(Task):
         }
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        return (-metrics["bits_per_byte"],)
+        return score_by(metrics, "bits_per_byte")
 
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return for each text the number of the likeliest token behind it, and its probability."""

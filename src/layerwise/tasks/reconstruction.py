@@ -13,6 +13,7 @@ from layerwise.data.dataset import Dataset
 from layerwise.errors import UsageError
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.generative import image_scale
+from layerwise.tasks.metrics import score_by
 from layerwise.tasks.task import Batch, Task
 
 
@@ -68,7 +69,7 @@ class Reconstruction(Task):
         }
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        return (-metrics["loss"],)
+        return score_by(metrics, "loss")
 
     def sample_latents(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Return codes from the standard normal distribution, (count, code).

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from layerwise.data.dataset import Dataset
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.metrics import score_by
 from layerwise.tasks.task import Batch, Task, collect_outputs
 
 
@@ -61,7 +62,7 @@ class Regression(Task):
         }
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        return (-metrics["loss"],)
+        return score_by(metrics, "loss")
 
     def in_units(self, standardised: Tensor) -> Tensor:
         """Return values in the units of the data, float64, (rows, outputs)."""

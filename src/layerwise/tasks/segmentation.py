@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from layerwise.data.dataset import UNLABELLED, Dataset
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.metrics import score_by
 from layerwise.tasks.task import Batch, Task
 
 NEXT_TO_NOTHING = 1e-6  # pixels of a batch that has none with a class: their mean is 0, and not 0 / 0
@@ -65,7 +66,7 @@ class Segmentation(Task):
         return {"loss": loss / max(count, 1), **overlap(confusion)}
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        return (metrics["mean_iou"], -metrics["loss"])
+        return score_by(metrics, "mean_iou", "loss")
 
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return for each picture the share of its pixels that is of each class."""

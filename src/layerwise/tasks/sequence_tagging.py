@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from layerwise.data.dataset import Dataset
 from layerwise.layers.sequences import lengths_of
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.metrics import score_by
 from layerwise.tasks.task import Batch, Task
 
 NOT_TOLD = -1  # the target of a step that has no class
@@ -65,7 +66,7 @@ class SequenceTagging(Task):
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Accuracy, and among equals the smaller loss."""
-        return metrics["accuracy"], -metrics["loss"]
+        return score_by(metrics, "accuracy", "loss")
 
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return the class of each step of each sequence, as names with spaces between them."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from layerwise.data.dataset import Dataset
 from layerwise.generation.decoding import beam, greedy
 from layerwise.tasks.config import TaskConfig
+from layerwise.tasks.metrics import score_by
 from layerwise.tasks.task import Batch, Task
 
 START, END = 1, 2  # the marks of every target vocabulary; 0 is padding
@@ -75,7 +76,7 @@ class Translation(Task):
         return {"loss": nats / max(tokens, 1), "accuracy": right / max(tokens, 1)}
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        return (-metrics["loss"],)
+        return score_by(metrics, "loss")
 
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return the likeliest token at each place of each text."""
