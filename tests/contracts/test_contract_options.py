@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +14,7 @@ from layerwise.experiments.experiment import Experiment
 from layerwise.fields import Field, fields_of
 from layerwise.models import CATALOGUE, build, config_of
 from layerwise.models.gan import GAN
+from legal_values import others
 
 # One network of every class, narrow enough that all are built within seconds.
 NARROW: dict[str, dict[str, Any]] = {
@@ -48,26 +48,6 @@ CASES = [(name, field) for name in NARROW for field in fields_of(type(config_of(
 
 def shape_of(name: str) -> tuple[int, ...]:
     return SHAPES.get(name) or (3, SIDES_PX.get(name, 32), SIDES_PX.get(name, 32))
-
-
-def others(field: Field, value: Any) -> Iterator[Any]:
-    """Yield values that a field may have beside this one, by its domain alone."""
-    if field.is_tuple:
-        for entry in others(one_of(field), value[-1]):
-            yield (*value[:-1], entry)
-    elif field.kind is bool:
-        yield not value
-    elif field.kind is str:
-        yield from (word for word in field.domain.choices if word != value)
-    else:
-        step = field.domain.multiple_of
-        near = (2 * value, value + step, value // 2) if field.kind is int else (value + 0.25, value / 2)
-        yield from (number for number in near if field.holds(number) and number != value)
-
-
-def one_of(field: Field) -> Field:
-    """Return the field that an entry of a tuple would be."""
-    return Field(field.name, field.kind, False, False, (), None, field.help, field.domain)
 
 
 def made(name: str, options: dict[str, Any]) -> tuple[str, list[tuple[str, Tensor]], nn.Module]:
