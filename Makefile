@@ -25,7 +25,7 @@ check: $(VENV)/.installed-test ## style, types and the floors of the architectur
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-options: $(VENV)/.installed ## write docs/guide/options.md from the configs
+options: $(VENV)/.installed ## write docs/guide/20-options.md from the configs
 	$(BIN)/python docs/options.py
 
 soak: $(VENV)/.installed-test ## kill a training at 1,000 random moments and compare the bits

@@ -1,4 +1,4 @@
-"""Write the page of all options, docs/guide/options.md, from the configs: `python docs/options.py`."""
+"""Write the page of all options, docs/guide/20-options.md, from the configs: `python docs/options.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from layerwise.fields import Field, fields_of
 from layerwise.generation.config import SamplingConfig
 from layerwise.models import CATALOGUE, config_of
 
-PAGE = Path(__file__).parent / "guide" / "options.md"
+PAGE = Path(__file__).parent / "guide" / "20-options.md"
 INTRODUCTION = """\
 # Options
 

@@ -255,6 +255,18 @@ def test_the_least_vocabulary_is_that_of_the_tokenizer() -> None:
     assert vocabulary.domain.at_least == LEAST_SIZE
 
 
+@pytest.mark.parametrize("config", [*SECTIONS.values(), SamplingConfig], ids=name_of)
+def test_the_docstring_describes_each_field_in_numpydoc_form(config: Any) -> None:
+    described = re.split(r"^Parameters\n-+\n", config.__doc__, flags=re.MULTILINE)[1].split("\n\nRaises\n------\n")[0]
+    named = re.findall(r"^(\w+) : (.+), default (.+)$", described, flags=re.MULTILINE)
+    assert [(name, default) for name, _, default in named] == [
+        (field.name, repr(field.default)) for field in dataclasses.fields(config)
+    ]
+    for field in fields_of(config):
+        assert f"    {field.help[0].upper()}{field.help[1:]}" in described
+        assert all(f"    - {word}: " in described for word, meaning in field.domain.choices.items() if meaning)
+
+
 def test_configs_are_read_without_torch() -> None:
     for module in ("layerwise.fields", "layerwise.generation.config"):
         assert "torch" not in vars(import_module(module))

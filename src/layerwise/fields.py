@@ -16,6 +16,7 @@ search over them, a form in a page.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import re
 import types
@@ -286,6 +287,28 @@ def check(config: object) -> None:
     """Raise UsageError for the first field of a config whose value it may not have."""
     for field in fields_of(type(config)):
         field.check(getattr(config, field.name))
+
+
+def documented(config: type[Config]) -> type[Config]:
+    """Append the fields of a config to its docstring, in numpydoc form: each with its type, default, help and unit."""
+    lines = [inspect.cleandoc(config.__doc__ or ""), "", "Parameters", "----------"]
+    for field in fields_of(config):
+        default = "" if field.default is dataclasses.MISSING else f", default {field.default!r}"
+        unit = f" Unit: {field.domain.unit}." if field.domain.unit else ""
+        expected = "" if field.domain.choices or field.kind in (bool, str) else f"; {field.expected}"
+        lines += [f"{field.name} : {_type_in_words(field)}{default}"]
+        lines += [f"    {field.help[0].upper()}{field.help[1:]}{expected}.{unit}"]
+        lines += [f"    - {word}: {meaning}." for word, meaning in field.domain.choices.items() if meaning]
+    lines += ["", "Raises", "------", "UsageError", "    A field may not have its value; the sentence names the field."]
+    config.__doc__ = "\n".join(lines)
+    return config
+
+
+def _type_in_words(field: Field) -> str:
+    kind = f"tuple of {field.kind.__name__}" if field.is_tuple else field.kind.__name__
+    if field.domain.choices and not field.is_tuple:
+        kind = "{" + ", ".join(map(repr, field.domain.choices)) + "}"
+    return " or ".join((kind, *map(repr, field.words), *(["None"] if field.takes_none else [])))
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

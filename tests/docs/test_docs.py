@@ -104,7 +104,7 @@ def test_every_flag_in_the_text_is_a_flag() -> None:
 def test_the_page_of_options_is_that_of_the_configs() -> None:
     """After a change: python docs/options.py."""
     page = runpy.run_path(str(ROOT / "docs" / "options.py"))["page"]()
-    assert (ROOT / "docs" / "guide" / "options.md").read_text(encoding="utf-8") == page
+    assert (ROOT / "docs" / "guide" / "20-options.md").read_text(encoding="utf-8") == page
 
 
 def test_every_setting_is_told_of_somewhere() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layerwise.fields import check, choice, numeric, share, text
+from layerwise.fields import check, choice, documented, numeric, share, text
 
 LARGEST_SIDE_PX = 4096
 SPLITS: dict[str, str] = {
@@ -17,11 +17,12 @@ SPLITS: dict[str, str] = {
 }
 
 
+@documented
 @dataclass(frozen=True)
 class DataConfig:
     """Which data, what is asked of it, and how it is divided.
 
-    Raises UsageError, naming the field, for a value that suits no data; what suits this data is seen when it is loaded.
+    What suits no data is refused here; what does not suit this data, when it is loaded.
     """
 
     data: str = text(

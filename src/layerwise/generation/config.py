@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layerwise.fields import check, numeric
+from layerwise.fields import check, documented, numeric
 
 
+@documented
 @dataclass(frozen=True)
 class SamplingConfig:
     """How the next token is drawn.
 
     Of the tokens sorted by probability, `top_k` keeps the first ones, `top_p` the fewest that together have this
     probability (nucleus sampling, Holtzman et al. 2019, https://arxiv.org/abs/1904.09751).
-
-    Raises UsageError, naming the field, for a value that cannot work.
     """
 
     temperature: float = numeric(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layerwise.fields import check, choice, numeric, share, switch
+from layerwise.fields import check, choice, documented, numeric, share, switch
 
 BALANCES: dict[str, str] = {
     "none": "all pixels count the same",
@@ -12,9 +12,10 @@ BALANCES: dict[str, str] = {
 }
 
 
+@documented
 @dataclass(frozen=True)
 class TaskConfig:
-    """What is minimised. Raises UsageError, naming the field, for a value that cannot work."""
+    """What is minimised."""
 
     label_smoothing: float = share(
         0.0, "share of each label spread evenly over all classes (classification)", search=(0.0, 0.2)

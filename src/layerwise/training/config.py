@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from layerwise.errors import UsageError
-from layerwise.fields import check, choice, numeric
+from layerwise.fields import check, choice, documented, numeric
 
 OPTIMIZERS: dict[str, str] = {
     "sgd": "gradient descent on mini-batches: w <- w - rate * gradient",
@@ -33,7 +33,7 @@ SCHEDULES: dict[str, str] = {
 
 PENALTIES: dict[str, str] = {
     "none": "no penalty",
-    "l1": "lasso, strength * sum |w|: weights that do not earn their keep become exactly zero",
+    "l1": "lasso, strength * sum |w|: weights of little use become exactly zero",
     "l2": "ridge, strength * sum w^2: small weights, none of them exactly zero",
     "elastic": "elastic net, strength * ((1 - mix) * sum |w| + mix * sum w^2)",
 }
@@ -75,9 +75,10 @@ STARTS: dict[str, str] = {
 }
 
 
+@documented
 @dataclass(frozen=True)
 class StartConfig:
-    """What the weights are before the first step. Raises UsageError, naming the field, for another word."""
+    """What the weights are before the first step."""
 
     pretrained: str = choice("no", STARTS, "start image networks from weights learned on ImageNet")
 
@@ -85,9 +86,10 @@ class StartConfig:
         check(self)
 
 
+@documented
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the weights are found. Raises UsageError, naming the field, for a value that cannot work."""
+    """How the weights are found."""
 
     epochs: int = numeric(10, "passes over the training data", at_least=1, unit="epochs", scale="log", search=(1, 100))
     batch_size: int | Literal["full"] = numeric(
@@ -150,6 +152,7 @@ class TrainingConfig:
             )
 
 
+@documented
 @dataclass(frozen=True)
 class PenaltyConfig:
     """What keeps the weights small. Biases and the parameters of normalisation layers are left alone.
@@ -202,13 +205,14 @@ class PenaltyConfig:
         return self.penalty_strength * {"none": 0.0, "l1": 0.0, "l2": 1.0, "elastic": self.mix}[self.penalty]
 
 
+@documented
 @dataclass(frozen=True)
 class MachineConfig:
-    """Where and how the arithmetic is done. 'auto' is decided by a rule that is said (see machine.py)."""
+    """Device, number format and memory layout of the computation. 'auto' follows a stated rule (see execution.py)."""
 
     device: str = choice("auto", DEVICES, "device to train on", pattern=r"cuda:\d+")
     precision: str = choice("auto", PRECISIONS, "number format of the products")
-    compile: str = choice("auto", COMPILATION, "compile the network by torch.compile")
+    compile: str = choice("auto", COMPILATION, "compile the network with torch.compile")
     memory_format: str = choice("auto", MEMORY_FORMATS, "order of images in memory")
     threads: int = numeric(0, "processor threads", at_least=0, off="chosen by the size of the work", unit="threads")
     checkpoint_every_s: float = numeric(30.0, "time between checkpoints", at_least=0, off="at every step", unit="s")
