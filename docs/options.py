@@ -10,7 +10,7 @@ from typing import Any
 from layerwise.cli.arguments import spelt
 from layerwise.experiments.experiment import SECTIONS
 from layerwise.fields import Field, fields_of
-from layerwise.generation.config import SamplingConfig
+from layerwise.generation.config import BeamConfig, ImageSamplingConfig, SamplingConfig
 from layerwise.models import CATALOGUE, config_of
 
 PAGE = Path(__file__).parent / "guide" / "20-options.md"
@@ -24,8 +24,8 @@ written from the configs by `docs/options.py`. *Search* is the range that is wor
 
 def page() -> str:
     """Return the whole page."""
-    parts = [INTRODUCTION, "## Training\n"]
-    for config in (*SECTIONS.values(), SamplingConfig):
+    parts = [INTRODUCTION, "## Training and generation\n"]
+    for config in (*SECTIONS.values(), SamplingConfig, BeamConfig, ImageSamplingConfig):
         parts.append(f"### {config.__name__}\n\n{summary_of(config)}\n\n{table(config())}\n")
         parts += [f"{choices(field)}\n" for field in fields_of(config) if any(field.domain.choices.values())]
     parts.append("## Networks\n\nThe options of each network, with the defaults of the first name.\n")

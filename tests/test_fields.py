@@ -32,11 +32,12 @@ from layerwise.fields import (
     switch,
     words,
 )
-from layerwise.generation.config import SamplingConfig
+from layerwise.generation.config import BeamConfig, ImageSamplingConfig, SamplingConfig
 from layerwise.models import CATALOGUE, config_of
 
 MODELS = sorted({type(config_of(name)) for name in CATALOGUE}, key=lambda config: config.__name__)
-CONFIGS: list[Any] = [*SECTIONS.values(), SamplingConfig, *MODELS]
+GENERATION = [SamplingConfig, BeamConfig, ImageSamplingConfig]
+CONFIGS: list[Any] = [*SECTIONS.values(), *GENERATION, *MODELS]
 FIELDS = [(config, field) for config in CONFIGS for field in fields_of(config)]
 MORE_THAN_TWELVE = (DataConfig,)  # one command takes every kind of data
 
@@ -255,7 +256,7 @@ def test_the_least_vocabulary_is_that_of_the_tokenizer() -> None:
     assert vocabulary.domain.at_least == LEAST_SIZE
 
 
-@pytest.mark.parametrize("config", [*SECTIONS.values(), SamplingConfig], ids=name_of)
+@pytest.mark.parametrize("config", [*SECTIONS.values(), *GENERATION], ids=name_of)
 def test_the_docstring_describes_each_field_in_numpydoc_form(config: Any) -> None:
     described = re.split(r"^Parameters\n-+\n", config.__doc__, flags=re.MULTILINE)[1].split("\n\nRaises\n------\n")[0]
     named = re.findall(r"^(\w+) : (.+), default (.+)$", described, flags=re.MULTILINE)

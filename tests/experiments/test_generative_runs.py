@@ -207,7 +207,7 @@ def test_painting_leaves_the_mode_and_the_chance_of_the_model_alone(gan_run: Run
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--count", "0"], "--count must be a number of pictures of at least 1, received 0"),
+        (["--count", "0"], "--count must be a whole number of at least 1, received 0"),
         (["--seed", "-1"], "--seed must be a whole number from 0 to 2^63 - 1, received -1"),
         (["--out", "samples.jpg"], "the file must end in .png, received '.jpg'"),
         (["--out", "film.gif"], "the file must end in .png, received '.gif'"),

@@ -29,6 +29,7 @@ from layerwise.data.text.translation import SUFFIXES as PAIR_SUFFIXES
 from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.run import Run
+from layerwise.generation.config import BeamConfig
 from layerwise.reports.figures import save
 from layerwise.reports.results import Result
 from layerwise.runs.atomic import make_folder, write_json
@@ -76,9 +77,7 @@ def evaluate(
 
 def check_beam(run: Run, beam: int) -> None:
     """Raise UsageError for a beam that is no number of beginnings, or of a run that writes no text."""
-    if beam < 1:
-        raise UsageError(f"`beam` must be a whole number of at least 1, received {beam}.")
-    if beam > 1 and not isinstance(run.task, Translation):
+    if BeamConfig(beam).beam > 1 and not isinstance(run.task, Translation):
         raise UsageError(f"`beam` is for runs that translate, and run {run.name} does not; leave it out.")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from layerwise.errors import UsageError
 from layerwise.experiments.trained import Trained
+from layerwise.generation.config import ImageSamplingConfig
 from layerwise.generation.interpolation import tour
 from layerwise.reports import wording
 from layerwise.reports.grids import picture_grid, to_gif, to_png
@@ -35,7 +36,7 @@ def sample(run: Trained, count: int = 64, seed: int = 0) -> Tensor:
     Raises:
         UsageError: the run is of no network that paints, or a number cannot work.
     """
-    check_numbers(count, seed)
+    ImageSamplingConfig(count, seed=seed)
     return sample_images(generative_run(run), run.model, count, seed)
 
 
@@ -52,20 +53,10 @@ def walk(run: Trained, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Te
     Raises:
         UsageError: the run is of no network that paints, or a number cannot work.
     """
-    check_numbers(waypoints, seed)
-    if steps < 1:
-        raise UsageError(f"`steps` must be a whole number of at least 1, received {steps}.")
+    ImageSamplingConfig(waypoints, steps, seed)
     task = generative_run(run)
     codes = task.sample_latents(run.model, waypoints, torch.Generator().manual_seed(seed)).cpu()
     return generate(task, run.model, tour(codes, steps))
-
-
-def check_numbers(count: int, seed: int) -> None:
-    """Raise UsageError for a number of pictures or a seed that cannot work."""
-    if count < 1:
-        raise UsageError(f"`count` must be a number of pictures of at least 1, received {count}.")
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"`seed` must be a whole number from 0 to 2^63 - 1, received {seed}.")
 
 
 def generative_run(run: Trained) -> GenerativeTask:

@@ -9,6 +9,7 @@ import torch
 from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import UsageError
 from layerwise.experiments.trained import Trained
+from layerwise.generation.config import BeamConfig
 from layerwise.reports import wording
 from layerwise.reports.alignments import Alignment, align
 from layerwise.tasks.translation import Translation
@@ -22,8 +23,7 @@ def translate(run: Trained, texts: Sequence[str], beam: int, names: Sequence[str
     for text in texts:
         if not isinstance(text, str):
             raise UsageError(f"each text is a string of its own, as in run.translate('a', 'b'), received {text!r:.60}.")
-    if beam < 1:
-        raise UsageError(f"`beam` must be a whole number of at least 1, received {beam}.")
+    BeamConfig(beam)
     names = names or [f"text {number + 1}" if len(texts) > 1 else "the text" for number in range(len(texts))]
     inputs = preprocessing.encode(texts, names)
     with torch.inference_mode():

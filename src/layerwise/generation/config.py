@@ -1,10 +1,12 @@
-"""What a user can say about how a text is written; read without torch."""
+"""What a user can say about what a trained network generates, texts and images; read without torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from layerwise.fields import check, documented, numeric
+
+LARGEST_SEED = 2**63 - 1
 
 
 @documented
@@ -31,7 +33,33 @@ class SamplingConfig:
         at_most=1,
         search=(0.5, 1.0),
     )
-    seed: int = numeric(0, "every draw follows from it", at_least=0, at_most=2**63 - 1)
+    seed: int = numeric(0, "every draw follows from it", at_least=0, at_most=LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@documented
+@dataclass(frozen=True)
+class BeamConfig:
+    """How a translation is searched for."""
+
+    beam: int = numeric(
+        1, "hypotheses that beam search keeps; 1 is greedy decoding", at_least=1, unit="hypotheses", search=(1, 8)
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@documented
+@dataclass(frozen=True)
+class ImageSamplingConfig:
+    """Which images a generative network generates."""
+
+    count: int = numeric(64, "images, or waypoints of an interpolation", at_least=1, unit="images")
+    steps: int = numeric(12, "images from one waypoint of an interpolation to the next", at_least=1, unit="images")
+    seed: int = numeric(0, "the latents follow from it", at_least=0, at_most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         check(self)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from layerwise.errors import UsageError
-from layerwise.generation.config import SamplingConfig
+from layerwise.generation.config import BeamConfig, SamplingConfig
 
 
 class State(Protocol):
@@ -76,8 +76,7 @@ def beam(
     A text of n tokens with log-probability s is judged by s / ((5 + n) / 6)^length_penalty (Wu et al. 2016,
     https://arxiv.org/abs/1609.08144, equation 14).
     """
-    if width < 1:
-        raise UsageError(f"`beam` must be a whole number of at least 1, received {width}.")
+    BeamConfig(width)  # refuses a width that cannot be
     state = model.start(source).select(torch.zeros(1, dtype=torch.int64, device=source.device))
     tokens = torch.full((1,), start, device=source.device)
     sums = torch.zeros(1, device=source.device)
