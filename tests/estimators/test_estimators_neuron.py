@@ -140,20 +140,20 @@ def test_networks_learn_circles_with_patience_weights_and_warm_start():
 
 
 BAD = [
-    (Neuron(loss="hinges"), r"loss must be one of .*, received 'hinges'. Did you mean 'hinge'"),
+    (Neuron(loss="hinges"), r"`loss` must be one of .*, received 'hinges'. Did you mean 'hinge'"),
     (Neuron(loss="logistic"), "loss='logistic' needs activation='sigmoid', received 'identity'"),
     (Neuron(activation="tanh", solver="exact"), "is not convex"),
-    (Neuron(penalty_strength=-1), "strength must be 0 or a positive number, received -1"),
-    (Neuron(solver="descent", optimizer="adem"), "optimizer must be one of .*, received 'adem'. Did you mean 'adam'"),
-    (Neuron(solver="descent", learning_rate=-1), "learning_rate must be a positive number, received -1"),
-    (Neuron(solver="descent", epochs=0), "epochs must be a whole number of at least 1, received 0"),
-    (Neuron(solver="descent", batch_size="half"), "batch_size must be .* 'full', received 'half'"),
-    (NetworkRegressor(hidden=5), r"hidden must be sizes of layers, such as \(64, 64\), received 5"),
+    (Neuron(penalty_strength=-1), "`penalty_strength` must be 0 or a positive number, received -1"),
+    (Neuron(solver="descent", optimizer="adem"), "`optimizer` must be one of .*, received 'adem'. Did you mean 'adam'"),
+    (Neuron(solver="descent", learning_rate=-1), "`learning_rate` must be a positive number, received -1"),
+    (Neuron(solver="descent", epochs=0), "`epochs` must be a whole number of at least 1, received 0"),
+    (Neuron(solver="descent", batch_size="half"), "`batch_size` must be .* 'full', received 'half'"),
+    (NetworkRegressor(hidden=5), r"`hidden` must be sizes of layers, such as \(64, 64\), received 5"),
     (NetworkRegressor(hidden=(4, 0)), "whole numbers of at least 1"),
     (NetworkRegressor(activation="rellu"), "Did you mean 'relu'"),
-    (NetworkRegressor(epochs=0), "epochs must be a whole number of at least 1, received 0"),
-    (NetworkRegressor(patience=-1), "patience must be a whole number of at least 0, received -1"),
-    (NetworkRegressor(batch_size="half"), "batch_size must be .*'auto'.*, received 'half'"),
+    (NetworkRegressor(epochs=0), "`epochs` must be a whole number of at least 1, received 0"),
+    (NetworkRegressor(patience=-1), "`patience` must be a whole number of at least 0, received -1"),
+    (NetworkRegressor(batch_size="half"), "`batch_size` must be .*'auto'.*, received 'half'"),
     (NetworkRegressor(patience=2), "patience=2 needs samples to hold out, received 1 in all"),
 ]
 

@@ -62,12 +62,12 @@ def test_a_constant_target_leaves_all_weights_at_zero():
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"penalty": "l3"}, UsageError, "penalty must be one of l1, l2, elastic, received 'l3'"),
-        ({"penalty": "elastic", "mix": 1.5}, UsageError, "mix must be a number from 0"),
+        ({"penalty": "l3"}, UsageError, "`penalty` must be one of l1, l2, elastic, received 'l3'"),
+        ({"penalty": "elastic", "mix": 1.5}, UsageError, "`mix` must be a number from 0"),
         ({"targets": TARGETS[:-1]}, DataError, r"received \(442, 10\) and \(441,\)"),
         ({"targets": np.full(442, np.nan)}, DataError, "NaN or infinite"),
         ({"strengths": [0.0]}, UsageError, "positive finite"),
-        ({"count": 0}, UsageError, "count must be at least 1"),
+        ({"count": 0}, UsageError, "`count` must be at least 1"),
     ],
 )
 def test_what_cannot_work_is_refused_in_a_sentence(changes, error, words):

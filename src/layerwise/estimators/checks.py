@@ -27,7 +27,7 @@ def check_choice(estimator: object, name: str, known: Iterable[str]) -> None:
     value, names = getattr(estimator, name), list(known)
     if value not in names:
         hint = nearest(value, names) if isinstance(value, str) else ""
-        raise ParameterError(f"{name} must be one of {', '.join(names)}, received {value!r}.{hint}")
+        raise ParameterError(f"`{name}` must be one of {', '.join(names)}, received {value!r}.{hint}")
 
 
 def check_number(estimator: object, name: str, low: float, high: float, expected: str) -> None:
@@ -35,14 +35,14 @@ def check_number(estimator: object, name: str, low: float, high: float, expected
     value = getattr(estimator, name)
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
     if not number or not low <= value <= high:
-        raise ParameterError(f"{name} must be {expected}, received {value!r}.")
+        raise ParameterError(f"`{name}` must be {expected}, received {value!r}.")
 
 
 def whole_number(estimator: object, name: str, low: int, words: str = "") -> int:
     """Return a parameter as an int. Raises ParameterError unless it is a whole number of at least `low`."""
     value = getattr(estimator, name)
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < low:
-        raise ParameterError(f"{name} must be a whole number of at least {low}{words}, received {value!r}.")
+        raise ParameterError(f"`{name}` must be a whole number of at least {low}{words}, received {value!r}.")
     return int(value)
 
 

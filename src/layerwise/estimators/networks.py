@@ -205,7 +205,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
             hidden = tuple(int(size) for size in self.hidden)
         except (TypeError, ValueError):
             raise ParameterError(
-                f"hidden must be sizes of layers, such as (64, 64), received {self.hidden!r}."
+                f"`hidden` must be sizes of layers, such as (64, 64), received {self.hidden!r}."
             ) from None
         return StackConfig(
             sizes=(features, *hidden, outputs), activation=self.activation, loss=self._loss, dropout=self.dropout,

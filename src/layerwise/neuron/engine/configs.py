@@ -121,14 +121,14 @@ class DescentConfig:
 
 
 def _refuse(name: str, expected: str, received: object) -> UsageError:
-    return UsageError(f"{name} must be {expected}, received {received!r}.")
+    return UsageError(f"`{name}` must be {expected}, received {received!r}.")
 
 
 def _choice(name: str, received: str, known: Iterable[str]) -> None:
     names = list(known)
     if received not in names:
         hint = nearest(received, names) if isinstance(received, str) else ""
-        raise UsageError(f"{name} must be one of {', '.join(names)}, received {received!r}.{hint}")
+        raise UsageError(f"`{name}` must be one of {', '.join(names)}, received {received!r}.{hint}")
 
 
 def _count(name: str, received: object, low: int, expected: str) -> None:

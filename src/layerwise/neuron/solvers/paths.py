@@ -63,10 +63,10 @@ def coefficient_path(
     """
     if penalty not in PENALTIES:
         raise UsageError(
-            f"penalty must be one of {', '.join(PENALTIES)}, received {penalty!r}.{nearest(penalty, PENALTIES)}"
+            f"`penalty` must be one of {', '.join(PENALTIES)}, received {penalty!r}.{nearest(penalty, PENALTIES)}"
         )
     if not 0 <= mix <= 1:
-        raise UsageError(f"mix must be a number from 0 (all L1) to 1 (all L2), received {mix!r}.")
+        raise UsageError(f"`mix` must be a number from 0 (all L1) to 1 (all L2), received {mix!r}.")
     mix = {"l1": 0.0, "l2": 1.0, "elastic": float(mix)}[penalty]
     x, y = np.ascontiguousarray(inputs, np.float64), np.asarray(targets, np.float64)
     if x.ndim != 2 or y.shape != x.shape[:1]:
@@ -96,10 +96,10 @@ def _strengths(given: ArrayLike | None, known: Gram, mix: float, count: int, sma
     if given is not None:
         strengths = -np.sort(-np.atleast_1d(np.asarray(given, np.float64)))
         if not np.isfinite(strengths).all() or (strengths <= 0).any():
-            raise UsageError("strengths must be positive finite numbers.")
+            raise UsageError("`strengths` must be positive finite numbers.")
         return strengths
     if count < 1 or not 0 < smallest < 1:
-        raise UsageError(f"count must be at least 1 and smallest between 0 and 1, received {count!r} and {smallest!r}.")
+        raise UsageError(f"`count` must be at least 1 and `smallest` between 0 and 1, received {count!r} and {smallest!r}.")
     largest = 2 * float(np.abs(known.products).max(initial=0.0)) / (1 - mix) if mix < 1 else float(np.trace(known.gram))
     ratios: NDArray[np.float64] = np.geomspace(1, smallest, count) if count > 1 else np.ones(1)
     return (largest or 1.0) * (1 + 1e-14) * ratios  # rounding must not let a weight go at the first
