@@ -40,8 +40,8 @@ def theirs(model: GPT, activation: str) -> Any:
     body = twin.transformer
     with torch.no_grad():
         body.wte.weight.copy_(model.tokens.weight)
-        body.wpe.weight.copy_(model.places)
-        for mine, its in zip(model.blocks, body.h, strict=True):
+        body.wpe.weight.copy_(model.position_embedding)
+        for mine, its in zip(model.layers, body.h, strict=True):
             attention = mine.attention
             parts = (attention.query, attention.key, attention.value)
             its.attn.c_attn.weight.copy_(torch.cat([part.weight for part in parts]).T)  # stored transposed there

@@ -185,7 +185,7 @@ def test_gpt_computes_what_pytorchs_encoder_with_a_causal_mask_does() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
     theirs = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval().double()
     with torch.no_grad():
-        for ours, other in zip(model.blocks, theirs.layers, strict=True):
+        for ours, other in zip(model.layers, theirs.layers, strict=True):
             parts = (ours.attention.query, ours.attention.key, ours.attention.value)
             other.self_attn.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
             other.self_attn.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
@@ -198,7 +198,9 @@ def test_gpt_computes_what_pytorchs_encoder_with_a_causal_mask_does() -> None:
             ):
                 its.load_state_dict(mine.state_dict())
     text = torch.randint(1, 7, (3, 9))
-    states = theirs(model.tokens(text) + model.places, nn.Transformer.generate_square_subsequent_mask(9).double())
+    states = theirs(
+        model.tokens(text) + model.position_embedding, nn.Transformer.generate_square_subsequent_mask(9).double()
+    )
     torch.testing.assert_close(model(text), model.output(model.norm(states)))
 
 
@@ -245,7 +247,7 @@ def test_vit_sees_each_patch_at_its_place() -> None:
     left[..., :4, :4] = 1
     assert not torch.allclose(model(left), model(left.flip(3)), atol=1e-5)
     with torch.no_grad():
-        model.places.zero_()  # without places it is a bag of patches
+        model.position_embedding.zero_()  # without places it is a bag of patches
     torch.testing.assert_close(model(left), model(left.flip(3)))
 
 

@@ -31,7 +31,7 @@ def test_totals_agree_with_the_flop_counter_and_the_parameters(name: str) -> Non
     summary = summarise(model.float(), entry.usual_input)
     assert summary.multiply_adds == counter.get_total_flops() // 4  # two samples, and two operations each
     assert summary.parameters == sum(parameter.numel() for parameter in model.parameters())
-    places = {"masks": entry.usual_input[1:], "prose": entry.usual_input[:1], "pairs": (1,)}.get(entry.takes, ())
+    places = {"masks": entry.usual_input[1:], "text": entry.usual_input[:1], "pairs": (1,)}.get(entry.takes, ())
     shape = (entry.usual_outputs, *places) if entry.takes == "masks" else (*places, entry.usual_outputs)
     assert summary.rows[-1].output_shape == shape
     assert json.loads(json.dumps(summary.to_json()))["parameters"] == summary.parameters

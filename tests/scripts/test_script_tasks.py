@@ -170,7 +170,7 @@ def test_a_script_takes_the_steps_of_a_segnet(train, tmp_path, same_outcome, mor
 
 
 def test_a_script_balances_classes_as_its_run_but_for_rounding(train, tmp_path):
-    run = train("unet", draw_islands(tmp_path / "islands"), epochs=1, batch_size=4, widths=(4,), balance="median")
+    run = train("unet", draw_islands(tmp_path / "islands"), epochs=1, batch_size=4, widths=(4,), class_weights="median")
     names, _ = perform(run, tmp_path / "script")
     assert names["CLASS_WEIGHTS"] == run.task.weights
     for theirs, ours in zip(run.model.parameters(), names["model"].parameters(), strict=True):

@@ -52,7 +52,7 @@ def test_each_template_runs_as_it_stands(template, tmp_path, monkeypatch, capsys
 
 
 def test_each_task_has_a_template():
-    assert {writer.NAMES.get(name, name) for name in TASKS} == {path.stem for path in TEMPLATES}
+    assert set(TASKS) == {path.stem for path in TEMPLATES}
 
 
 def test_each_option_is_covered_or_refused():

@@ -137,5 +137,5 @@ def test_texts_whose_classes_do_not_fit_are_refused() -> None:
 
 def test_a_network_for_other_goals_is_refused(tmp_path: Path) -> None:
     data = sequence_tagging_dataset(raw(), "words", DataConfig(window=48), 0)
-    with pytest.raises(UsageError, match=r"mlp is for .*, and words is for labelling; use gru, lstm or rnn"):
+    with pytest.raises(UsageError, match=r"mlp is for .*, and words is for sequence_tagging; use gru, lstm or rnn"):
         train("mlp", data, runs=tmp_path)

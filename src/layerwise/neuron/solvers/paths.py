@@ -99,7 +99,9 @@ def _strengths(given: ArrayLike | None, known: Gram, mix: float, count: int, sma
             raise UsageError("`strengths` must be positive finite numbers.")
         return strengths
     if count < 1 or not 0 < smallest < 1:
-        raise UsageError(f"`count` must be at least 1 and `smallest` between 0 and 1, received {count!r} and {smallest!r}.")
+        raise UsageError(
+            f"`count` must be at least 1 and `smallest` between 0 and 1, received {count!r} and {smallest!r}."
+        )
     largest = 2 * float(np.abs(known.products).max(initial=0.0)) / (1 - mix) if mix < 1 else float(np.trace(known.gram))
     ratios: NDArray[np.float64] = np.geomspace(1, smallest, count) if count > 1 else np.ones(1)
     return (largest or 1.0) * (1 + 1e-14) * ratios  # rounding must not let a weight go at the first
