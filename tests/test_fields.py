@@ -34,12 +34,20 @@ from layerwise.fields import (
 )
 from layerwise.generation.config import BeamConfig, ImageSamplingConfig, SamplingConfig
 from layerwise.models import CATALOGUE, config_of
+from layerwise.neuron.engine.configs import DescentConfig, StackConfig
 
 MODELS = sorted({type(config_of(name)) for name in CATALOGUE}, key=lambda config: config.__name__)
 GENERATION = [SamplingConfig, BeamConfig, ImageSamplingConfig]
-CONFIGS: list[Any] = [*SECTIONS.values(), *GENERATION, *MODELS]
+ENGINE = [StackConfig, DescentConfig]
+CONFIGS: list[Any] = [*SECTIONS.values(), *GENERATION, *ENGINE, *MODELS]
 FIELDS = [(config, field) for config in CONFIGS for field in fields_of(config)]
+REQUIRED: dict[Any, dict[str, Any]] = {StackConfig: {"sizes": (2, 1)}}
 MORE_THAN_TWELVE = (DataConfig,)  # one command takes every kind of data
+
+
+def made(config: Any, **values: Any) -> Any:
+    """Make a config with its defaults, and what it requires."""
+    return config(**{**REQUIRED.get(config, {}), **values})
 
 
 def name_of(value: Any) -> str | None:
@@ -64,7 +72,7 @@ def beyond(field: Field) -> list[Any]:
     if not field.is_tuple:
         return wrong
     least, most = field.domain.length
-    one = field.default[:1]
+    one = (3,) if field.kind is int else ("",)
     lengths = ([one * (least - 1)] if least else []) + ([one * (most + 1)] if most is not None else [])
     return [(value,) * max(least, 1) for value in wrong] + [3, None, *lengths]
 
@@ -75,7 +83,7 @@ def test_every_config_checks_its_own_fields_and_has_twelve_at_most(config: Any) 
     assert len(fields_of(config)) <= 12 or config in MORE_THAN_TWELVE
     for field in fields_of(config):
         with pytest.raises(UsageError, match=f"`{field.name}` must be"):
-            replace(config(), **{field.name: beyond(field)[0]})
+            made(config, **{field.name: beyond(field)[0]})
 
 
 @pytest.mark.parametrize(("config", "field"), FIELDS, ids=name_of)
@@ -84,7 +92,7 @@ def test_every_field_is_declared_with_help_and_a_default_within_its_domain(confi
     assert "domain" in declared.metadata, "it is declared by one of the functions of fields.py"
     assert len(field.help) > 10
     assert not field.help.endswith(".")
-    assert field.holds(field.default)
+    assert field.holds(field.default) or field.name in REQUIRED.get(config, ())
 
 
 @pytest.mark.parametrize(("config", "field"), FIELDS, ids=name_of)
@@ -123,10 +131,10 @@ def test_every_config_has_a_schema_of_its_fields(config: Any) -> None:
     json.dumps(schema, allow_nan=False)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert list(schema["properties"]) == [field.name for field in dataclasses.fields(config)]
-    saved = json.loads(json.dumps(dataclasses.asdict(config())))
+    saved = json.loads(json.dumps(dataclasses.asdict(made(config))))
     for name, one in schema["properties"].items():
         assert one["description"]
-        assert one["default"] == saved[name]
+        assert name in schema["required"] or one["default"] == saved[name]
         assert allows(one, saved[name])
 
 
@@ -175,9 +183,8 @@ def test_every_field_is_a_flag_whose_help_says_what_it_is_and_may_be(config: Any
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_a_config_comes_back_from_its_json(config: Any) -> None:
-    saved = json.loads(json.dumps(dataclasses.asdict(config())))
-    assert from_json(config, saved) == config()
-    assert from_json(config, {}) == config()
+    saved = json.loads(json.dumps(dataclasses.asdict(made(config))))
+    assert from_json(config, saved) == made(config)
 
 
 def test_a_json_with_another_name_or_an_impossible_value_is_refused() -> None:

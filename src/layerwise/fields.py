@@ -117,7 +117,7 @@ def text(default: str | None, help: str) -> Any:
     return _declare(default, help, Domain())
 
 
-def sizes(default: tuple[int, ...], help: str, *, length: int | None = None, least: int = 0, **domain: Any) -> Any:
+def sizes(default: Any, help: str, *, length: int | None = None, least: int = 0, **domain: Any) -> Any:
     """Declare whole numbers of at least 1, such as the neurons of each layer: `length` of them, or `least` or more."""
     span = (least, None) if length is None else (length, length)
     return _declare(default, help, Domain(**{"at_least": 1, "length": span, **domain}))

@@ -203,12 +203,12 @@ def test_a_description_that_cannot_work_is_refused(make, words):
 
 def test_compiled_code_is_kept_under_a_stamp_of_every_file_that_it_is_made_of(tmp_path):
     names = {path.stem for path in files_behind(Path(epochs.__file__), set())}
-    assert {"epochs", "dense", "optimizers", "updates", "losses", "penalties", "elementary", "chance"} <= names
+    assert {"epochs", "dense", "optimizers", "updates", "losses", "penalties", "elementary", "counter_rng"} <= names
     assert "population" not in names
     user = tmp_path / "user.py"
-    user.write_text("from layerwise.neuron import (\n    chance,\n    losses,\n)\n")
+    user.write_text("from layerwise.neuron.tables import (\n    elementary,\n    losses,\n)\n")
     behind = {path.stem for path in files_behind(user, set())}
-    assert {"user", "chance", "losses", "activations", "elementary"} <= behind
+    assert {"user", "losses", "activations", "elementary"} <= behind
     first = source_hash(str(user))
     user.write_text(user.read_text() + "\n")
     assert source_hash(str(user)) != first

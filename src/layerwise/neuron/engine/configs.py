@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Literal
 
-from layerwise.errors import UsageError, nearest
+from layerwise.errors import UsageError
+from layerwise.fields import check, choice, numeric, share, sizes
 from layerwise.neuron.engine.updates import ADAMW_DECAY, OPTIMIZERS
 from layerwise.neuron.tables.activations import ACTIVATIONS
 from layerwise.neuron.tables.losses import LOSSES
@@ -31,20 +30,14 @@ class StackConfig:
     Raises UsageError, naming the field, for a value that cannot work.
     """
 
-    sizes: tuple[int, ...]
-    activation: str = "relu"
-    output: str = "identity"
-    loss: str = "squared"
-    dropout: float = 0.0
+    sizes: tuple[int, ...] = sizes(MISSING, "inputs, neurons of each hidden layer, outputs", least=2)
+    activation: str = choice("relu", tuple(ACTIVATIONS), "activation of the hidden layers")
+    output: str = choice("identity", tuple(ACTIVATIONS), "activation of the last layer")
+    loss: str = choice("squared", tuple(LOSSES), "what is minimised")
+    dropout: float = share(0.0, "share of the hidden neurons silenced per step", search=(0.0, 0.5))
 
     def __post_init__(self) -> None:
-        counts = all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in self.sizes)
-        if not counts or len(self.sizes) < 2:
-            raise _refuse("sizes", "inputs, hidden neurons and outputs, whole numbers of at least 1", self.sizes)
-        _choice("activation", self.activation, ACTIVATIONS)
-        _choice("output", self.output, ACTIVATIONS)
-        _choice("loss", self.loss, LOSSES)
-        _number("dropout", self.dropout, 0, math.nextafter(1, 0), "a number from 0 to below 1")
+        check(self)
         link = LOSSES[self.loss].link
         if link != "identity" and self.output not in (link, "identity"):
             raise UsageError(
@@ -75,34 +68,39 @@ class DescentConfig:
     Raises UsageError, naming the field, for a value that cannot work.
     """
 
-    epochs: int = 10
-    batch_size: int | Literal["full"] = 32
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    momentum: float = 0.9
-    weight_decay: float | None = None
-    schedule: str = "constant"
-    penalty: str = "none"
-    penalty_strength: float = 0.0
-    mix: float = 0.5
-    seed: int = 0
+    epochs: int = numeric(10, "passes over the data", at_least=1, unit="epochs", scale="log", search=(1, 100))
+    batch_size: int | Literal["full"] = numeric(
+        32,
+        "samples per step; 'full' takes all of them",
+        at_least=1,
+        unit="samples",
+        scale="powers of two",
+        search=(16, 512),
+    )
+    optimizer: str = choice("adam", tuple(OPTIMIZERS), "update rule")
+    learning_rate: float = numeric(1e-3, "step size, before the schedule", above=0, scale="log", search=(1e-5, 1.0))
+    momentum: float = numeric(
+        0.9, "share of the velocity kept from step to step", at_least=0, below=1, search=(0.5, 0.99)
+    )
+    weight_decay: float | None = numeric(
+        None,
+        "share of a weight that is lost per step, times the learning rate [0.01 for adamw, else 0]",
+        at_least=0,
+        scale="log",
+        search=(1e-6, 0.1),
+    )
+    schedule: str = choice("constant", tuple(SCHEDULES), "how the learning rate changes over the steps")
+    penalty: str = choice("none", tuple(PENALTIES), "term of the objective that keeps weights small")
+    penalty_strength: float = numeric(0.0, "factor of the penalty, lambda", at_least=0, scale="log", search=(1e-6, 0.1))
+    mix: float = numeric(
+        0.5, "alpha of the elastic net: 0 is all L1, 1 is all L2", at_least=0, at_most=1, search=(0, 1)
+    )
+    seed: int = numeric(
+        0, "first weights, order of the samples and dropout follow from it", at_least=0, at_most=2**63 - 1
+    )
 
     def __post_init__(self) -> None:
-        _count("epochs", self.epochs, 1, "a whole number of at least 1")
-        if self.batch_size != "full":
-            _count("batch_size", self.batch_size, 1, "a whole number of at least 1, or 'full'")
-        _choice("optimizer", self.optimizer, OPTIMIZERS)
-        _number("learning_rate", self.learning_rate, math.ulp(0), math.inf, "a positive number")
-        _number("momentum", self.momentum, 0, math.nextafter(1, 0), "a number from 0 to below 1")
-        if self.weight_decay is not None:
-            _number("weight_decay", self.weight_decay, 0, math.inf, "0 or a positive number")
-        _choice("schedule", self.schedule, SCHEDULES)
-        _choice("penalty", self.penalty, PENALTIES)
-        _number("penalty_strength", self.penalty_strength, 0, math.inf, "0 or a positive number")
-        _number("mix", self.mix, 0, 1, "a number from 0 (all L1) to 1 (all L2)")
-        _count("seed", self.seed, 0, "a whole number from 0 to 2^63 - 1")
-        if self.seed >= 2**63:
-            raise _refuse("seed", "a whole number from 0 to 2^63 - 1", self.seed)
+        check(self)
 
     @property
     def decay(self) -> float:
@@ -118,25 +116,3 @@ class DescentConfig:
     def l2(self) -> float:
         """The factor of sum w^2 in the objective."""
         return PENALTIES[self.penalty].l2(self.penalty_strength, self.mix)
-
-
-def _refuse(name: str, expected: str, received: object) -> UsageError:
-    return UsageError(f"`{name}` must be {expected}, received {received!r}.")
-
-
-def _choice(name: str, received: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if received not in names:
-        hint = nearest(received, names) if isinstance(received, str) else ""
-        raise UsageError(f"`{name}` must be one of {', '.join(names)}, received {received!r}.{hint}")
-
-
-def _count(name: str, received: object, low: int, expected: str) -> None:
-    if not isinstance(received, int) or isinstance(received, bool) or received < low:
-        raise _refuse(name, expected, received)
-
-
-def _number(name: str, received: object, low: float, high: float, expected: str) -> None:
-    is_number = isinstance(received, int | float) and not isinstance(received, bool) and math.isfinite(received)
-    if not is_number or not low <= received <= high:  # type: ignore[operator]
-        raise _refuse(name, expected, received)
