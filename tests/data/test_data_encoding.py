@@ -14,6 +14,7 @@ from sklearn.datasets import load_diabetes, load_wine
 from sklearn.preprocessing import StandardScaler
 
 from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Labels
 from layerwise.data.tables import dataset
 from layerwise.data.tables.dataset import FileRows, frame_dataset, table_file_dataset
 from layerwise.data.tables.encoders import CategoryColumn, DateColumn, NumberColumn, start_fit
@@ -237,16 +238,16 @@ def test_columns_that_the_model_does_not_use_are_ignored_with_a_notice(people_fi
 
 def test_an_evaluation_file_needs_the_target_and_known_classes(people_file, tmp_path):
     dataset = table_file_dataset(people_file, DataConfig(target="bought"), 3)
-    split = dataset.preprocessing.read_split(people_file)
+    split = dataset.preprocessing.read_labelled(people_file, Labels("classification"))
     assert split.targets.tolist() == [1, 0, 0, 0] * 10
     row = "1,Oslo,true,2020-01-01T00:00:00.000000"
     path = tmp_path / "new.csv"
     path.write_text(f"age,city,member,joined\n{row}\n")
     with pytest.raises(DataError, match="no column 'bought'"):
-        dataset.preprocessing.read_split(path)
+        dataset.preprocessing.read_labelled(path, Labels("classification"))
     path.write_text(f"age,city,member,joined,bought\n{row},maybe\n")
     with pytest.raises(DataError, match=r"line 2: column 'bought' holds the class 'maybe'.*\(no, yes\)"):
-        dataset.preprocessing.read_split(path)
+        dataset.preprocessing.read_labelled(path, Labels("classification"))
 
 
 def test_a_value_is_predicted_in_standard_units_of_the_training_rows():

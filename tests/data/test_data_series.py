@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from layerwise.data.config import DataConfig
+from layerwise.data.dataset import Labels
 from layerwise.data.loading import load, preprocessing_from_json
 from layerwise.data.raw import RawForecast, Series
-from layerwise.data.series.dataset import forecast_dataset, forecast_split, labelled_split
+from layerwise.data.series.dataset import forecast_dataset
 from layerwise.data.series.preprocessing import SeriesPreprocessing, pad, read_ts
 from layerwise.data.sources import series as sources
 from layerwise.errors import DataError, NotFoundError, UsageError
@@ -215,16 +216,18 @@ def test_new_tables_and_files_are_measured_as_a_run_was_trained(tmp_path: Path) 
     path = table(tmp_path / "shop.csv")
     dataset = load(DataConfig(str(path), target="sales", split_column="when", horizon=2, window=5))
     assert isinstance(dataset.preprocessing, SeriesPreprocessing)
-    split = forecast_split(path, dataset.preprocessing, 2)
+    split = dataset.preprocessing.read_labelled(path, Labels("regression", output_count=2))
     assert len(split) == 60 - 5 - 2 + 1
     assert torch.equal(split.targets[-len(dataset.test) :], dataset.test.targets)
     assert split.ids[-len(dataset.test) :] == dataset.test.ids
     with pytest.raises(DataError, match="has 6 steps, and a forecast of 2 from 5 takes 7; give a longer series"):
-        forecast_split(table(tmp_path / "short.csv", rows=6), dataset.preprocessing, 2)
+        short = table(tmp_path / "short.csv", rows=6)
+        dataset.preprocessing.read_labelled(short, Labels("regression", output_count=2))
     series, labels = tones(6)
     (tmp_path / "tones.ts").write_text(ts(series, labels))
     fitted = SeriesPreprocessing.fit(pad(series), ("channel 1", "channel 2"))
-    measured, classes = labelled_split(tmp_path / "tones.ts", fitted)
+    classes = tuple(sorted(set(labels), reverse=True))
+    measured = fitted.read_labelled(tmp_path / "tones.ts", Labels("classification", classes))
     assert [classes[number] for number in measured.targets.tolist()] == labels
 
 

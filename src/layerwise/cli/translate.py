@@ -78,7 +78,7 @@ def numbered(text: str, name: str) -> tuple[list[str], list[str]]:
 
 def read_file(path: Path) -> str:
     """Read the file of --file. Raises NotFoundError, or DataError where it says nothing."""
-    from layerwise.data.text.bag_of_words import read_text
+    from layerwise.data.text.files import read_text
     from layerwise.errors import DataError, NotFoundError
 
     if not path.is_file():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from layerwise.data.inputs import Source
+from layerwise.errors import DataError
 
 Kind = Literal["images", "table", "bag_of_words", "series", "characters", "pairs", "text"]
 TaskName = Literal[
@@ -52,6 +54,45 @@ class Split:
         return self.inputs[indices], self.targets[indices]
 
 
+@dataclass(frozen=True)
+class Labels:
+    """What a trained network answers, which decides how labelled samples are read for it.
+
+    Parameters
+    ----------
+    task : str
+        What it learned of its data.
+    classes : tuple of str
+        Names in the order of its outputs; empty where any will do, as for a network that reconstructs pictures.
+    output_count : int
+        Outputs of the network; of a forecast, its steps.
+    owner : str
+        What messages call the network.
+    """
+
+    task: TaskName
+    classes: tuple[str, ...] = ()
+    output_count: int = 1
+    owner: str = "the network"
+
+    def number(self, split: Split, classes: Sequence[str], source: str) -> Split:
+        """Return a split whose targets are numbers of `classes` with those of `self.classes` in their place.
+
+        Raises DataError for a class that the network was not trained on.
+        """
+        if not self.classes:
+            return split
+        unknown = sorted(set(classes) - set(self.classes))
+        if unknown:
+            raise DataError(
+                f"{source} has the class '{unknown[0]}', which {self.owner} was not trained on; "
+                f"its classes are {', '.join(self.classes[:10])}{', ...' if len(self.classes) > 10 else ''}."
+            )
+        numbers = torch.arange(UNLABELLED + 1 if self.task == "segmentation" else len(classes))  # 255 stays so
+        numbers[: len(classes)] = torch.tensor([self.classes.index(name) for name in classes])
+        return replace(split, targets=numbers[split.targets.long()].to(split.targets.dtype))
+
+
 class Transform(Protocol):
     """From raw samples to the numbers that a network takes: all that a training needs of a Preprocessing."""
 
@@ -76,8 +117,47 @@ class Transform(Protocol):
 class Preprocessing(Transform, Protocol):
     """From a raw file to the numbers that a network takes; fitted on the training split alone, saved with the run."""
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read raw samples from a file or folder as one raw tensor, with an id for each."""
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
+        """Read raw samples.
+
+        Parameters
+        ----------
+        source : str, Path, bytes or values
+            A file or a folder, the bytes of a file, or values in memory: pictures, rows, series, a list of texts.
+        name : str
+            What the bytes are called, such as 'cat.png'; messages use it, and its ending tells the format.
+
+        Returns
+        -------
+        inputs : Tensor
+            Raw samples for `transform`.
+        ids : list of str
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, or it holds no such samples.
+        """
+        ...
+
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read raw samples with their true targets, to measure a network on.
+
+        Parameters
+        ----------
+        source : str, Path, bytes or values
+            As for `read`, with labels: a folder of class folders, a table with the target, pairs of a value and its
+            label in a list.
+        labels : Labels
+            What the network answers; the targets are numbers of its classes, or values on its scale.
+        name : str
+            What the bytes are called.
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, it has no labels, or a class that the network was not trained on.
+        """
         ...
 
     def to_json(self) -> dict[str, Any]:

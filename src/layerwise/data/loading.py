@@ -31,8 +31,8 @@ from layerwise.data.raw import (
     RawTaggedText,
     RawText,
 )
-from layerwise.data.series.dataset import forecast_dataset, forecast_file, series_dataset, series_file
-from layerwise.data.series.preprocessing import SeriesPreprocessing
+from layerwise.data.series.dataset import forecast_dataset, forecast_file, series_dataset
+from layerwise.data.series.preprocessing import SeriesPreprocessing, series_file
 from layerwise.data.splits import hold_out, limit_indices, split_indices
 from layerwise.data.tables.dataset import frame_dataset, table_file_dataset
 from layerwise.data.tables.files import TABLE_SUFFIXES

@@ -10,13 +10,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from layerwise.errors import DataError, NotFoundError, nearest
+from layerwise.data.inputs import File, MemoryFile, check_exists
+from layerwise.errors import DataError, LayerwiseError
 
 PIXEL_LIMIT = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow's own bound, 256 MB of 24-bit pixels
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -55,12 +57,12 @@ class Header:
     is_animated: bool
 
 
-def is_picture_name(path: Path) -> bool:
+def is_picture_name(path: PurePath) -> bool:
     """Tell by the name whether a file should be a picture."""
     return path.suffix.lower() in FORMAT_OF_SUFFIX
 
 
-def read_picture(path: Path, channels: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def read_picture(path: File, channels: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Read a picture as (channels, height, width) uint8.
 
     EXIF's turn is done, CMYK becomes RGB, 16-bit values are scaled to 8 bits, transparency shows white, and
@@ -78,7 +80,7 @@ def read_picture(path: Path, channels: int, size: tuple[int, int] | None = None)
         return decode_picture(path, channels, size)
 
 
-def read_mask_file(path: Path) -> NDArray[np.uint8]:
+def read_mask_file(path: File) -> NDArray[np.uint8]:
     """Read a mask as (height, width) uint8, the class number of each pixel: grey values, or those of a palette.
 
     Raises as `read_picture`, and DataError for a mask in colour, in a format that blurs, or with numbers above 255.
@@ -106,7 +108,7 @@ def refusing_bombs() -> Iterator[None]:
         yield
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: File) -> Header:
     """Read size, colour and frames of a picture without decoding it. Raises as `read_picture` does."""
     with _open(path) as image:
         width, height = image.size
@@ -117,21 +119,33 @@ def read_header(path: Path) -> Header:
         return Header(height, width, image.mode in GREY_MODES, is_animated)
 
 
-def decode_picture(path: Path, channels: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def decode_picture(path: File, channels: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Do as `read_picture`, for files whose header was read before."""
     with _open(path) as image:
         if size:
             image.draft(None, (2 * max(size), 2 * max(size)))  # a JPEG is decoded smaller where it can be
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        plain = _to_8_bits(upright).convert("L" if channels == 1 else "RGB")
-        if size and plain.size != size[::-1]:
-            plain = ImageOps.fit(plain, size[::-1], Image.Resampling.BICUBIC)
-        values = np.array(plain, np.uint8).reshape(plain.height, plain.width, channels)
-        return np.ascontiguousarray(values.transpose(2, 0, 1))  # (channels, height, width)
+        return _values(image, channels, size)
 
 
-def check_whole(path: Path) -> None:
+def picture_values(
+    image: Image.Image, channels: int, size: tuple[int, int] | None = None, name: str = "the picture"
+) -> NDArray[np.uint8]:
+    """Return a Pillow image as `read_picture` returns a file. Raises DataError for one that cannot be decoded."""
+    with _decoding(name):
+        return _values(image, channels, size)
+
+
+def _values(image: Image.Image, channels: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    plain = _to_8_bits(upright).convert("L" if channels == 1 else "RGB")
+    if size and plain.size != size[::-1]:
+        plain = ImageOps.fit(plain, size[::-1], Image.Resampling.BICUBIC)
+    values = np.array(plain, np.uint8).reshape(plain.height, plain.width, channels)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))  # (channels, height, width)
+
+
+def check_whole(path: File) -> None:
     """Raise DataError for a truncated picture, at less cost than decoding it where the format allows."""
     with _open(path) as image:
         if image.format == "PNG":
@@ -143,35 +157,43 @@ def check_whole(path: Path) -> None:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Image.Image]:
+def _open(path: File) -> Iterator[Image.Image]:
     """Open a picture, and turn whatever Pillow raises over a damaged one into a DataError with its name."""
     expected = FORMAT_OF_SUFFIX.get(path.suffix.lower())
-    if expected is None:
+    needs_name = isinstance(path, Path) or path.suffix
+    if expected is None and needs_name:
         raise DataError(f"{path} is no picture by its name; give one of {', '.join(sorted(FORMAT_OF_SUFFIX))}.")
+    check_exists(path, "a picture")
+    with _decoding(str(path), expected), Image.open(_stream(path), formats=FORMATS) as image:
+        found = "JPEG" if image.format == "MPO" else image.format
+        if expected and found != expected:
+            raise DataError(f"{path} is named as {expected} and is {found} inside; give it the suffix of what it is.")
+        yield image
+
+
+def _stream(path: File) -> Path | IO[bytes]:
+    return path.open() if isinstance(path, MemoryFile) else path
+
+
+@contextmanager
+def _decoding(name: str, expected: str | None = None) -> Iterator[None]:
+    """Turn whatever Pillow raises over a damaged picture into a DataError. expected: the format by its name."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            found = "JPEG" if image.format == "MPO" else image.format
-            if found != expected:
-                raise DataError(
-                    f"{path} is named as {expected} and is {found} inside; give it the suffix of what it is."
-                )
-            yield image
-    except DataError:
+        yield
+    except LayerwiseError:
         raise
-    except FileNotFoundError:
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise NotFoundError(f"{path} does not exist; name a picture.{nearest(path.name, names)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(
-            f"{path} has more than {PIXEL_LIMIT:,} pixels by its header and is not decoded; make it smaller."
+            f"{name} has more than {PIXEL_LIMIT:,} pixels by its header and is not decoded; make it smaller."
         ) from None
     except UnidentifiedImageError:
-        raise DataError(f"{path} is named as {expected} and holds no picture; replace it or take it out.") from None
+        what = f"{name} is named as {expected} and" if expected else name
+        raise DataError(f"{what} holds no picture; replace it or take it out.") from None
     except PermissionError:
-        raise DataError(f"{path} may not be read by this user; change its permissions or take it out.") from None
+        raise DataError(f"{name} may not be read by this user; change its permissions or take it out.") from None
     except Exception as error:  # each of Pillow's decoders has its own errors
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} is truncated or damaged ({reason}); replace it or take it out.") from error
+        raise DataError(f"{name} is truncated or damaged ({reason}); replace it or take it out.") from error
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -194,7 +216,7 @@ def _scale(values: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
     return np.rint(scaled * 255).astype(np.uint8)
 
 
-def _ends_with(path: Path, mark: bytes) -> bool:
+def _ends_with(path: File, mark: bytes) -> bool:
     with path.open("rb") as file:
         file.seek(-len(mark), 2)
         return file.read() == mark

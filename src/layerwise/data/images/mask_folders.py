@@ -23,9 +23,11 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import UNLABELLED, Notice, Split
 from layerwise.data.images.files import decode_picture, read_header, read_mask_file, refusing_bombs
 from layerwise.data.images.folders import MEMORY_BUDGET, pictures_in
+from layerwise.data.images.inputs import read_pictures
+from layerwise.data.inputs import Source, split_pairs
 from layerwise.data.raw import RawImages
 from layerwise.data.splits import split_indices
-from layerwise.data.text.bag_of_words import read_text
+from layerwise.data.text.files import read_text
 from layerwise.errors import DataError
 
 PICTURES, MASKS, CLASS_FILE = "pictures", "masks", "classes.txt"
@@ -98,6 +100,23 @@ def read_folder(folder: Path, channels: int = 0) -> FolderContent:
         pictures = [decode_picture(pair.picture, channels) for pair in pairs]
         masks = [read_mask(pair) for pair in pairs]
     return FolderContent([pair.name for pair in pairs], pictures, masks, class_names(folder, pairs, masks))
+
+
+def masks_in_memory(source: Source, channels: int, classes: tuple[str, ...]) -> FolderContent:
+    """Take a list of (picture, mask), where a mask is (height, width) numbers of `classes`. Raises DataError."""
+    values, labels = split_pairs(source, "(picture, mask)")
+    pictures, names = read_pictures(values, channels)
+    masks = [np.asarray(mask) for mask in labels]
+    for name, picture, mask in zip(names, pictures, masks, strict=True):
+        if mask.shape != picture.shape[1:] or mask.dtype != np.uint8:
+            raise DataError(
+                f"the mask of {name} is an array of {mask.dtype} and shape {mask.shape}; expected uint8 of the "
+                f"picture's {picture.shape[1:]}."
+            )
+        unknown = mask[(mask >= len(classes)) & (mask != UNLABELLED)]
+        if unknown.size:
+            raise DataError(f"the mask of {name} holds the class {unknown[0]}, and the last is {len(classes) - 1}.")
+    return FolderContent(names, pictures, masks, classes)
 
 
 def pair_up(folder: Path) -> list[Pair]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from layerwise.data.dataset import Kind, Rows
-from layerwise.data.images.files import refusing_bombs
-from layerwise.data.images.folders import FolderPictures, pictures_in
-from layerwise.errors import DataError, NotFoundError, nearest
+from layerwise.data.dataset import Kind, Labels, Rows, Split
+from layerwise.data.images.folders import scan_folder
+from layerwise.data.images.inputs import read_pictures
+from layerwise.data.images.mask_folders import masks_in_memory, read_folder, tiles_of
+from layerwise.data.inputs import MemoryFile, Source, label_source, open_source, split_pairs
+from layerwise.errors import DataError
 
 FITTED_AT_ONCE = 512
 
@@ -68,23 +70,55 @@ class ImagePreprocessing:
     def transform(self, inputs: Tensor) -> Tensor:
         return self.normalise(self.to_float(inputs))
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read a picture, or all pictures in a folder and its subfolders, in this colour and size.
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
+        """Read pictures in this colour and size.
 
-        Returns the pictures, (n, channels, height, width) uint8, and their names, relative to the folder.
-        Raises NotFoundError, or DataError for a folder without pictures and for a picture that cannot be read.
+        Parameters
+        ----------
+        source : str, Path, bytes, array, Pillow image, or list of the last two
+            A picture, a folder of them and its subfolders, the bytes of a picture, or pictures in memory: arrays are
+            (height, width) or (height, width, 3) uint8.
+        name : str
+            What the bytes are called, such as 'cat.png'.
+
+        Returns
+        -------
+        pictures : Tensor, (n, channels, height, width) uint8
+        ids : list of str
+            The name of the file, the path in the folder, or the number in the list.
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, the folder holds no pictures, or a picture cannot be read.
         """
-        if not source.exists():
-            names = [entry.name for entry in source.parent.iterdir()] if source.parent.is_dir() else []
-            raise NotFoundError(
-                f"{source} does not exist; name a picture or a folder of them.{nearest(source.name, names)}"
-            )
-        found = pictures_in(source) if source.is_dir() else [(source, source.name)]
-        if not found:
-            raise DataError(f"{source} holds no pictures; name a folder with some in it.")
-        rows = FolderPictures(tuple(path for path, _ in found), (self.channels, self.height, self.width))
-        with refusing_bombs():
-            return rows[torch.arange(len(rows))], [name for _, name in found]
+        pictures, ids = read_pictures(source, self.channels, (self.height, self.width), name)
+        return torch.from_numpy(np.stack(pictures)), ids
+
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read pictures with their classes or masks; see `Preprocessing.read_labelled`.
+
+        A folder of class folders, of which the test part is taken where it has one; for segmentation a folder with
+        pictures/ and masks/, cut into tiles; or a list of (picture, class) or (picture, mask).
+        """
+        folder = open_source(source, name)
+        if isinstance(folder, MemoryFile):
+            raise DataError(f"{folder} is one picture, which has no label; give a folder, or a list of pairs.")
+        if labels.task == "segmentation":
+            if folder is None:
+                content = masks_in_memory(source, self.channels, labels.classes)
+            else:
+                content = read_folder(folder, self.channels)
+            read = zip(content.names, content.pictures, content.masks, strict=True)
+            return labels.number(tiles_of(read, self.height, self.channels), content.classes, label_source(source))
+        if folder is None:
+            pictures, names = split_pairs(source, "(picture, class)")
+            classes = tuple(sorted(set(map(str, names))))
+            inputs, ids = self.read(pictures)
+            targets = torch.tensor([classes.index(str(one)) for one in names])
+            return labels.number(Split(inputs, targets, ids), classes, label_source(source))
+        raw = scan_folder(folder, shape=(self.channels, self.height, self.width))
+        return labels.number(raw.test or raw.train, raw.classes, str(folder))
 
     def to_json(self) -> dict[str, Any]:
         return {

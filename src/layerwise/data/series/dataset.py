@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Split
 from layerwise.data.raw import RawForecast, RawSeries, Series
-from layerwise.data.series.preprocessing import SeriesPreprocessing, pad, read_ts
-from layerwise.data.series.time_index import in_order, left_out, numbers, odd_times, read_time_index, times_of
+from layerwise.data.series.preprocessing import SeriesPreprocessing, split_of
+from layerwise.data.series.time_index import in_order, left_out, numbers, odd_times, times_of
 from layerwise.data.splits import check_shares, hold_out, limit_indices, split_indices
 from layerwise.data.tables.files import read_table
 from layerwise.errors import DataError, UsageError, nearest
@@ -57,17 +55,6 @@ def series_dataset(raw: RawSeries, name: str, config: DataConfig, seed: int) -> 
     return replace(dataset, notices=check_splits(dataset))
 
 
-def series_file(path: Path) -> RawSeries:
-    """Read a .ts file of labelled series."""
-    series, labels = read_ts(path.read_bytes(), str(path))
-    if not all(labels):
-        raise DataError(
-            f"{path} has no labels, so there is nothing to learn; its header must say '@classLabel true ...'."
-        )
-    channels = tuple(f"channel {number + 1}" for number in range(series[0].shape[1]))
-    return RawSeries(series, labels, channels, str(path))
-
-
 def forecast_file(path: Path, config: DataConfig) -> RawForecast:
     """Read a table as one series, in the order of --split-column where one is named."""
     assert config.horizon
@@ -93,13 +80,6 @@ def forecast_file(path: Path, config: DataConfig) -> RawForecast:
         config.horizon,
         tuple(notices),
     )
-
-
-def split_of(series: Sequence[Series], labels: Tensor, positions: Tensor, word: str) -> Split:
-    """Return the samples at `positions`, padded to the longest of them."""
-    chosen = positions.tolist()
-    inputs = pad([series[position] for position in chosen]) if chosen else torch.empty(0, 1, series[0].shape[1])
-    return Split(inputs, labels[positions], [f"{word} {position + 1}" for position in chosen])
 
 
 def forecast_dataset(raw: RawForecast, name: str, config: DataConfig) -> Dataset:
@@ -130,12 +110,14 @@ def forecast_dataset(raw: RawForecast, name: str, config: DataConfig) -> Dataset
     scale = torch.from_numpy(steps[:valid_from])
     preprocessing = SeriesPreprocessing.fit(scale[None], channels, length=window, is_window=True, time=raw.time)
     mean, deviation = preprocessing.mean[0], preprocessing.std[0]
-    inputs, targets, ids = windows_of(steps, times, preprocessing, horizon)
+    windows = preprocessing.cut_windows(steps, times, horizon)
+    inputs = windows.inputs
+    assert isinstance(inputs, Tensor)
 
     def part(first: int, end: int) -> Split:
         """The windows whose forecasts lie within the steps from `first` to before `end`."""
         chosen = slice(max(0, first - window), max(0, end - horizon - window + 1))
-        return Split(inputs[chosen], targets[chosen], ids[chosen])
+        return Split(inputs[chosen], windows.targets[chosen], windows.ids[chosen])
 
     earliest = max(0, valid_from - window - horizon + 1 - config.limit) if config.limit else 0
     train = part(window + earliest, valid_from)
@@ -153,42 +135,6 @@ def forecast_dataset(raw: RawForecast, name: str, config: DataConfig) -> Dataset
         source=raw.source,
         notices=raw.notices,
     )
-
-
-def windows_of(
-    steps: Series, times: Sequence[str], preprocessing: SeriesPreprocessing, horizon: int
-) -> tuple[Tensor, Tensor, Sequence[str]]:
-    """Return each window of a series, the standardised values of the first channel behind it, and their first time."""
-    window, last = preprocessing.length, len(steps) - horizon
-    inputs = sliding_window_view(steps, window, axis=0)[: last - window + 1].swapaxes(1, 2).copy()
-    standard = (steps[:, 0] - preprocessing.mean[0]) / preprocessing.std[0]
-    targets = sliding_window_view(standard, horizon)[window:].astype(np.float32)
-    return torch.from_numpy(inputs), torch.from_numpy(targets), times[window : last + 1]
-
-
-def forecast_split(path: Path, preprocessing: SeriesPreprocessing, horizon: int) -> Split:
-    """Read a table and cut it into windows with what came after them, as the network was trained on.
-
-    Raises:
-        DataError: a column is missing, a cell is empty, or there are too few steps.
-    """
-    steps, times = read_time_index(path, preprocessing.channels, preprocessing.time)
-    fewest = preprocessing.length + horizon
-    if len(steps) < fewest:
-        raise DataError(
-            f"{path} has {len(steps)} steps, and a forecast of {horizon} from {preprocessing.length} takes {fewest}; "
-            "give a longer series."
-        )
-    return Split(*windows_of(steps, times, preprocessing, horizon))
-
-
-def labelled_split(path: Path, preprocessing: SeriesPreprocessing) -> tuple[Split, tuple[str, ...]]:
-    """Read a .ts file of labelled series, all of it, and the classes in it. Raises DataError."""
-    raw = series_file(path)
-    preprocessing.check_channels(len(raw.channels), path)
-    classes = tuple(sorted(set(raw.labels)))
-    labels = torch.tensor([classes.index(label) for label in raw.labels])
-    return split_of(raw.series, labels, torch.arange(len(labels)), "series"), classes
 
 
 def numbers_of(raw: RawForecast, name: str) -> tuple[tuple[str, ...], Series]:

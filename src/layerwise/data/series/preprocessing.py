@@ -6,6 +6,7 @@ Compact samples are (n, time, channels) float32. What is shorter than the longes
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from layerwise.data.dataset import Kind
-from layerwise.data.raw import Series
+from layerwise.data.dataset import Kind, Labels, Split
+from layerwise.data.inputs import (
+    File,
+    MemoryFile,
+    Source,
+    check_exists,
+    describe,
+    label_source,
+    open_source,
+    reading_values,
+    split_pairs,
+)
+from layerwise.data.raw import RawSeries, Series
 from layerwise.data.series.time_index import read_time_index
 from layerwise.data.tables.files import TABLE_SUFFIXES
-from layerwise.errors import DataError, NotFoundError, nearest
+from layerwise.data.tables.values import is_table
+from layerwise.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -72,29 +86,124 @@ class SeriesPreprocessing:
         std = torch.tensor(self.std, device=inputs.device)
         return ((inputs - mean) / std).float()
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read a .ts file of series, or a table with a column a channel: one series, or its last window.
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
+        """Read series, or the last window of the one series that a table is.
 
-        Returns (n, time, channels) float32 and a name for each.
-        Raises NotFoundError, or DataError for a file of another kind, missing channels and series that are too short.
+        Parameters
+        ----------
+        source : str, Path, bytes, array, list of arrays, or the rows of a table
+            A .ts file of series, or a table with a column a channel, which is one series; arrays are (time, channels),
+            or (time,) for one channel.
+        name : str
+            What the bytes are called, such as 'power.csv'.
+
+        Returns
+        -------
+        series : Tensor, (n, time, channels) float32
+            NaN behind the end of a series.
+        ids : list of str
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, a channel is missing, or a series is too short.
         """
-        if not source.exists():
-            names = [entry.name for entry in source.parent.iterdir()] if source.parent.is_dir() else []
-            raise NotFoundError(f"{source} does not exist; name a .ts file or a table.{nearest(source.name, names)}")
-        if source.suffix.lower() == ".ts":
-            series, _ = read_ts(source.read_bytes(), str(source))
-            self.check_channels(series[0].shape[1], source)
-            return pad(series), [f"series {number + 1}" for number in range(len(series))]
-        if not source.name.lower().endswith(TABLE_SUFFIXES):
-            raise DataError(f"{source} is neither a .ts file of series nor a table; name one of those.")
-        steps, _ = read_time_index(source, self.channels, self.time)
-        if self.is_window and len(steps) < self.length:
-            raise DataError(
-                f"{source} has {len(steps)} steps, and a forecast needs the last {self.length}; add earlier ones."
-            )
-        return torch.from_numpy(steps[-self.length :] if self.is_window else steps)[None], [source.name]
+        series, ids = self.read_series(source, name)
+        if not self.is_window:
+            return pad(series), ids
+        for steps, one in zip(series, ids, strict=True):
+            if len(steps) < self.length:
+                raise DataError(
+                    f"{one if len(ids) > 1 else label_source(source, name)} has {len(steps)} steps, and a forecast "
+                    f"needs the last {self.length}; add earlier ones."
+                )
+        return torch.from_numpy(np.stack([steps[-self.length :] for steps in series])), ids
 
-    def check_channels(self, count: int, source: Path) -> None:
+    def read_series(self, source: Source, name: str = "") -> tuple[list[Series], list[str]]:
+        """Read whole series, (time, channels) float32 each; see `read`."""
+        file = open_source(source, name)
+        if file is None and not is_table(source):
+            return self._read_arrays(source)
+        if file is None:
+            return [read_time_index(source, self.channels, self.time)[0]], ["series 1"]
+        check_exists(file, "a .ts file or a table")
+        if is_ts(file):
+            series, _ = read_ts(file.read_bytes(), str(file))
+            self.check_channels(series[0].shape[1], str(file))
+            return series, [f"series {number + 1}" for number in range(len(series))]
+        if isinstance(file, Path) and not file.name.lower().endswith(TABLE_SUFFIXES):
+            raise DataError(f"{file} is neither a .ts file of series nor a table; name one of those.")
+        return [read_time_index(file, self.channels, self.time)[0]], [file.name]
+
+    def _read_arrays(self, source: Source) -> tuple[list[Series], list[str]]:
+        wanted = f"a series as an array of (time, {len(self.channels)}), or a list of such"
+        with reading_values(wanted, source):
+            is_one = getattr(source, "ndim", 3) < 3 or (len(source) > 0 and np.ndim(source[0]) == 0)
+            arrays = [np.asarray(one, dtype=np.float32) for one in ([source] if is_one else source)]
+        series = [one[:, None] if one.ndim == 1 else one for one in arrays]
+        for one in series:
+            if one.ndim != 2 or not len(one):
+                raise DataError(f"expected {wanted}, received {describe(source)}.")
+            self.check_channels(one.shape[1], "the array")
+            if not np.isfinite(one).all():
+                raise DataError("the array holds a value that is no finite number; fill it in.")
+        if not series:
+            raise DataError(f"expected {wanted}, received an empty one.")
+        return series, [f"series {number + 1}" for number in range(len(series))]
+
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read series with their classes, or one long series as windows with what came after them.
+
+        A .ts file, or a list of (series, class); for a forecast the rows of a table, or an array.
+        See `Preprocessing.read_labelled`.
+        """
+        file, where = open_source(source, name), label_source(source, name)
+        if file is not None:
+            check_exists(file, "a .ts file or a table")
+        if self.is_window:
+            if isinstance(file, Path) and not file.name.lower().endswith(TABLE_SUFFIXES):
+                wanted = f"a table with the column {self.channels[0]}"
+                raise DataError(f"{where} is not what {labels.owner} was trained on; give {wanted}.")
+            return self._read_windows(source, labels.output_count, name)
+        if file is None:
+            series, _ = self._read_arrays(split_pairs(source, "(series, class)")[0])
+            names = [str(label) for _, label in source]
+            raw = RawSeries(series, names, self.channels, where)
+        elif is_ts(file):
+            raw = series_file(file)
+            self.check_channels(len(raw.channels), where)
+        else:
+            raise DataError(f"{where} is not what {labels.owner} was trained on; give a .ts file.")
+        classes = tuple(sorted(set(raw.labels)))
+        numbers = torch.tensor([classes.index(label) for label in raw.labels])
+        return labels.number(split_of(raw.series, numbers, torch.arange(len(numbers)), "series"), classes, where)
+
+    def _read_windows(self, source: Source, horizon: int, name: str) -> Split:
+        file, where = open_source(source, name), label_source(source, name)
+        if file is None and not is_table(source):
+            [steps], _ = self._read_arrays(source)
+            times = [str(step) for step in range(len(steps))]
+        else:
+            steps, times = read_time_index(source if file is None else file, self.channels, self.time)
+        if len(steps) < self.length + horizon:
+            raise DataError(
+                f"{where} has {len(steps)} steps, and a forecast of {horizon} from {self.length} takes "
+                f"{self.length + horizon}; give a longer series."
+            )
+        return self.cut_windows(steps, times, horizon)
+
+    def cut_windows(self, steps: Series, times: Sequence[str], horizon: int) -> Split:
+        """Return each window of a series with the standardised values of the first channel behind it, (n, horizon).
+
+        A window is called by the time of its first value to forecast.
+        """
+        last = len(steps) - horizon
+        inputs = sliding_window_view(steps, self.length, axis=0)[: last - self.length + 1].swapaxes(1, 2).copy()
+        standard = (steps[:, 0] - self.mean[0]) / self.std[0]
+        targets = sliding_window_view(standard, horizon)[self.length :].astype(np.float32)
+        return Split(torch.from_numpy(inputs), torch.from_numpy(targets), times[self.length : last + 1])
+
+    def check_channels(self, count: int, source: str) -> None:
         """Raise DataError where series have more or fewer channels than the network takes."""
         if count != len(self.channels):
             raise DataError(
@@ -124,6 +233,31 @@ class SeriesPreprocessing:
             saved["is_window"],
             saved.get("time"),
         )
+
+
+def is_ts(file: File) -> bool:
+    """Tell whether a file is of the .ts format by its name, or by the content of bytes whose name does not tell."""
+    if isinstance(file, MemoryFile) and not file.suffix:
+        return re.search(rb"^\s*@data\s*$", file.content, re.MULTILINE | re.IGNORECASE) is not None
+    return file.suffix.lower() == ".ts"
+
+
+def series_file(path: File) -> RawSeries:
+    """Read a .ts file of labelled series."""
+    series, labels = read_ts(path.read_bytes(), str(path))
+    if not all(labels):
+        raise DataError(
+            f"{path} has no labels, so there is nothing to learn; its header must say '@classLabel true ...'."
+        )
+    channels = tuple(f"channel {number + 1}" for number in range(series[0].shape[1]))
+    return RawSeries(series, labels, channels, str(path))
+
+
+def split_of(series: Sequence[Series], labels: Tensor, positions: Tensor, word: str) -> Split:
+    """Return the samples at `positions`, padded to the longest of them."""
+    chosen = positions.tolist()
+    inputs = pad([series[position] for position in chosen]) if chosen else torch.empty(0, 1, series[0].shape[1])
+    return Split(inputs, labels[positions], [f"{word} {position + 1}" for position in chosen])
 
 
 def pad(series: Sequence[Series]) -> Tensor:

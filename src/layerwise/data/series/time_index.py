@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from layerwise.data.dataset import Notice
+from layerwise.data.inputs import Source, open_source
 from layerwise.data.raw import Series
-from layerwise.data.tables.files import Table, read_table
+from layerwise.data.tables.files import Table, read_table, survey
+from layerwise.data.tables.values import rows_from_values
 from layerwise.errors import DataError, nearest
 
 YEAR_FIRST = r"^\d{4}([-/. ]?[QW]?\d+)*$"  # 2026-01, 2026Q1 and 2026-W05 stand in the order of their letters
 GAP = 4  # median steps of time from which on a step is a gap: a long weekend is none
 
 
-def read_time_index(source: Path, channels: Sequence[str], time: str | None) -> tuple[Series, list[str]]:
+def read_time_index(source: Source, channels: Sequence[str], time: str | None) -> tuple[Series, list[str]]:
     """Read columns of a table as one series in the order of `time`: (steps, channels) float32, and their times.
 
     Raises DataError for a column that is missing or holds no numbers, and for a cell that does not.
     """
-    table = read_table(source)
+    file = open_source(source)
+    table = survey(rows_from_values(source)).read() if file is None else read_table(file)
     for name in [*channels, *([time] if time else [])]:
         if name not in table.frame.columns:
             hint = nearest(name, table.frame.columns)
-            raise DataError(f"{source} has no column '{name}', which the network takes.{hint}")
+            raise DataError(f"{table.source} has no column '{name}', which the network takes.{hint}")
     table = in_order(table, time)
     return numbers(table, channels), times_of(table.frame, time)
 

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from layerwise.data.download.fetch import Package, Pin, fetch
 from layerwise.data.download.packages import open_package
 from layerwise.data.raw import Progress, RawTaggedText, RawText
-from layerwise.data.text.bag_of_words import read_text
+from layerwise.data.text.files import read_text
 from layerwise.errors import DataError
 
 DEB = Pin(

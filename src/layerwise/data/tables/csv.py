@@ -15,13 +15,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from layerwise.data.inputs import File
 from layerwise.errors import DataError
 
 BLOCK_BYTES = 4 * 2**20
@@ -72,7 +72,7 @@ class Encoding:
 class Delimited:
     """A delimited text file whose shape is known. header: every column's name, an empty one where it has none."""
 
-    path: Path
+    path: File
     encoding: Encoding
     delimiter: str
     header: tuple[str, ...]
@@ -129,7 +129,7 @@ class Delimited:
         return Chunk(frame, lines if isinstance(lines, range) else lines.tolist())
 
 
-def open_delimited(path: Path, block_bytes: int = BLOCK_BYTES) -> Delimited:
+def open_delimited(path: File, block_bytes: int = BLOCK_BYTES) -> Delimited:
     """Find encoding, delimiter and header of a delimited text file.
 
     Raises DataError for a file that is empty, no text, or whose header cannot name columns.
@@ -146,7 +146,7 @@ def open_delimited(path: Path, block_bytes: int = BLOCK_BYTES) -> Delimited:
     return Delimited(path, encoding, delimiter, tuple(header), block_bytes)
 
 
-def find_encoding(path: Path) -> Encoding:
+def find_encoding(path: File) -> Encoding:
     """Read the whole file once and say how it is encoded: UTF-8, UTF-16, or Latin-1 and its Windows variant.
 
     Raises DataError for other formats under a table's name, and for NUL bytes, naming the line.
@@ -177,12 +177,13 @@ def find_delimiter(text: str) -> str:
     return max(DELIMITERS, key=evenness)
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: File) -> IO[bytes]:
     """Open a file for reading, inflating it where its name ends in .gz."""
-    return cast(IO[bytes], gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+    file = path.open("rb")
+    return cast(IO[bytes], gzip.open(file)) if path.suffix.lower() == ".gz" else file
 
 
-def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+def read_blocks(path: File, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Yield the bytes of a file, inflated, in blocks of `size`."""
     try:
         with open_bytes(path) as file:
@@ -196,7 +197,7 @@ def _count(cells: int) -> str:
     return f"{cells} cell" if cells == 1 else f"{cells} cells"
 
 
-def _check_header(path: Path, header: list[str]) -> None:
+def _check_header(path: File, header: list[str]) -> None:
     for position, name in enumerate(header, 1):
         if not name and (position > 1 or len(header) == 1):
             raise DataError(
@@ -218,7 +219,7 @@ def _is_fraction(text: str) -> bool:
         return False
 
 
-def _refuse_other_formats(path: Path, start: bytes) -> None:
+def _refuse_other_formats(path: File, start: bytes) -> None:
     for magic, name in OTHER_FORMATS:
         if start.startswith(magic):
             raise DataError(f"{path} is {name} under a table's name; save the table as CSV or Parquet.")
@@ -236,7 +237,7 @@ def _unmarked_utf16(start: bytes) -> Encoding | None:
     return None
 
 
-def _is_utf8(path: Path) -> bool:
+def _is_utf8(path: File) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, line = True, 1
     for block in read_blocks(path):
@@ -252,7 +253,7 @@ def _is_utf8(path: Path) -> bool:
     return is_utf8 and decoder.getstate()[0] == b""
 
 
-def _utf8_blocks(path: Path, encoding: Encoding, size: int) -> Iterator[bytes]:
+def _utf8_blocks(path: File, encoding: Encoding, size: int) -> Iterator[bytes]:
     """Yield the text of a file as UTF-8 with plain line ends, without its byte order mark."""
     decoder = codecs.getincrementaldecoder(encoding.codec)(errors="strict")
     skip, pending_return = encoding.mark_length, b""
@@ -278,7 +279,7 @@ def _utf8_blocks(path: Path, encoding: Encoding, size: int) -> Iterator[bytes]:
     yield b"\n"
 
 
-def _record_blocks(path: Path, encoding: Encoding, size: int) -> Iterator[tuple[bytes, int]]:
+def _record_blocks(path: File, encoding: Encoding, size: int) -> Iterator[tuple[bytes, int]]:
     """Yield (whole records, line of the first), cutting only at line ends that no quotation marks enclose."""
     rest, line = b"", 1
     for block in _utf8_blocks(path, encoding, size):

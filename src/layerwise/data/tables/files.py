@@ -16,14 +16,16 @@ from pathlib import Path
 import polars as pl
 
 from layerwise.data.dataset import Notice
+from layerwise.data.inputs import File, MemoryFile, check_exists
 from layerwise.data.tables.csv import DELIMITERS, Chunk, Delimited, open_delimited
 from layerwise.data.tables.types import ColumnSurvey, ColumnType, Place, convert
-from layerwise.errors import DataError, NotFoundError, nearest
+from layerwise.errors import DataError
 
 CHUNK_ROWS = 2**16
 TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TABLE_SUFFIXES = TEXT_SUFFIXES + PARQUET_SUFFIXES
+PARQUET_START = b"PAR1"
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -31,13 +33,13 @@ FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 class ParquetFile:
     """A Parquet file, read some rows at a time. Its rows are counted from 1."""
 
-    path: Path
+    path: File
     names: tuple[str, ...]
     row_count: int
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows as they are stored."""
-        scan = pl.scan_parquet(self.path)
+        scan = _scan(self.path)
         for start in range(0, self.row_count, CHUNK_ROWS):
             with _parquet_errors(self.path):
                 frame = scan.slice(start, CHUNK_ROWS).collect()
@@ -123,7 +125,7 @@ class Table:
         return Place(self.source, self.lines, self.unit)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: File) -> Table:
     """Read a whole CSV or Parquet file; see `open_table` for what is refused."""
     return open_table(path).read()
 
@@ -133,7 +135,7 @@ def survey_frame(frame: pl.DataFrame, source: str) -> TableFile:
     return survey(FrameRows(Path(source), frame))
 
 
-def open_table(path: Path) -> TableFile:
+def open_table(path: File) -> TableFile:
     """Look at a CSV or Parquet file and decide what each column is.
 
     Raises NotFoundError for a missing file, DataError for one that is no table, naming the line, column
@@ -142,15 +144,15 @@ def open_table(path: Path) -> TableFile:
     return survey(open_rows(path))
 
 
-def open_rows(path: Path) -> Delimited | ParquetFile:
+def open_rows(path: File) -> Delimited | ParquetFile:
     """Open a CSV or Parquet file for reading its rows as they stand in it."""
-    if not path.exists():
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise NotFoundError(f"{path} does not exist; name a CSV or Parquet file.{nearest(path.name, names)}")
+    check_exists(path, "a CSV or Parquet file")
     if path.is_dir():
         raise DataError(f"{path} is a folder where a CSV or Parquet file was expected; name the file itself.")
-    if path.name.lower().endswith(PARQUET_SUFFIXES):
+    if path.name.lower().endswith(PARQUET_SUFFIXES) or is_parquet(path):
         return _open_parquet(path)
+    if isinstance(path, MemoryFile) and not path.suffix:
+        return open_delimited(path)
     if not path.name.lower().endswith(TEXT_SUFFIXES):
         raise DataError(
             f"{path} does not end in {', '.join(TABLE_SUFFIXES)}; save the table as CSV or Parquet under such a name."
@@ -158,9 +160,18 @@ def open_rows(path: Path) -> Delimited | ParquetFile:
     return open_delimited(path)
 
 
-def _open_parquet(path: Path) -> ParquetFile:
+def is_parquet(file: File) -> bool:
+    """Tell whether bytes without a name that tells are a Parquet file."""
+    return isinstance(file, MemoryFile) and not file.suffix and file.content.startswith(PARQUET_START)
+
+
+def _scan(file: File) -> pl.LazyFrame:
+    return pl.scan_parquet(file if isinstance(file, Path) else file.content)
+
+
+def _open_parquet(path: File) -> ParquetFile:
     with _parquet_errors(path):
-        scan = pl.scan_parquet(path)
+        scan = _scan(path)
         names = tuple(scan.collect_schema().names())
         row_count = int(scan.select(pl.len()).collect().item())
     if not row_count or not names:
@@ -169,7 +180,7 @@ def _open_parquet(path: Path) -> ParquetFile:
 
 
 @contextmanager
-def _parquet_errors(path: Path) -> Iterator[None]:
+def _parquet_errors(path: File) -> Iterator[None]:
     """Turn what polars raises over a damaged file, panics of its Rust code included, into a DataError."""
     try:
         yield

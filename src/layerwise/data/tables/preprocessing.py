@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,14 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from layerwise.data.dataset import Kind, Notice, Split
+from layerwise.data.dataset import Kind, Labels, Notice, Split
+from layerwise.data.inputs import File, Source, open_source
 from layerwise.data.tables.csv import Chunk, Delimited
 from layerwise.data.tables.encoders import Column, Dropped, column_from_json, column_to_json, start_fit
-from layerwise.data.tables.files import ParquetFile, open_rows
+from layerwise.data.tables.files import FrameRows, ParquetFile, open_rows
 from layerwise.data.tables.targets import TargetColumn
 from layerwise.data.tables.types import ColumnType, Place, convert
+from layerwise.data.tables.values import rows_from_values
 from layerwise.errors import DataError, nearest
 
 
@@ -65,46 +66,64 @@ class TablePreprocessing:
             encoded[:, span] = column.encode(frame[column.name])
         return torch.from_numpy(encoded)
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read a CSV or Parquet file as (rows, features) float32, with the line of each row."""
-        rows = self.read_rows(source)
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
+        """Read and encode the rows of a table.
+
+        Parameters
+        ----------
+        source : str, Path, bytes, mapping, list of mappings, frame of polars or pandas, or array
+            A CSV or Parquet file, or rows in memory; an array is (rows, columns), in the order of `columns`.
+        name : str
+            What the bytes are called, such as 'sales.csv'.
+
+        Returns
+        -------
+        rows : Tensor, (rows, features) float32
+        ids : list of str
+            The line of each row in a CSV file, the number of the row elsewhere.
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, a column is missing, or a cell does not suit its column.
+        """
+        rows = self.read_rows(source, name)
         return rows.inputs, rows.ids
 
-    def read_split(self, source: Path) -> Split:
-        """Read a file that has the target column too, to evaluate on it."""
-        rows = self.read_rows(source)
-        if rows.targets is None:
-            raise DataError(f"{source} has no column '{self.target.name}' to compare the predictions with; add it.")
-        return Split(rows.inputs, self.target.encode(rows.targets, rows.place), rows.ids)
-
-    def read_rows(self, source: Path) -> TableRows:
-        """Read a file exactly as the training data was read.
-
-        Raises DataError for a column that is not there, and for a cell that does not suit its column,
-        naming the line.
-        """
-        rows = open_rows(source)
-        self._check_columns(source, rows.names)
+    def read_rows(self, source: Source, name: str = "") -> TableRows:
+        """Read rows exactly as the training data was read, with the target where there is one; see `read`."""
+        file = open_source(source, name)
+        names = [column.name for column in self.columns]
+        rows = rows_from_values(source, names) if file is None else open_rows(file)
+        self._check_columns(rows.path, rows.names)
         unit = "line" if isinstance(rows, Delimited) else "row"
         types = {column.name: column.type for column in self.columns}
         if self.target.name in rows.names:
             types[self.target.name] = self.target.type
         inputs, targets, lines = [], [], list[int]()
         for chunk in rows.chunks():
-            frame = _typed(chunk, types, Place(str(source), chunk.lines, unit))
+            frame = _typed(chunk, types, Place(str(rows.path), chunk.lines, unit))
             inputs.append(self.encode(frame))
             lines.extend(chunk.lines)
             if self.target.name in types:
                 targets.append(frame[self.target.name])
         if not lines:
-            raise DataError(f"{source} has a header and no rows below it; there is nothing to predict.")
+            raise DataError(f"{rows.path} has a header and no rows below it; there is nothing to predict.")
         return TableRows(
             inputs=torch.cat(inputs),
             ids=[f"{unit} {line}" for line in lines],
-            notices=self._ignored_notice(source, rows),
+            notices=self._ignored_notice(rows),
             targets=pl.concat(targets) if targets else None,
-            place=Place(str(source), lines, unit),
+            place=Place(str(rows.path), lines, unit),
         )
+
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read rows that have the target column, too; see `Preprocessing.read_labelled`."""
+        rows = self.read_rows(source, name)
+        if rows.targets is None:
+            where = rows.place.source
+            raise DataError(f"{where} has no column '{self.target.name}' to compare the predictions with; add it.")
+        return Split(rows.inputs, self.target.encode(rows.targets, rows.place), rows.ids)
 
     def transform(self, inputs: Tensor) -> Tensor:
         """Return the rows as they are; `read` has encoded them."""
@@ -120,7 +139,7 @@ class TablePreprocessing:
         columns = tuple(column_from_json(column) for column in saved["columns"])
         return TablePreprocessing(columns, TargetColumn.from_json(saved["target"]))
 
-    def _check_columns(self, source: Path, names: Sequence[str]) -> None:
+    def _check_columns(self, source: File, names: Sequence[str]) -> None:
         for column in self.columns:
             if column.name not in names:
                 unused = [name for name in names if name not in {column.name for column in self.columns}]
@@ -130,12 +149,12 @@ class TablePreprocessing:
                     f"cells where it is not known.{nearest(column.name, unused)}"
                 )
 
-    def _ignored_notice(self, source: Path, rows: Delimited | ParquetFile) -> tuple[Notice, ...]:
+    def _ignored_notice(self, rows: Delimited | ParquetFile | FrameRows) -> tuple[Notice, ...]:
         used = {self.target.name, *(column.name for column in self.columns)}
         ignored = [name for name in rows.names if name not in used]
         if not ignored:
             return ()
-        return (Notice("info", f"{source.name}: columns the model does not use are ignored: {', '.join(ignored)}."),)
+        return (Notice("info", f"{rows.path.name}: columns the model does not use are ignored: {', '.join(ignored)}."),)
 
 
 def fit_columns(

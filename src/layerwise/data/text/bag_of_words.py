@@ -13,22 +13,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Kind, Split
+from layerwise.data.dataset import Dataset, Kind, Labels, Split
+from layerwise.data.inputs import Source, label_source
 from layerwise.data.splits import limit_indices, split_indices
-from layerwise.data.tables.csv import Delimited
-from layerwise.data.tables.files import TABLE_SUFFIXES, open_rows
-from layerwise.errors import DataError, NotFoundError, UsageError, nearest
+from layerwise.data.text.files import read_labelled_texts, read_texts
+from layerwise.errors import DataError, UsageError
 
 VOCABULARY_SIZE = 4000
 RAREST = 2  # texts that must hold a word before it is learned
@@ -98,15 +96,39 @@ class BagOfWordsPreprocessing:
         weighted = torch.log1p(inputs.float()) * self.weights.to(inputs.device)
         return F.normalize(weighted, dim=-1)
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read a text file, a folder of them, or a table with the text column, as counts with a name for
-        each.
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
+        """Count the words of texts.
 
-        Raises NotFoundError, or DataError for a file of another kind, an empty folder or a table without
-        the column.
+        Parameters
+        ----------
+        source : str, Path, bytes, list of str, or the rows of a table
+            A text file, a folder of them, or a table with the text column; a list of texts.
+        name : str
+            What the bytes are called, such as 'mail.csv'.
+
+        Returns
+        -------
+        counts : Tensor, (texts, words) uint8
+        ids : list of str
+            The path in the folder, the line of the table, or the number in the list.
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, or it holds no such texts.
         """
-        texts, ids = read_texts(source, self.column)
+        texts, ids, _ = read_texts(source, self.column, name)
         return self.count(texts), ids
+
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read texts with their classes; see `Preprocessing.read_labelled`.
+
+        A table with a column of texts and a column 'label', or a list of (text, label).
+        """
+        (texts, ids, _), names = read_labelled_texts(source, self.column, name)
+        classes = tuple(sorted(set(names)))
+        targets = torch.tensor([classes.index(one) for one in names])
+        return labels.number(Split(self.count(texts), targets, ids), classes, label_source(source, name))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -181,51 +203,3 @@ def _split(
     chosen = positions.tolist()
     counts = preprocessing.count([texts[position] for position in chosen])
     return Split(counts, targets[positions], [ids[position] for position in chosen])
-
-
-def read_texts(source: Path, column: str) -> tuple[list[str], list[str]]:
-    """Read the texts of a file, folder or table, with an id for each: its path in the folder, or its line."""
-    if not source.exists():
-        names = [entry.name for entry in source.parent.iterdir()] if source.parent.is_dir() else []
-        raise NotFoundError(f"{source} does not exist; name a text, a folder or a table.{nearest(source.name, names)}")
-    if source.is_dir():
-        files = sorted(path for path in source.rglob("*.txt") if path.is_file())
-        if not files:
-            raise DataError(f"{source} holds no .txt files; name a folder with texts in it.")
-        return [read_text(path) for path in files], [path.relative_to(source).as_posix() for path in files]
-    if source.name.lower().endswith(TABLE_SUFFIXES):
-        return _read_column(source, column)
-    if source.suffix.lower() != ".txt":
-        raise DataError(
-            f"{source} is no text; name a .txt file, a folder of them, or a table with a '{column}' column."
-        )
-    return [read_text(source)], [source.name]
-
-
-def read_text(path: Path) -> str:
-    """Read one text, UTF-8 or UTF-16 with a mark, else Latin-1, as old e-mails are.
-
-    Raises DataError for a file that holds NUL bytes.
-    """
-    data = path.read_bytes()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data:
-        raise DataError(f"{path} holds NUL bytes, so it is no text; take it out or save it as UTF-8.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _read_column(source: Path, column: str) -> tuple[list[str], list[str]]:
-    rows = open_rows(source)
-    if column not in rows.names:
-        raise DataError(f"{source} has no column '{column}' with the texts; name it so.{nearest(column, rows.names)}")
-    unit = "line" if isinstance(rows, Delimited) else "row"
-    texts: list[str] = []
-    ids: list[str] = []
-    for chunk in rows.chunks():
-        texts.extend(chunk.frame[column].cast(pl.String).fill_null(""))
-        ids.extend(f"{unit} {line}" for line in chunk.lines)
-    return texts, ids

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,10 +17,11 @@ from torch import Tensor
 
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Kind, Split
+from layerwise.data.dataset import Dataset, Kind, Labels, Split
+from layerwise.data.inputs import Source, label_source
 from layerwise.data.raw import RawCharacters
 from layerwise.data.splits import limit_indices, split_indices
-from layerwise.data.text.bag_of_words import read_texts
+from layerwise.data.text.files import read_labelled_texts, read_lines
 from layerwise.errors import DataError
 
 UNKNOWN = 1
@@ -64,19 +64,39 @@ class CharacterPreprocessing:
     def transform(self, inputs: Tensor) -> Tensor:
         return inputs
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read a .txt file with a text a line, a folder of them, or a table with a column 'text'.
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
+        """Read short texts as the numbers of their characters.
 
-        Raises NotFoundError, or DataError for another kind of file and for one without texts.
+        Parameters
+        ----------
+        source : str, Path, bytes, list of str, or the rows of a table
+            A .txt file with a text a line, a folder of texts, or a table with a column 'text'; a list of texts.
+        name : str
+            What the bytes are called, such as 'names.txt'.
+
+        Returns
+        -------
+        numbers : Tensor, (texts, longest) int64
+            0 behind the end of a text, 1 for a character that training did not see.
+        ids : list of str
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, or it holds no text.
         """
-        texts, ids = read_texts(source, "text")
-        if source.is_file() and source.suffix.lower() == ".txt":
-            lines = texts[0].splitlines()
-            texts = [line for line in lines if line.strip()]
-            ids = list(texts)
-        if not texts:
-            raise DataError(f"{source} holds no text; write one a line.")
-        return self.encode(texts, ids), ids
+        texts, ids, places = read_lines(source, "text", name)
+        return self.encode(texts, places), ids
+
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read texts with their classes; see `Preprocessing.read_labelled`.
+
+        A table with a column of texts and a column 'label', or a list of (text, label).
+        """
+        (texts, ids, places), names = read_labelled_texts(source, "text", name)
+        classes = tuple(sorted(set(names)))
+        targets = torch.tensor([classes.index(one) for one in names])
+        return labels.number(Split(self.encode(texts, places), targets, ids), classes, label_source(source, name))
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "characters": self.characters, "length": self.length}

@@ -21,11 +21,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Kind, Notice, Split
+from layerwise.data.dataset import Dataset, Kind, Labels, Notice, Split
 from layerwise.data.images.files import is_picture_name
+from layerwise.data.inputs import MemoryFile, Source, check_exists, label_source, open_source
 from layerwise.data.raw import RawText
 from layerwise.data.splits import check_shares, hold_out, limit_indices, split_indices
-from layerwise.data.text.bag_of_words import read_text
+from layerwise.data.text.files import read_text, read_texts
 from layerwise.data.text.tokenizer import END, Tokenizer
 from layerwise.errors import DataError, UsageError
 
@@ -61,12 +62,29 @@ class TextPreprocessing:
     def transform(self, inputs: Tensor) -> Tensor:
         return inputs
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
         """Refuse, since a text has no answer but its continuation. Raises UsageError."""
+        where = label_source(source, name)
         raise UsageError(
-            f"this network goes on with texts and has no answer for {source}; let it write on "
-            "from a beginning, or evaluate the run on the file to measure how well it predicts it."
+            f"this network goes on with texts and has no answer for {where}; use `layerwise write RUN 'a beginning'`, "
+            f"or `layerwise evaluate RUN --data {where}` to measure how well it foretells the file."
         )
+
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read texts, each token of which is the target of those before it; see `Preprocessing.read_labelled`.
+
+        A file that ends in .txt, .md, .rst or .py, a folder of such files, the bytes of one, or a list of texts.
+        """
+        file = open_source(source, name)
+        if file is None:
+            texts, names, _ = read_texts(source, "text")
+            return self.evaluation_split(without_copies(dict(zip(names, texts, strict=True))))
+        if isinstance(file, MemoryFile):
+            return self.evaluation_split(without_copies({file.name: read_text(file)}))
+        if not is_long_text(file):
+            check_exists(file, f"a text that ends in {', '.join(SUFFIXES)}")
+            raise DataError(f"{file} is no text; name a file that ends in {', '.join(SUFFIXES)}, or a folder of them.")
+        return self.evaluation_split(without_copies(read_long_texts(file).texts))
 
     def row(self, texts: Iterable[str]) -> Tensor:
         """Return the tokens of texts in one row, END before each and behind the last, (tokens,) int64."""

@@ -19,11 +19,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Kind, Notice, Split
+from layerwise.data.dataset import Dataset, Kind, Labels, Notice, Split
+from layerwise.data.inputs import File, Source, label_source, open_source, split_pairs
 from layerwise.data.raw import RawPairs
 from layerwise.data.splits import hold_out, limit_indices, split_indices
 from layerwise.data.tables.files import open_rows
-from layerwise.data.text.bag_of_words import read_texts
+from layerwise.data.text.files import read_lines
 from layerwise.data.text.ibm_model1 import fit_ibm_model1
 from layerwise.data.text.tokenizer import END, Tokenizer
 from layerwise.errors import DataError
@@ -103,28 +104,48 @@ class PairPreprocessing:
     def transform(self, inputs: Tensor) -> Tensor:
         return inputs
 
-    def read(self, source: Path) -> tuple[Tensor, list[str]]:
-        """Read a .txt file with a text a line, a folder of them, or a table with a column of the first language's name.
+    def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
+        """Read texts to translate.
 
-        Raises NotFoundError, or DataError for another kind of file and for one without texts.
+        Parameters
+        ----------
+        source : str, Path, bytes, list of str, or the rows of a table
+            A .txt file with a text a line, a folder of texts, or a table with a column of the first language's name;
+            a list of texts.
+        name : str
+            What the bytes are called, such as 'manual.txt'.
+
+        Returns
+        -------
+        tokens : Tensor, (texts, longest) int64
+            0 behind the end of a text.
+        ids : list of str
+
+        Raises
+        ------
+        NotFoundError, DataError
+            There is no such file, it holds no text, or a text is longer than all that were learned from.
         """
-        texts, ids = read_texts(source, self.languages[0])
-        if source.is_file() and source.suffix.lower() == ".txt":
-            lines = [(line, number) for number, line in enumerate(texts[0].splitlines(), 1) if line.strip()]
-            texts, ids = [line for line, _ in lines], [line for line, _ in lines]
-            names = [f"{source}, line {number}" for _, number in lines]
-        else:
-            names = [f"{source}, {name}" for name in ids]
-        if not texts:
-            raise DataError(f"{source} holds no text; write one a line.")
-        return self.encode(texts, names), ids
+        texts, ids, places = read_lines(source, self.languages[0], name)
+        return self.encode(texts, places), ids
 
-    def read_split(self, path: Path) -> Split:
-        """Read a table of pairs to measure on. Raises DataError for another table, or a text that is too long."""
-        raw = pairs_file(path)
-        names = [f"{path}, '{source:.40}'" for source in raw.sources]
-        inputs = self.encode(raw.sources, names)
-        return Split(inputs, self.encode_targets(raw.targets), list(raw.sources))
+    def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
+        """Read texts with their translations; see `Preprocessing.read_labelled`.
+
+        A table of two columns whose names end in .pairs.tsv or .pairs.csv, or a list of (text, translation).
+        """
+        file = open_source(source, name)
+        if file is not None:
+            if isinstance(file, Path) and not file.name.lower().endswith(SUFFIXES):
+                raise DataError(f"{file} is no table of pairs; give one whose name ends in {' or '.join(SUFFIXES)}.")
+            raw = pairs_file(file)
+            sources, targets = raw.sources, raw.targets
+        else:
+            pairs = distinct(zip(*split_pairs(source, "(text, translation)"), strict=True))
+            sources, targets = [first for first, _ in pairs], [second for _, second in pairs]
+        where = label_source(source, name)
+        inputs = self.encode(sources, [f"{where}, '{text:.40}'" for text in sources])
+        return Split(inputs, self.encode_targets(targets), list(sources))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -163,7 +184,7 @@ def distinct(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return kept
 
 
-def pairs_file(path: Path) -> RawPairs:
+def pairs_file(path: File) -> RawPairs:
     """Read a table of two columns whose header names two languages, a pair of texts a row. Raises DataError."""
     rows = open_rows(path)
     if len(rows.names) != 2:
