@@ -100,7 +100,7 @@ def test_a_data_set_learns_its_tokens_from_the_training_texts_alone():
         RawText(texts, "made", frozenset({"held.txt"})), "made", DataConfig(window=16, vocabulary=300), 0
     )
     assert (dataset.kind, dataset.task, dataset.input_shape) == (
-        "prose",
+        "text",
         "language_modeling",
         (16, dataset.output_count),
     )

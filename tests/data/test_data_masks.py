@@ -51,7 +51,7 @@ def splits_of(dataset: Dataset) -> list:
 def test_a_folder_of_pictures_and_masks_is_read_with_its_classes(tmp_path: Path) -> None:
     (write_folder(tmp_path / "land") / "classes.txt").write_text(CLASSES)
     dataset = load(DataConfig(str(tmp_path / "land"), valid=0.2))
-    assert (dataset.task, dataset.kind, dataset.output_count) == ("segmentation", "pictures", 3)
+    assert (dataset.task, dataset.kind, dataset.output_count) == ("segmentation", "images", 3)
     assert dataset.classes == ("field", "wood", "water")
     assert [len(split) for split in splits_of(dataset)] == [8, 2, 2]
     for split in splits_of(dataset):

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from layerwise.data.inputs import File
+from layerwise.data.inputs import File, MemoryFile
 from layerwise.errors import DataError
 
 BLOCK_BYTES = 4 * 2**20
@@ -179,8 +179,9 @@ def find_delimiter(text: str) -> str:
 
 def open_bytes(path: File) -> IO[bytes]:
     """Open a file for reading, inflating it where its name ends in .gz."""
-    file = path.open("rb")
-    return cast(IO[bytes], gzip.open(file)) if path.suffix.lower() == ".gz" else file
+    if path.suffix.lower() != ".gz":
+        return path.open("rb")
+    return cast(IO[bytes], gzip.open(path.open() if isinstance(path, MemoryFile) else path))
 
 
 def read_blocks(path: File, size: int = BLOCK_BYTES) -> Iterator[bytes]:
