@@ -31,7 +31,7 @@ def picture_set(train, train_labels, test, test_labels):
         split(test[:0], test_labels[:0], "valid"),
         split(test, test_labels, "test"),
     )
-    return Dataset("pictures", "pictures", "classification", *parts, preprocessing=None, classes=("0", "1"))
+    return Dataset("pictures", "images", "classification", *parts, preprocessing=None, classes=("0", "1"))
 
 
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, load_diabetes])

@@ -94,13 +94,13 @@ def test_embedded_sets_are_what_the_catalogue_says_and_need_no_network(
         assert len(raw.texts) > 500
         assert all(len(text) == len(labels) for text, labels in raw.texts.values())
     elif isinstance(raw, RawText):
-        assert source.kind == "prose"
+        assert source.kind == "text"
         assert 500 < len(raw.texts) < 3000  # modules of the library of whatever Python runs this
         assert 0.02 < len(raw.test) / len(raw.texts) < 0.1
         assert "def dumps(" in raw.texts["library/json/__init__.py"]
     else:
         assert isinstance(raw, RawImages)
-        assert (source.kind, len(raw.train), raw.test) == ("pictures", *source.sizes, None)
+        assert (source.kind, len(raw.train), raw.test) == ("images", *source.sizes, None)
 
 
 def test_digits_keep_their_seventeen_levels_over_the_whole_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -162,7 +162,7 @@ def test_recurrent_networks_learn_the_next_character(name: str, book: Path, tmp_
 
 def test_a_text_is_looked_into(book: Path, tmp_path: Path) -> None:
     facts, _ = inspect(DataConfig(str(book), window=24, vocabulary=290), 0, tmp_path)
-    assert (facts["kind"], facts["data_task"]) == ("prose", "language_modeling")
+    assert (facts["kind"], facts["task"]) == ("text", "language_modeling")
     assert "tokens a passage" in facts["statistics"][0]["name"]
 
 
@@ -186,17 +186,20 @@ def test_the_next_command_begins_as_the_text_does(writer: Run) -> None:
     assert isinstance(result, LanguageModelingResult)
     beginning = " ".join(result.continuations[0].prompt.split()[:3])
     assert shlex.split(command) == ["layerwise", "write", "writer", beginning]
-    assert example_of("language_modeling", "prose", "book.txt") == "The"
+    assert example_of("language_modeling", "text", "book.txt") == "The"
     assert use_of("language_modeling", "a {b}").command.format(run="writer") == "write writer 'a {b}'"
 
 
 REFUSED = [
     (["", "--tokens", "3"], "the prompt is empty"),
     (["Anna " * 30], "and the network sees 24 at once; shorten the prompt"),
-    (["Anna", "--temperature", "-1"], "--temperature must be a number of at least 0, received -1.0"),
+    (
+        ["Anna", "--temperature", "-1"],
+        "--temperature must be 0 or a positive number (0: the likeliest token), received -1.0",
+    ),
     (["Anna", "--top-p", "0"], "--top-p must be a number above 0 and at most 1, received 0.0"),
     (["Anna", "--top-p", "1.5"], "--top-p must be a number above 0 and at most 1, received 1.5"),
-    (["Anna", "--top-k", "-2"], "--top-k must be a whole number of at least 0, received -2"),
+    (["Anna", "--top-k", "-2"], "--top-k must be a whole number of at least 0 (0: all), received -2"),
     (["Anna", "--tokens", "0"], "--tokens must be a whole number of at least 1, received 0"),
     (["Anna", "--count", "0"], "--count must be a whole number of at least 1, received 0"),
     (["Anna", "--tokens", "many"], "--tokens takes a whole number, received 'many'"),
@@ -219,18 +222,24 @@ def test_a_run_that_was_trained_for_something_else_does_not_write(fruit_run: Run
 
 
 def test_a_writer_has_no_answer_for_files(writer: Run, book: Path) -> None:
-    with pytest.raises(UsageError, match=r"goes on with texts and has no answer for .*layerwise write"):
+    with pytest.raises(
+        UsageError, match=r"goes on with texts and has no answer for .*; let it write on from a beginning"
+    ):
         writer.predict(book)
 
 
 @pytest.mark.parametrize(
     ("model", "options", "sentence"),
     [
-        ("mlp", {}, "mlp is for classification or regression, and book is for writing; use gpt, gru, lstm or rnn"),
+        (
+            "mlp",
+            {},
+            "mlp is for classification or regression, and book is for language_modeling; use gpt, gru, lstm or rnn",
+        ),
         ("gru", {"bidirectional": True}, "`bidirectional` shows gru the token that it is to guess"),
-        ("gru", {"from_last": True}, "`from_last` is for forecasts, and book is for writing"),
+        ("gru", {"from_last": True}, "`from_last` is for forecasts, and book is for language_modeling"),
         ("gpt", {"label_smoothing": 0.1}, "`label_smoothing` is for"),
-        ("gpt", {"augment": "flip"}, "`augment` changes pictures, and book is a prose"),
+        ("gpt", {"augment": "flip"}, "`augment` changes pictures, and book is a text"),
     ],
 )
 def test_what_cannot_learn_a_text_is_refused(

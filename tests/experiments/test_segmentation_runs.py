@@ -96,7 +96,7 @@ def test_the_report_shows_pictures_between_truth_and_answer(unet: Run, tmp_path:
 
 def test_data_with_masks_is_looked_at(islands: Path, tmp_path: Path) -> None:
     facts, files = inspect(DataConfig(str(islands), augment="flip,rotate:30"), 0, tmp_path)
-    assert facts["data_task"] == "segmentation"
+    assert facts["task"] == "segmentation"
     assert {path.name for path in files} == {"islands-samples.png", "islands-masks.png", "islands-augmented.png"}
 
 

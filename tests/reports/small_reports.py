@@ -130,10 +130,10 @@ def digits_facts(model: nn.Module | None = None, *, epochs: int = 6) -> ReportFa
     names = tuple(map(str, range(10)))
     dataset = Dataset(
         "digits",
-        "pictures",
+        "images",
         "classification",
         *divide(inputs, torch.tensor(raw.target), "digit"),
-        Prepared("pictures", (1, 8, 8), 255.0),
+        Prepared("images", (1, 8, 8), 255.0),
         names,
         source="scikit-learn (UCI optical recognition of handwritten digits, 1998)",
     )

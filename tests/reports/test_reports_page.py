@@ -23,7 +23,7 @@ from layerwise.tasks import Classification
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 ADDRESSES = {"src", "href", "srcset", "action", "poster", "data", "xlink:href"}
-SECTIONS = ["answers", "training", "network", "data", "asked", "use", "environment"]
+SECTIONS = ["answers", "training", "network", "data", "options", "use", "environment"]
 
 
 class Page(HTMLParser):
@@ -76,7 +76,9 @@ def word_facts() -> ReportFacts:
     class Words(Prepared):
         vocabulary = words
 
-    dataset = Dataset("letters", "text", "classification", *splits, Words("text", (4,)), ("ham", "spam"))
+    dataset = Dataset(
+        "letters", "bag_of_words", "classification", *splits, Words("bag_of_words", (4,)), ("ham", "spam")
+    )
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 2))
     return finish(model, dataset, Classification(("ham", "spam")), F.cross_entropy, epochs=5, rate=0.05)
@@ -201,7 +203,7 @@ def test_three_hundred_classes_make_a_page_that_folds_its_table(digits: ReportFa
     inputs = torch.randint(256, (900, 1, 8, 8), generator=draw, dtype=torch.uint8)
     parts = (slice(300), slice(300, 600), slice(600, 900))
     splits = [Split(inputs[part], labels[part], [f"picture {n}" for n in range(300)]) for part in parts]
-    dataset = Dataset("zoo", "pictures", "classification", *splits, digits.dataset.preprocessing, names)
+    dataset = Dataset("zoo", "images", "classification", *splits, digits.dataset.preprocessing, names)
     torch.manual_seed(0)
     facts = finish(lenet(300), dataset, Classification(names), F.cross_entropy, epochs=1, rate=1e-3)
     text = render_report(facts)
