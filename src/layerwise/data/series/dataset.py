@@ -56,7 +56,7 @@ def series_dataset(raw: RawSeries, name: str, config: DataConfig, seed: int) -> 
 
 
 def forecast_file(path: Path, config: DataConfig) -> RawForecast:
-    """Read a table as one series, in the order of --split-column where one is named."""
+    """Read a table as one series, in the order of `split_column` where one is named."""
     assert config.horizon
     if not config.target:
         raise UsageError("`horizon` needs `target`, the column whose next values are to be told.")

@@ -66,8 +66,8 @@ class TextPreprocessing:
         """Refuse, since a text has no answer but its continuation. Raises UsageError."""
         where = label_source(source, name)
         raise UsageError(
-            f"this network goes on with texts and has no answer for {where}; use `layerwise write RUN 'a beginning'`, "
-            f"or `layerwise evaluate RUN --data {where}` to measure how well it foretells the file."
+            f"this network goes on with texts and has no answer for {where}; let it write on "
+            "from a beginning, or evaluate the run on the file to measure how well it predicts it."
         )
 
     def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
