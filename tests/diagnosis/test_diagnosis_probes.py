@@ -70,8 +70,8 @@ def test_the_attention_kept_gives_the_values_that_the_fused_kernel_gives() -> No
     layer = dict(model.named_modules())["layers.0.attention"]
     with torch.no_grad():
         patches = model.patches(picture).flatten(2).transpose(1, 2)
-        steps = torch.cat((model.class_token.expand(2, 1, -1), patches), 1) + model.places
-        values = layer.split(layer.value(model.blocks[0].norm_attention(steps)))
+        steps = torch.cat((model.class_token.expand(2, 1, -1), patches), 1) + model.position_embedding
+        values = layer.split_heads(layer.value(model.layers[0].norm_attention(steps)))
         joined = layer.output((kept["layers.0.attention"] @ values).transpose(1, 2).flatten(2))
     torch.testing.assert_close(joined, maps["layers.0.attention"])
     torch.testing.assert_close(kept["layers.0.attention"].sum(-1), torch.ones(2, 4, 5))

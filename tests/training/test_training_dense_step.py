@@ -35,8 +35,8 @@ class Plain:
     def __init__(self, features: int) -> None:
         self.input_shape = (features,)
 
-    def prepare(self, compact: torch.Tensor) -> torch.Tensor:
-        return compact
+    def transform(self, raw: torch.Tensor) -> torch.Tensor:
+        return raw
 
 
 def batches_for(task=CLASSES, features=4, count=50, size=8, seed=0, mixup=0.0) -> Batches:
