@@ -37,7 +37,7 @@ def test_the_test_samples_become_a_map(command: Command) -> None:
         (("table", "{table}", "--attention"), 2, "has no attention that could be shown"),
         (("table", "{table}", "--output", "huge"), 2, "must be one of large, small, received 'huge'"),
         (("table", "{table}", "--row", "0"), 2, "--row must be from 1 to 60"),
-        (("table", "{table}", "--row", "one"), 2, "--row takes a whole number, received 'one'"),
+        (("table", "{table}", "--row", "one"), 2, "--row must be a whole number, received 'one'"),
         (("pictures", "{picture}", "--window", "9"), 2, "--window 9 is larger than the picture of 8x8"),
         (("pictures", "{picture}", "--maps", "conv1"), 2, "the network has no layer 'conv1'"),
         (("pictures", "nothing.png"), 66, "nothing.png does not exist"),

@@ -179,7 +179,7 @@ def read_value(text: str, hint: Any, name: str) -> Any:
         with suppress(ValueError):
             return _read(text.strip(), kind)
     flag, received = flag_of(name), f"'{text}'" if text else "nothing"
-    raise UsageError(f"{flag} takes {_in_words(hint)}, received {received}.")
+    raise UsageError(f"{flag} must be {_in_words(hint)}, received {received}.")
 
 
 def _read(text: str, kind: Any) -> Any:
