@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import json
 import math
 import re
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerwise import fields
 from layerwise.cli.arguments import Parser, add_config
 from layerwise.data.config import DataConfig
 from layerwise.data.text.tokenizer import LEAST_SIZE
@@ -273,6 +275,11 @@ def test_the_docstring_describes_each_field_in_numpydoc_form(config: Any) -> Non
     for field in fields_of(config):
         assert f"    {field.help[0].upper()}{field.help[1:]}" in described
         assert all(f"    - {word}: " in described for word, meaning in field.domain.choices.items() if meaning)
+
+
+def test_the_example_of_a_declaration_is_right() -> None:
+    assert doctest.testmod(fields).failed == 0
+    assert doctest.testmod(fields).attempted >= 3
 
 
 def test_configs_are_read_without_torch() -> None:

@@ -93,7 +93,30 @@ class Domain:
 
 
 def numeric(default: Any, help: str, **domain: Any) -> Any:
-    """Declare a number, whole or not as the annotation says: `epochs: int = numeric(10, "passes ...", at_least=1)`."""
+    """Declare a number; the annotation says whether it is whole, may be None, or may be a word such as 'full'.
+
+    Parameters
+    ----------
+    default : int, float, str or None
+        The value where nothing is said.
+    help : str
+        What it is for: half a sentence without a full stop.
+    **domain
+        Fields of `Domain`: at_least, above, at_most, below, multiple_of, off, unit, scale, search.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Example:
+    ...     epochs: int = numeric(10, "passes over the data", at_least=1, unit="epochs")
+    ...     def __post_init__(self) -> None:
+    ...         check(self)
+    >>> Example(epochs=3).epochs
+    3
+    >>> Example(epochs=0)
+    Traceback (most recent call last):
+    layerwise.errors.UsageError: `epochs` must be a whole number of at least 1, received 0.
+    """
     return _declare(default, help, Domain(**domain))
 
 
@@ -284,7 +307,13 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> Field:
 
 
 def check(config: object) -> None:
-    """Raise UsageError for the first field of a config whose value it may not have."""
+    """Check each field of a config against its domain.
+
+    Raises
+    ------
+    UsageError
+        A field may not have its value; one sentence names the first such field, what is expected and what was received.
+    """
     for field in fields_of(type(config)):
         field.check(getattr(config, field.name))
 
@@ -317,7 +346,17 @@ def _type_in_words(field: Field) -> str:
 def from_json(config: type[Config], values: Mapping[str, Any]) -> Config:
     """Make a config of what its JSON says; fields that are not there have their defaults.
 
-    Raises UsageError for a name that is no field, the nearest one suggested, and for a value that one may not have.
+    Parameters
+    ----------
+    config : type
+        A config.
+    values : mapping of str to object
+        Its fields by name, lists in place of tuples.
+
+    Raises
+    ------
+    UsageError
+        A name is no field (the nearest one is suggested), or a field may not have its value.
     """
     known = {field.name: field for field in fields_of(config)}
     for name in values:
@@ -328,9 +367,21 @@ def from_json(config: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def json_schema(config: Any) -> dict[str, Any]:
-    """Return the JSON schema, draft 2020-12, of the JSON of a config: its class, or one whose values are the defaults.
+    """Return the JSON schema (draft 2020-12) of the JSON of a config.
 
-    Beside the standard keywords a field has `unit`, `scale` and `search`, where these say something.
+    Parameters
+    ----------
+    config : type or object
+        Its class, or a config whose values are to be the defaults.
+
+    Returns
+    -------
+    dict
+        The schema. Beside the standard keywords a property has `unit`, `scale` and `search`, where these say something.
+
+    References
+    ----------
+    https://json-schema.org/draft/2020-12/json-schema-validation
     """
     kind = config if isinstance(config, type) else type(config)
     fields = fields_of(kind)
