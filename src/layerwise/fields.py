@@ -49,6 +49,8 @@ class Domain:
         A regular expression for further words.
     length : tuple of (int, int or None)
         The least and the largest length of a tuple.
+    example : str
+        A value to name in the sentence that refuses others, as it is typed.
     off : str
         What the value 0 stands for, such as 'no limit'.
     unit : str
@@ -67,6 +69,7 @@ class Domain:
     choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
     pattern: str = ""
     length: tuple[int, int | None] = (0, None)
+    example: str = ""
     off: str = ""
     unit: str = ""
     scale: Scale = "linear"
@@ -75,7 +78,7 @@ class Domain:
     def holds_number(self, value: float) -> bool:
         """Whether a number is within the bounds."""
         return (
-            math.isfinite(value)
+            _is_finite(value)
             and (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
             and (self.at_most is None or value <= self.at_most)
@@ -147,11 +150,17 @@ def sizes(default: Any, help: str, *, length: int | None = None, least: int = 0,
 
 
 def words(
-    default: tuple[str, ...], help: str, *, choices: Iterable[str] = (), length: int | None = None, least: int = 0
+    default: tuple[str, ...],
+    help: str,
+    *,
+    choices: Iterable[str] = (),
+    length: int | None = None,
+    least: int = 0,
+    **domain: Any,
 ) -> Any:
     """Declare several words: `length` of them, or `least` or more."""
     span = (least, None) if length is None else (length, length)
-    return _declare(default, help, Domain(choices=_table(choices), length=span))
+    return _declare(default, help, Domain(choices=_table(choices), length=span, **domain))
 
 
 def _table(choices: Mapping[str, str] | Iterable[str]) -> Mapping[str, str]:
@@ -228,9 +237,9 @@ class Field:
     @property
     def expected(self) -> str:
         """The values that it may have, in words: "a whole number of at least 1, or 'full'"."""
-        return ", or ".join(
-            (self._expected_entries() if self.is_tuple else self._expected_one(), *map(repr, self.words))
-        )
+        one = self._expected_entries() if self.is_tuple else self._expected_one()
+        such_as = f", such as {self.domain.example}" if self.domain.example else ""
+        return ", or ".join((one + such_as, *map(repr, self.words)))
 
     def _expected_one(self) -> str:
         if self.kind is bool:
@@ -267,6 +276,14 @@ def expected_number(domain: Domain, noun: str) -> str:
     if domain.above is not None:
         return f"{a_number} above {_shown(low)} and {'below' if domain.below is not None else 'at most'} {_shown(high)}"
     return f"{a_number} from {_shown(low)} to {'below ' if domain.below is not None else ''}{_shown(high)}{off}"
+
+
+def _is_finite(value: float) -> bool:
+    """Whether a number is neither infinite nor NaN, nor a whole number beyond all floats."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _shown(bound: float | None) -> str:

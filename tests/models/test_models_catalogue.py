@@ -28,7 +28,7 @@ def test_an_option_takes_the_place_of_the_variants() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("mlp", {"hidden": (64, 0)}, "`hidden` must be whole numbers of at least 1, received"),
+        ("mlp", {"hidden": (64, 0)}, "`hidden` must be whole numbers of at least 1, such as 64,64, received"),
         ("mlp", {"activation": "rellu"}, "`activation` must be one of .* Did you mean 'relu'"),
         ("mlp", {"dropout": 1.0}, "`dropout` must be a number from 0 to below 1, received 1.0"),
         ("lenet5", {"pooling": "maxi"}, "`pooling` must be one of max, average.* Did you mean 'max'"),
@@ -37,7 +37,7 @@ def test_an_option_takes_the_place_of_the_variants() -> None:
         ("resnet18", {"blocks": (2, 2)}, "`blocks` must be 4 whole numbers"),
         ("resnet18", {"widths": (), "blocks": ()}, "`widths` must be 1 or more whole numbers"),
         ("resnet18", {"stem": "3x3pool"}, "Did you mean '3x3-pool'"),
-        ("alexnet", {"devices": ("cpu",)}, "`devices` must be 2 words"),
+        ("alexnet", {"devices": ("cpu",)}, "`devices` must be 2 words, such as cuda:0,cuda:1, received"),
         ("alexnet", {"widths": (96, 256, 384, 384, 255)}, "`widths` must be 5 even numbers"),
         ("alexnet", {"dense": 7}, "`dense` must be an even number"),
         ("alexnet-small", {"widths": (1, 2, 3)}, "`widths` must be 5 whole numbers"),

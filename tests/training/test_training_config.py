@@ -32,7 +32,11 @@ from layerwise.training.config import MachineConfig, PenaltyConfig, TrainingConf
         (TrainingConfig, {"momentum": 1.0}, "`momentum` must be a number from 0 to below 1, received 1.0"),
         (TrainingConfig, {"warmup": 10, "epochs": 10}, r"`warmup` must be shorter than `epochs` \(10\)"),
         (TrainingConfig, {"accumulation_steps": 200}, r"`accumulation_steps` must be at most `batch_size` \(128\)"),
-        (TrainingConfig, {"ema_decay": 1.0}, r"`ema_decay` must be a number from 0 to below 1 \(0: no average\)"),
+        (
+            TrainingConfig,
+            {"ema_decay": 1.0},
+            r"`ema_decay` must be a number from 0 to below 1 \(0: no average\), such as 0.999",
+        ),
         (TrainingConfig, {"seed": -1}, "`seed` must be a whole number"),
         (TrainingConfig, {"seed": 2**63}, "`seed` must be a whole number"),
         (PenaltyConfig, {"penalty": "l1", "penalty_strength": -1}, "`penalty_strength` must be 0 or a positive number"),

@@ -45,7 +45,7 @@ class AlexNetConfig:
     )
     dropout: float = share(0.5, "share of dense neurons silenced per step", search=(0.0, 0.6))
     devices: tuple[str, ...] = words(
-        ("", ""), "devices of the towers, such as cuda:0,cuda:1; empty for the model's", length=2
+        ("", ""), "devices of the towers; empty for that of the model", length=2, example="cuda:0,cuda:1"
     )
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ class MLPConfig:
     """Options of a multi-layer perceptron. Raises UsageError for a value that cannot work."""
 
     hidden: tuple[int, ...] = sizes(
-        (64, 64), "neurons of each hidden layer, such as 64,64", scale="powers of two", search=(8, 512)
+        (64, 64), "neurons of each hidden layer", example="64,64", scale="powers of two", search=(8, 512)
     )
     activation: str = choice("relu", tuple(ACTIVATIONS), "activation of the hidden layers")
     dropout: float = share(0.0, "share of hidden neurons silenced per step", search=(0.0, 0.5))

@@ -130,9 +130,10 @@ class TrainingConfig:
     )
     ema_decay: float = numeric(
         0.0,
-        "decay of the exponential moving average of the weights, such as 0.999",
+        "decay of the exponential moving average of the weights",
         at_least=0,
         below=1,
+        example="0.999",
         off="no average",
         search=(0.9, 0.9999),
     )
