@@ -47,8 +47,8 @@ from layerwise import (
     descend,
     train,
 )
+from layerwise.data.build import build
 from layerwise.data.raw import RawTaggedText
-from layerwise.data.text.sequence_tagging import sequence_tagging_dataset
 from layerwise.training.events import Evaluated, Event, Reported
 
 RECORDED = Path(__file__).with_suffix(".json")
@@ -153,7 +153,7 @@ def sums(folder: Path) -> Dataset:
         text = "".join(f"{chance.choice(list('abc'))}={chance.integers(100)}+{chance.integers(9)}\n" for _ in range(25))
         texts[f"text {number}"] = (text, [0 if c.isalpha() else 1 if c.isdigit() else 2 for c in text])
     raw = RawTaggedText(texts, kinds, "made", frozenset({"text 1", "text 6"}))
-    return sequence_tagging_dataset(raw, "sums", DataConfig(window=32), 0)
+    return build(raw, "sums", DataConfig(window=32), 0)
 
 
 def waves(folder: Path) -> Path:

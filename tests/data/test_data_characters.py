@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.loading import preprocessing_from_json
 from layerwise.data.raw import RawCharacters
 from layerwise.data.sources import names as source
-from layerwise.data.text.characters import FIRST, UNKNOWN, CharacterPreprocessing, character_dataset
+from layerwise.data.text.characters import FIRST, UNKNOWN, CharacterPreprocessing
 from layerwise.errors import DataError
 
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), min_size=1), min_size=1, max_size=6)
@@ -61,7 +62,7 @@ def test_new_texts_are_read_line_by_line(tmp_path: Path) -> None:
 
 def test_characters_are_learned_from_the_training_split_alone() -> None:
     written = [f"{chr(0x100 + number)}x" for number in range(40)]  # each text has a character of its own
-    dataset = character_dataset(RawCharacters(written, ["a", "b"] * 20, "made"), "texts", DataConfig(), seed=1)
+    dataset = build(RawCharacters(written, ["a", "b"] * 20, "made"), "texts", DataConfig(), seed=1)
     assert isinstance(dataset.preprocessing, CharacterPreprocessing)
     assert set(dataset.preprocessing.characters) == {letter for text in dataset.train.ids for letter in text}
     assert dataset.test.inputs[:, 0].unique().tolist() == [UNKNOWN]

@@ -6,10 +6,11 @@ import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
+from layerwise.data.build import build
 from layerwise.data.checks import check_splits, one_column_score
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Split
-from layerwise.data.tables.dataset import frame_dataset
+from layerwise.data.raw import RawTable
 
 RANDOM = np.random.default_rng(0)
 NOISE = pl.DataFrame(RANDOM.normal(size=(400, 3)), schema=["a", "b", "c"])
@@ -17,7 +18,7 @@ COIN = pl.Series("y", RANDOM.integers(0, 2, 400))
 
 
 def warnings_of(frame, **options):
-    dataset = frame_dataset(frame, "y", None, "planted", DataConfig(**options), 0, "")
+    dataset = build(RawTable(frame, "y", None, ""), "planted", DataConfig(**options))
     return [notice.text for notice in dataset.notices if notice.severity == "warning"]
 
 
@@ -90,7 +91,7 @@ def test_rows_of_few_possible_values_repeat_without_alarm():
     frame = pl.DataFrame({"a": RANDOM.integers(0, 3, 300), "b": RANDOM.integers(0, 3, 300)})
     frame = frame.with_columns(y=pl.Series(RANDOM.integers(0, 2, 300)))
     assert warnings_of(frame) == []
-    notices = frame_dataset(frame, "y", None, "planted", DataConfig(), 0, "").notices
+    notices = build(RawTable(frame, "y", None, ""), "planted").notices
     assert any("repeat naturally" in notice.text for notice in notices)
 
 

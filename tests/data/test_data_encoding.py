@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.preprocessing import StandardScaler
 
+from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Labels
-from layerwise.data.tables import dataset
-from layerwise.data.tables.dataset import FileRows, frame_dataset, table_file_dataset
+from layerwise.data.raw import RawTable
+from layerwise.data.tables import kind
 from layerwise.data.tables.encoders import CategoryColumn, DateColumn, NumberColumn, start_fit
+from layerwise.data.tables.files import open_table
+from layerwise.data.tables.kind import FileRows
 from layerwise.data.tables.preprocessing import TablePreprocessing, fit_columns
 from layerwise.data.tables.targets import TargetColumn
 from layerwise.data.tables.types import ColumnType
@@ -39,7 +42,7 @@ PEOPLE = pl.DataFrame(
 
 
 def dataset_of(frame, target, **options):
-    return frame_dataset(frame, target, None, "people", DataConfig(**options), 0, "a test")
+    return build(RawTable(frame, target, None, "a test"), "people", DataConfig(**options))
 
 
 def fit_one(values, kind):
@@ -191,7 +194,7 @@ def people_file(tmp_path_factory):
 
 
 def test_a_file_is_read_for_prediction_as_it_was_for_training(people_file, tmp_path):
-    dataset = table_file_dataset(people_file, DataConfig(target="bought"), 3)
+    dataset = build(open_table(people_file), "people", DataConfig(target="bought"), 3)
     saved = json.loads(json.dumps(dataset.preprocessing.to_json()))
     preprocessing = TablePreprocessing.from_json(saved)
     inputs, ids = preprocessing.read(people_file)
@@ -206,7 +209,7 @@ def test_a_file_is_read_for_prediction_as_it_was_for_training(people_file, tmp_p
 def test_decimal_commas_are_read_the_same_at_prediction(tmp_path):
     path = tmp_path / "comma.csv"
     path.write_text("x;y\n" + "".join(f"{i},25;{'ab'[i % 2]}\n" for i in range(20)))
-    dataset = table_file_dataset(path, DataConfig(target="y"), 0)
+    dataset = build(open_table(path), "people", DataConfig(target="y"), 0)
     point = tmp_path / "point.csv"
     point.write_text("x,y\n" + "".join(f"{i}.25,a\n" for i in range(20)))
     preprocessing = TablePreprocessing.from_json(json.loads(json.dumps(dataset.preprocessing.to_json())))
@@ -214,7 +217,7 @@ def test_decimal_commas_are_read_the_same_at_prediction(tmp_path):
 
 
 def test_a_missing_column_and_a_wrong_cell_are_named_at_prediction(people_file, tmp_path):
-    preprocessing = table_file_dataset(people_file, DataConfig(target="bought"), 3).preprocessing
+    preprocessing = build(open_table(people_file), "people", DataConfig(target="bought"), 3).preprocessing
     path = tmp_path / "new.csv"
     path.write_text("Age,city,member,joined\n1,Oslo,true,2020-01-01\n")
     with pytest.raises(DataError, match=r"no column 'age'.*Did you mean 'Age'"):
@@ -231,13 +234,13 @@ def test_a_missing_column_and_a_wrong_cell_are_named_at_prediction(people_file, 
 
 
 def test_columns_that_the_model_does_not_use_are_ignored_with_a_notice(people_file):
-    preprocessing = table_file_dataset(people_file, DataConfig(target="bought"), 3).preprocessing
+    preprocessing = build(open_table(people_file), "people", DataConfig(target="bought"), 3).preprocessing
     notices = preprocessing.read_rows(people_file).notices
     assert ["constant, empty, email, number" in notice.text for notice in notices] == [True]
 
 
 def test_an_evaluation_file_needs_the_target_and_known_classes(people_file, tmp_path):
-    dataset = table_file_dataset(people_file, DataConfig(target="bought"), 3)
+    dataset = build(open_table(people_file), "people", DataConfig(target="bought"), 3)
     split = dataset.preprocessing.read_labelled(people_file, Labels("classification"))
     assert split.targets.tolist() == [1, 0, 0, 0] * 10
     row = "1,Oslo,true,2020-01-01T00:00:00.000000"
@@ -314,18 +317,18 @@ def test_what_cannot_be_trained_is_refused_naming_the_column(target, options, er
 
 def test_a_text_target_is_refused_as_a_value_and_a_rare_class_and_few_rows_as_classes():
     with pytest.raises(DataError, match="'bought' holds text, which cannot be a value"):
-        frame_dataset(PEOPLE, "bought", "regression", "people", DataConfig(), 0, "")
+        build(RawTable(PEOPLE, "bought", "regression", ""), "people")
     rare = PEOPLE.with_columns(bought=pl.Series(["yes"] * 38 + ["no"] * 2))
     with pytest.raises(DataError, match="the class 'no' in 2 rows; each class needs at least 3"):
         dataset_of(rare, "bought")
     with pytest.raises(DataError, match="has 8 rows with a 'bought'; at least 10"):
         dataset_of(PEOPLE[:8], "bought")
     with pytest.raises(UsageError, match="say which column to predict with `target`"):
-        table_file_dataset_without_target()
+        build_without_target()
 
 
-def table_file_dataset_without_target():
-    return frame_dataset(PEOPLE, "", None, "people", DataConfig(target=None), 0, "")
+def build_without_target():
+    return build(RawTable(PEOPLE, "", None, ""), "people")
 
 
 def test_a_table_of_names_alone_leaves_nothing_to_learn_from():
@@ -359,7 +362,7 @@ def test_a_limit_is_of_the_training_rows_and_the_fit_sees_no_others():
 
 def test_rows_that_do_not_fit_in_memory_are_the_same_rows_from_a_file(monkeypatch):
     in_memory = dataset_of(PEOPLE, "bought")
-    monkeypatch.setattr(dataset, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(kind, "MEMORY_LIMIT", 0)
     on_disk = dataset_of(PEOPLE, "bought")
     for memory, disk in zip(parts(in_memory), parts(on_disk), strict=True):
         assert isinstance(disk.inputs, FileRows)

@@ -9,15 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.loading import load, preprocessing_from_json
 from layerwise.data.raw import RawText
 from layerwise.data.text.language_modeling import (
+    TextData,
     TextPreprocessing,
-    divide,
     is_long_text,
     read_long_texts,
-    text_dataset,
     without_copies,
 )
 from layerwise.data.text.tokenizer import END, LEAST_SIZE, Tokenizer
@@ -71,6 +71,11 @@ def test_copies_and_empty_texts_are_left_out():
     assert list(without_copies(texts)) == ["a", "d"]
 
 
+def divide(texts, test, config, seed):
+    parts = TextData().split(RawText(texts, "made", test), config, seed)
+    return parts.train.texts, parts.valid.texts, parts.test.texts
+
+
 def test_whole_texts_are_held_out_and_none_is_in_two_splits():
     texts = many()
     parts = divide(texts, frozenset(), DataConfig(test=0.2, valid=0.1), 0)
@@ -96,9 +101,7 @@ def test_one_text_is_told_by_its_last_part():
 
 def test_a_data_set_learns_its_tokens_from_the_training_texts_alone():
     texts = {**many(), "held.txt": "zyzzyva " * 200}
-    dataset = text_dataset(
-        RawText(texts, "made", frozenset({"held.txt"})), "made", DataConfig(window=16, vocabulary=300), 0
-    )
+    dataset = build(RawText(texts, "made", frozenset({"held.txt"})), "made", DataConfig(window=16, vocabulary=300), 0)
     assert (dataset.kind, dataset.task, dataset.input_shape) == (
         "text",
         "language_modeling",
@@ -109,7 +112,7 @@ def test_a_data_set_learns_its_tokens_from_the_training_texts_alone():
 
 
 def test_lines_of_the_test_that_stand_in_the_training_text_are_told_of():
-    dataset = text_dataset(RawText(many(), "made"), "made", DataConfig(window=8, vocabulary=300), 0)
+    dataset = build(RawText(many(), "made"), "made", DataConfig(window=8, vocabulary=300), 0)
     [notice] = [notice for notice in dataset.notices if "stand in the training texts" in notice.text]
     assert "100.0% stand" in notice.text
     assert notice.severity == "warning"

@@ -335,5 +335,5 @@ def test_the_scale_of_a_named_set_of_masks_is_not_changed(monkeypatch: pytest.Mo
     raw = land_sea.cut_tiles(*small_earth(), "made")
     monkeypatch.setattr("layerwise.data.loading.load_raw", lambda *_: raw)
     assert load(DataConfig("land-sea")).input_shape == (3, 60, 60)
-    with pytest.raises(UsageError, match="`image_size` would part the masks of land-sea from their scale"):
+    with pytest.raises(UsageError, match="`image_size` cannot be used for land-sea: its masks would no longer match"):
         load(DataConfig("land-sea", image_size=32))

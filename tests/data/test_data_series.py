@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Labels
 from layerwise.data.loading import load, preprocessing_from_json
 from layerwise.data.raw import RawForecast, Series
-from layerwise.data.series.dataset import forecast_dataset
 from layerwise.data.series.preprocessing import SeriesPreprocessing, pad, read_ts
 from layerwise.data.sources import series as sources
 from layerwise.errors import DataError, NotFoundError, UsageError
@@ -123,7 +123,7 @@ def test_training_never_sees_what_is_told_for_testing_or_validation(
     frame = pl.DataFrame({"value": np.arange(count, dtype=np.float32)})  # each value is the number of its step
     raw = RawForecast(frame, "value", None, "made", window, horizon)
     try:
-        dataset = forecast_dataset(raw, "steps", DataConfig(test=test, valid=valid, limit=limit or None))
+        dataset = build(raw, "steps", DataConfig(test=test, valid=valid, limit=limit or None))
     except DataError:
         return
     mean, deviation = dataset.target_means[0], dataset.target_deviations[0]

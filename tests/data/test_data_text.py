@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from layerwise.data.config import DataConfig
-from layerwise.data.text.bag_of_words import BagOfWordsPreprocessing, bag_of_words_dataset, fit_bag_of_words, tokenise
+from layerwise.data.build import build
+from layerwise.data.raw import RawDocuments
+from layerwise.data.text.bag_of_words import BagOfWordsPreprocessing, fit_bag_of_words, tokenise
 from layerwise.errors import DataError, NotFoundError, UsageError
 
 LETTERS = ["the offer ends today", "the meeting is today", "the offer is free", "lunch is ready"]
@@ -62,9 +63,7 @@ def test_preprocessing_survives_being_saved(words, text_count):
 
 def test_the_vocabulary_comes_from_the_training_texts_alone():
     texts = [f"{'odd' if i % 2 else 'even'} {chr(97 + i // 4)}x" for i in range(80)]
-    dataset = bag_of_words_dataset(
-        texts, ["ham", "spam"] * 40, [f"{i}.txt" for i in range(80)], "mail", DataConfig(), 0
-    )
+    dataset = build(RawDocuments(texts, ["ham", "spam"] * 40, [f"{i}.txt" for i in range(80)], ""), "mail")
     rows = [int(name.split(".")[0]) for name in dataset.train.ids]
     assert dataset.preprocessing == fit_bag_of_words(texts[row] for row in rows)
     held_out = [int(name.split(".")[0]) for name in dataset.test.ids]

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerwise.data.batches import POOL, Batches, trimmed
+from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Split
 from layerwise.data.loading import load, preprocessing_from_json
 from layerwise.data.raw import RawPairs
 from layerwise.data.text.tokenizer import END
-from layerwise.data.text.translation import PairPreprocessing, distinct, normalise, pair_dataset
+from layerwise.data.text.translation import PairPreprocessing, distinct, normalise
 from layerwise.errors import DataError, UsageError
 
 SOURCES = [f"the {word} number {n}" for n in range(40) for word in ("car", "house", "very old and very small street")]
@@ -27,7 +28,7 @@ MATERIAL = RawPairs(SOURCES, TARGETS, ("english", "french"), "made")
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    return pair_dataset(MATERIAL, "made", DataConfig(), 0)
+    return build(MATERIAL, "made", DataConfig(), 0)
 
 
 def write(path: Path, *rows: str) -> Path:
@@ -65,17 +66,17 @@ def test_splits_have_no_text_in_common_and_targets_end_with_their_mark(dataset: 
 
 def test_the_test_part_that_the_data_brings_along_stays_as_it_is() -> None:
     raw = RawPairs(SOURCES, TARGETS, ("a", "b"), "made", ["a car"], ["une voiture"])
-    dataset = pair_dataset(raw, "made", DataConfig(limit=50), 0)
+    dataset = build(raw, "made", DataConfig(limit=50), 0)
     assert [len(dataset.train), len(dataset.valid), list(dataset.test.ids)] == [50, 12, ["a car"]]
 
 
 def test_the_size_of_the_vocabulary_can_be_said() -> None:
-    assert pair_dataset(MATERIAL, "made", DataConfig(vocabulary=270), 0).output_count == 270
+    assert build(MATERIAL, "made", DataConfig(vocabulary=270), 0).output_count == 270
 
 
 def test_tokens_and_words_are_learned_from_the_training_split_alone() -> None:
     held_out = RawPairs(SOURCES, TARGETS, ("a", "b"), "made", ["zyxwv zyxwv"], ["vwxyz vwxyz"])
-    preprocessing = pair_dataset(held_out, "made", DataConfig(), 0).preprocessing
+    preprocessing = build(held_out, "made", DataConfig(), 0).preprocessing
     assert isinstance(preprocessing, PairPreprocessing)
     assert not any("zyx" in token or "vwx" in token for token in preprocessing.tokenizer.tokens)
     assert "zyxwv" not in preprocessing.words
@@ -162,7 +163,7 @@ def batches(lengths: list[int], size: int) -> Batches:
     rows = [torch.arange(1, length + 1) for length in lengths]
     targets = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     split = Split(targets.clone(), targets, [str(number) for number in range(len(lengths))])
-    preprocessing = pair_dataset(MATERIAL, "made", DataConfig(limit=9), 0).preprocessing
+    preprocessing = build(MATERIAL, "made", DataConfig(limit=9), 0).preprocessing
     return Batches(split, preprocessing, size, seed=3, shuffle=True)
 
 

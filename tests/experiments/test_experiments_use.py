@@ -14,10 +14,11 @@ from PIL import Image
 from sklearn import metrics as oracle
 from small_data import FRUITS, QUICK, blobs, draw_fruits, write_flats
 
+from layerwise.data.build import build
 from layerwise.data.catalogue import source_rows
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
-from layerwise.data.text.bag_of_words import bag_of_words_dataset
+from layerwise.data.raw import RawDocuments
 from layerwise.errors import DataError, NotFoundError, UsageError
 from layerwise.experiments.default_model import choose_model
 from layerwise.experiments.evaluation import evaluate
@@ -37,7 +38,7 @@ def letters() -> Dataset:
     rows = [(text, label) for label, texts in LETTERS.items() for text in texts * 12]
     texts, labels = zip(*rows, strict=True)
     ids = [f"letter {number}" for number in range(len(rows))]
-    return bag_of_words_dataset(texts, labels, ids, "letters", DataConfig(), seed=0)
+    return build(RawDocuments(texts, labels, ids, ""), "letters")
 
 
 # -- predict ------------------------------------------------------------------------------------------------

@@ -14,11 +14,11 @@ import torch
 from small_data import QUICK, outcome
 
 from layerwise.cli.printing import next_commands
+from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset
 from layerwise.data.loading import load
 from layerwise.data.raw import RawCharacters
-from layerwise.data.text.characters import character_dataset
 from layerwise.errors import StoppedError, UsageError
 from layerwise.experiments.evaluation import evaluate
 from layerwise.experiments.inspection import inspect
@@ -54,7 +54,7 @@ def texts() -> Dataset:
     """Words of vowels and words of consonants."""
     chance = np.random.default_rng(0)
     words = ["".join(chance.choice(list(("aeiou", "bcdfg")[n % 2]), chance.integers(2, 6))) for n in range(80)]
-    return character_dataset(RawCharacters(words, ["vowels", "consonants"] * 40, "made"), "words", DataConfig(), 0)
+    return build(RawCharacters(words, ["vowels", "consonants"] * 40, "made"), "words", DataConfig(), 0)
 
 
 def stop_at(step: int) -> Any:

@@ -88,7 +88,7 @@ def test_the_figures_are_those_of_the_translations_against_their_references(run:
 def test_a_held_out_text_may_be_longer_than_any_that_was_learned_from(run: Run) -> None:
     preprocessing = run.preprocessing
     assert isinstance(preprocessing, PairPreprocessing)
-    split = preprocessing.split_of(["red " * 20], [MEANT])
+    split = preprocessing.encode_pairs(["red " * 20], [MEANT])
     assert split.inputs[:].shape == (1, 20)  # type: ignore[index]
     assert preprocessing.length < 20
     result = run.evaluate_split(split)

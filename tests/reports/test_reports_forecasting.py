@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from layerwise.data.build import build as build_dataset
 from layerwise.data.config import DataConfig
 from layerwise.data.raw import RawForecast
-from layerwise.data.series.dataset import forecast_dataset
 from layerwise.errors import UsageError
 from layerwise.models import build
 from layerwise.reports.results import measure, result_from_json
@@ -38,7 +38,7 @@ def evaluation_input() -> EvaluationInput:
     steps = np.arange(80)
     values = 10 * np.sin(2 * math.pi * steps / SEASON) + steps
     frame = pl.DataFrame({"day": [f"day {n}" for n in steps], "sold": values})
-    dataset = forecast_dataset(RawForecast(frame, "sold", "day", "made", 12, 4), "shop", DataConfig(data="shop"))
+    dataset = build_dataset(RawForecast(frame, "sold", "day", "made", 12, 4), "shop", DataConfig(data="shop"))
     return EvaluationInput(
         Yesterday(), Regression.for_data(dataset, TaskConfig()), dataset.preprocessing, dataset.test, lambda: dataset
     )

@@ -11,10 +11,11 @@ import torch
 from torch.nn import functional as F
 
 from layerwise.data.batches import Batch
+from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.raw import RawTaggedText
 from layerwise.data.sources.python import SYNTAX, classes_of
-from layerwise.data.text.sequence_tagging import pieces_of, sequence_tagging_dataset
+from layerwise.data.text.sequence_tagging import cut_pieces
 from layerwise.errors import DataError, UsageError
 from layerwise.experiments.training import train
 from layerwise.reports.results.sequence_tagging import SequenceTaggingResult
@@ -72,7 +73,7 @@ def test_each_character_of_python_gets_the_class_of_its_token() -> None:
 
 def test_pieces_are_whole_lines_and_nothing_is_lost() -> None:
     text = "one\ntwo three\nfour\n" + "x" * 25 + "\n"
-    pieces = list(pieces_of("t", text, list(range(len(text))), 10))
+    pieces = list(cut_pieces("t", text, list(range(len(text))), 10))
     assert "".join(piece for piece, *_ in pieces) == text
     assert [label for _, labels, _ in pieces for label in labels] == list(range(len(text)))
     assert [piece for piece, *_ in pieces][:3] == ["one\n", "two three\n", "four\n"]
@@ -91,7 +92,7 @@ def raw() -> RawTaggedText:
 
 
 def test_a_network_that_reads_both_ways_learns_to_tell_the_words_of_python_apart(tmp_path: Path) -> None:
-    data = sequence_tagging_dataset(raw(), "words", DataConfig(window=48), 0)
+    data = build(raw(), "words", DataConfig(window=48), 0)
     run = train(
         "gru",
         data,
@@ -132,10 +133,10 @@ def test_a_network_that_reads_both_ways_learns_to_tell_the_words_of_python_apart
 def test_texts_whose_classes_do_not_fit_are_refused() -> None:
     texts = {"a.py": ("xy", [1])}
     with pytest.raises(DataError, match=r"a.py has 2 characters and 1 classes; give one a character"):
-        sequence_tagging_dataset(RawTaggedText(texts, SYNTAX, "made", frozenset()), "bad", DataConfig(), 0)
+        build(RawTaggedText(texts, SYNTAX, "made", frozenset()), "bad", DataConfig(), 0)
 
 
 def test_a_network_for_other_goals_is_refused(tmp_path: Path) -> None:
-    data = sequence_tagging_dataset(raw(), "words", DataConfig(window=48), 0)
+    data = build(raw(), "words", DataConfig(window=48), 0)
     with pytest.raises(UsageError, match=r"mlp is for .*, and words is for sequence_tagging; use gru, lstm or rnn"):
         train("mlp", data, runs=tmp_path)

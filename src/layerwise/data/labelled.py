@@ -86,7 +86,7 @@ def _known_pairs(data: str, preprocessing: PairPreprocessing, labels: Labels) ->
         raise DataError(f"{data} is from {there}, and {labels.owner} learned {here}; give pairs of these languages.")
     raw = load_raw(data)
     assert isinstance(raw, RawPairs)
-    return preprocessing.split_of(raw.test_sources, raw.test_targets)
+    return preprocessing.encode_pairs(raw.test_sources, raw.test_targets)
 
 
 def _check_kind(data: str, preprocessing: Preprocessing, labels: Labels) -> None:

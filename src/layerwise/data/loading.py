@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
+from layerwise.data.build import KINDS, build
 from layerwise.data.catalogue import SOURCES, load_raw
-from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Preprocessing, Rows, Split, TaskName
+from layerwise.data.dataset import Dataset, Preprocessing
 from layerwise.data.images.files import is_picture_name
-from layerwise.data.images.folders import scan_folder
-from layerwise.data.images.mask_folders import is_mask_folder, scan_masks
 from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.data.json_checks import check_fields
-from layerwise.data.raw import (
-    Progress,
-    RawCharacters,
-    RawForecast,
-    RawImages,
-    RawPairs,
-    RawSeries,
-    RawTable,
-    RawTaggedText,
-    RawText,
-)
-from layerwise.data.series.dataset import forecast_dataset, forecast_file, series_dataset
-from layerwise.data.series.preprocessing import SeriesPreprocessing, series_file
-from layerwise.data.splits import hold_out, limit_indices, split_indices
-from layerwise.data.tables.dataset import frame_dataset, table_file_dataset
+from layerwise.data.raw import Progress
+from layerwise.data.series.preprocessing import SeriesPreprocessing
 from layerwise.data.tables.files import TABLE_SUFFIXES
 from layerwise.data.tables.preprocessing import TablePreprocessing
-from layerwise.data.text.bag_of_words import BagOfWordsPreprocessing, bag_of_words_dataset
-from layerwise.data.text.characters import CharacterPreprocessing, character_dataset
+from layerwise.data.text.bag_of_words import BagOfWordsPreprocessing
+from layerwise.data.text.characters import CharacterPreprocessing
 from layerwise.data.text.language_modeling import SUFFIXES as TEXT_SUFFIXES
-from layerwise.data.text.language_modeling import TextPreprocessing, is_long_text, read_long_texts, text_dataset
-from layerwise.data.text.sequence_tagging import sequence_tagging_dataset
-from layerwise.data.text.translation import SUFFIXES as PAIR_SUFFIXES
-from layerwise.data.text.translation import PairPreprocessing, pair_dataset, pairs_file
+from layerwise.data.text.language_modeling import TextPreprocessing
+from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import DataError, NotFoundError, UsageError, nearest
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
@@ -72,31 +50,24 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
         DataError: the data cannot be used; the sentence names the file, row or column.
         UsageError: a field does not suit the data.
     """
-    path = Path(config.data)
-    if config.data in SOURCES:
-        dataset = _of_source(config, seed, progress)
-    elif not config.target and is_long_text(path):
-        dataset = text_dataset(read_long_texts(path), path.stem, config, seed)
-    elif is_mask_folder(path):
-        masks = scan_masks(path, config, seed)
-        dataset = image_dataset(masks, path.resolve().name, replace(config, image_size=None), seed)
-    elif path.is_dir():
-        folder = scan_folder(path, image_size=config.image_size)
-        dataset = image_dataset(folder, path.resolve().name, replace(config, image_size=None), seed)
-    elif path.suffix.lower() == ".ts" and path.is_file():
-        dataset = series_dataset(series_file(path), path.stem, config, seed)
-    elif path.name.lower().endswith(PAIR_SUFFIXES) and path.is_file():
-        dataset = pair_dataset(pairs_file(path), path.name.partition(".")[0], config, seed)
-    elif path.name.lower().endswith(TABLE_SUFFIXES) and config.horizon:
-        dataset = forecast_dataset(forecast_file(path, config), path.stem, config)
-    elif path.name.lower().endswith(TABLE_SUFFIXES):
-        dataset = table_file_dataset(path, config, seed)
-    elif path.exists():
-        raise DataError(_unsuitable(path))
-    else:
-        raise NotFoundError(_nothing_there(config.data))
-    _check_flags(config, dataset)
+    raw, name = _read_raw(config, progress)
+    dataset = build(raw, name, config, seed)
+    _check_options(config, dataset)
     return dataset
+
+
+def _read_raw(config: DataConfig, progress: Progress) -> tuple[Any, str]:
+    """Return the raw samples that `config.data` names, and what the data set is called."""
+    if config.data in SOURCES:
+        return load_raw(config.data, progress), config.data
+    path = Path(config.data)
+    for kind in KINDS.values():
+        if kind.accepts(path, config):
+            name = path.resolve().name if path.is_dir() else path.stem
+            return kind.read(path, config), name.removesuffix(".pairs")
+    if path.exists():
+        raise DataError(_unsuitable(path))
+    raise NotFoundError(_nothing_there(config.data))
 
 
 def _unsuitable(path: Path) -> str:
@@ -139,114 +110,7 @@ def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
     return preprocessing
 
 
-def image_dataset(raw: RawImages, name: str, config: DataConfig, seed: int) -> Dataset:
-    """Divide pictures, keeping the parts that they bring along, and fit their preprocessing to the training split."""
-    if config.image_size and raw.task == "segmentation":
-        raise UsageError(f"`image_size` would part the masks of {name} from their scale; leave it out.")
-    if config.image_size:
-        raw = _resized(raw, config.image_size)
-    train, valid, test = _divide(raw, config, seed)
-    chosen = limit_indices(torch.arange(len(train)), config.limit, seed, _labels(raw.task, train))
-    train = _select(train, chosen) if len(chosen) < len(train) else train
-    preprocessing = ImagePreprocessing.fit(train.inputs)
-    dataset = Dataset(
-        name=name,
-        kind="images",
-        task=raw.task,
-        train=train,
-        valid=valid,
-        test=test,
-        preprocessing=preprocessing,
-        classes=raw.classes,
-        source=raw.source,
-        notices=raw.notices,
-    )
-    return replace(dataset, notices=(*raw.notices, *check_splits(dataset)))
-
-
-def _of_source(config: DataConfig, seed: int, progress: Progress) -> Dataset:
-    name, raw = config.data, load_raw(config.data, progress)
-    match raw:
-        case RawImages():
-            return image_dataset(raw, name, config, seed)
-        case RawTable():
-            return frame_dataset(raw.frame, raw.target, raw.task, name, config, seed, raw.source)
-        case RawSeries():
-            return series_dataset(raw, name, config, seed)
-        case RawForecast():
-            return forecast_dataset(raw, name, config)
-        case RawPairs():
-            return pair_dataset(raw, name, config, seed)
-        case RawCharacters():
-            return character_dataset(raw, name, config, seed)
-        case RawTaggedText():
-            return sequence_tagging_dataset(raw, name, config, seed)
-        case RawText():
-            return text_dataset(raw, name, config, seed)
-        case _:
-            return bag_of_words_dataset(raw.texts, raw.labels, raw.ids, name, config, seed, raw.source)
-
-
-def _divide(raw: RawImages, config: DataConfig, seed: int) -> tuple[Split, Split, Split]:
-    """Hold out what the material does not bring along; its own parts are kept as they are."""
-    whole, labels = raw.train, _labels(raw.task, raw.train)
-    if raw.test and raw.valid:
-        return whole, raw.valid, raw.test
-    if raw.test:
-        kept, held_out = hold_out(len(whole), valid=config.valid, seed=seed, classes=labels)
-        return _select(whole, kept), _select(whole, held_out), raw.test
-    if raw.valid:
-        kept, held_out = hold_out(len(whole), valid=config.test, seed=seed, classes=labels)
-        return _select(whole, kept), raw.valid, _select(whole, held_out)
-    parts = split_indices(len(whole), test=config.test, valid=config.valid, seed=seed, classes=labels, name=raw.source)
-    train, valid, test = (_select(whole, part) for part in parts)
-    return train, valid, test
-
-
-def _labels(task: TaskName, split: Split) -> Tensor | None:
-    """Return the class of each sample, by which chance is fair to all; None where a sample is of several."""
-    return split.targets if task == "classification" else None
-
-
-class _SomeRows(Rows):
-    """A choice of rows that are read when they are asked for."""
-
-    def __init__(self, rows: Rows, positions: Tensor) -> None:
-        self._rows, self._positions = rows, positions
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        return self._rows[self._positions[indices]]
-
-
-def _select(split: Split, positions: Tensor) -> Split:
-    inputs = split.inputs[positions] if isinstance(split.inputs, Tensor) else _SomeRows(split.inputs, positions)
-    return Split(inputs, split.targets[positions], [split.ids[position] for position in positions.tolist()])
-
-
-def _resized(raw: RawImages, side_px: int) -> RawImages:
-    return replace(
-        raw,
-        train=_resize(raw.train, side_px),
-        valid=_resize(raw.valid, side_px) if raw.valid else None,
-        test=_resize(raw.test, side_px) if raw.test else None,
-    )
-
-
-def _resize(split: Split, side_px: int) -> Split:
-    """Resize pictures in memory as Pillow does, bicubic with antialiasing."""
-    if not isinstance(split.inputs, Tensor) or tuple(split.inputs.shape[-2:]) == (side_px, side_px):
-        return split
-    parts = [
-        F.interpolate(part, size=(side_px, side_px), mode="bicubic", antialias=True)
-        for part in split.inputs.split(4096)
-    ]
-    return replace(split, inputs=torch.cat(parts))
-
-
-def _check_flags(config: DataConfig, dataset: Dataset) -> None:
+def _check_options(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
     if config.vocabulary and dataset.kind not in ("text", "pairs"):
         raise UsageError(f"`vocabulary` is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")

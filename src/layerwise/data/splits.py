@@ -7,14 +7,17 @@ Every split is a function of the seed and of the values it is made by. Shares: `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from layerwise.data.config import SPLITS
+from layerwise.data.config import SPLITS, DataConfig
+from layerwise.data.raw import Parts, RawData
 from layerwise.errors import DataError, UsageError, nearest
+
+Raw = TypeVar("Raw", bound=RawData)
 
 
 class Indices(NamedTuple):
@@ -79,6 +82,39 @@ def limit_indices(indices: Tensor, limit: int | None, seed: int, classes: Tensor
         raise UsageError(f"`limit` must be at least 1, received {limit}.")
     labels = torch.zeros(len(indices), dtype=torch.int64) if classes is None else classes[indices]
     return indices[_draw(labels, limit, _generator(seed), spare=0).nonzero().flatten()]
+
+
+def split_samples(raw: Raw, config: DataConfig, seed: int) -> Parts[Raw]:
+    """Divide samples of any kind: hold out what they do not bring along, and keep the parts that they do.
+
+    Raises UsageError or DataError as `split_indices` does.
+    """
+    train, valid, test = raw.brought()
+    if valid is not None and test is not None:
+        return Parts(train, valid, test)
+    if test is not None:
+        kept, held_out = hold_out(len(train), valid=config.valid, seed=seed, classes=train.strata)
+        return Parts(train.take(kept), train.take(held_out), test)
+    if valid is not None:
+        kept, held_out = hold_out(len(train), valid=config.test, seed=seed, classes=train.strata)
+        return Parts(train.take(kept), valid, train.take(held_out))
+    indices = split_indices(
+        len(train),
+        test=config.test,
+        valid=config.valid,
+        seed=seed,
+        by="random" if train.groups is None else config.split_by,
+        classes=train.strata,
+        values=train.groups,
+        name=raw.source,
+    )
+    return Parts(*map(train.take, indices))
+
+
+def limit_samples(raw: Raw, limit: int | None, seed: int) -> Raw:
+    """Draw at most `limit` training samples of any kind, stratified where they have classes."""
+    chosen = limit_indices(torch.arange(len(raw)), limit, seed, raw.strata)
+    return raw if len(chosen) == len(raw) else raw.take(chosen)  # type: ignore[return-value]
 
 
 def check_shares(*, test: float, valid: float, by: str) -> None:

@@ -34,7 +34,7 @@ class Alignment:
 
 def teach(preprocessing: PairPreprocessing, source: str, translation: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return what is read, what stands before each place of the translation and what stands there, (1, time) each."""
-    inputs, targets = preprocessing.tokens_of([source]), preprocessing.encode_targets([translation])
+    inputs, targets = preprocessing.encode_sources([source]), preprocessing.encode_targets([translation])
     return inputs, torch.cat((torch.full((1, 1), START), targets[:, :-1]), dim=1), targets
 
 

@@ -19,14 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from layerwise.data.config import DataConfig
 from layerwise.data.dataset import UNLABELLED, Notice, Split
 from layerwise.data.images.files import decode_picture, read_header, read_mask_file, refusing_bombs
 from layerwise.data.images.folders import MEMORY_BUDGET, pictures_in
 from layerwise.data.images.inputs import read_pictures
 from layerwise.data.inputs import Source, split_pairs
-from layerwise.data.raw import RawImages
-from layerwise.data.splits import split_indices
+from layerwise.data.raw import RawMasks
 from layerwise.data.text.files import read_text
 from layerwise.errors import DataError
 
@@ -52,8 +50,8 @@ def is_mask_folder(folder: Path) -> bool:
     return {PICTURES, MASKS} <= names or names in ({PICTURES}, {MASKS})
 
 
-def scan_masks(folder: Path, config: DataConfig, seed: int) -> RawImages:
-    """Read a folder of pictures and masks, and divide the pictures by chance.
+def scan_masks(folder: Path, side_px: int | None = None) -> RawMasks:
+    """Read a folder of pictures and masks. side_px: of the tiles; by default that of the smallest picture, up to 128.
 
     Raises:
         DataError: a folder, a picture or a mask is missing, a mask is of another size than its picture, in colour or
@@ -61,19 +59,9 @@ def scan_masks(folder: Path, config: DataConfig, seed: int) -> RawImages:
     """
     names, pictures, masks, classes = read_folder(folder)
     check_classes(folder, masks, classes)
-    read = list(zip(names, pictures, masks, strict=True))
-    side = config.image_size or min(LARGEST_TILE_PX, *(min(mask.shape) for mask in masks))
-    parts = split_indices(len(read), test=config.test, valid=config.valid, seed=seed, name=str(folder))
-    splits = [tiles_of([read[one] for one in part.tolist()], side, len(pictures[0])) for part in parts]
-    return RawImages(
-        train=splits[0],
-        classes=classes,
-        source=f"the folder {folder}",
-        valid=splits[1],
-        test=splits[2],
-        notices=tuple(_notices(masks, side, classes)),
-        task="segmentation",
-    )
+    side = side_px or min(LARGEST_TILE_PX, *(min(mask.shape) for mask in masks))
+    notices = tuple(_notices(masks, side, classes))
+    return RawMasks(names, pictures, masks, classes, f"the folder {folder}", side, len(pictures[0]), notices)
 
 
 class FolderContent(NamedTuple):
@@ -158,7 +146,7 @@ def class_names(folder: Path, pairs: Sequence[Pair], masks: Sequence[Pixels]) ->
     """Return the names in classes.txt, else the numbers. Raises DataError for a number beyond them."""
     file = folder / CLASS_FILE
     if not file.is_file():
-        names = tuple(str(number) for number in range(int(met_in(masks).max(initial=0)) + 1))
+        names = tuple(str(number) for number in range(int(find_classes(masks).max(initial=0)) + 1))
     else:
         names = tuple(line.strip() for line in read_text(file).splitlines() if line.strip())
         if len(set(names)) < len(names):
@@ -175,7 +163,7 @@ def class_names(folder: Path, pairs: Sequence[Pair], masks: Sequence[Pixels]) ->
     return names
 
 
-def met_in(masks: Sequence[Pixels]) -> Pixels:
+def find_classes(masks: Sequence[Pixels]) -> Pixels:
     """Return the numbers of the classes that occur, ascending."""
     met: Pixels = np.unique(np.concatenate([np.unique(mask) for mask in masks]))
     return np.delete(met, met == UNLABELLED)
@@ -183,7 +171,7 @@ def met_in(masks: Sequence[Pixels]) -> Pixels:
 
 def check_classes(folder: Path, masks: Sequence[Pixels], classes: Sequence[str]) -> None:
     """Raise DataError where there are not two classes to tell apart."""
-    met = met_in(masks)
+    met = find_classes(masks)
     if len(met) > 1 and len(classes) > 1:
         return
     is_black_and_white = len(met) == 1 and met[0] == 0 and any((mask == UNLABELLED).any() for mask in masks)
@@ -198,7 +186,7 @@ def check_classes(folder: Path, masks: Sequence[Pixels], classes: Sequence[str])
     )
 
 
-def tiles_of(read: Iterable[tuple[str, Pixels, Pixels]], side: int, channels: int) -> Split:
+def cut_tiles(read: Iterable[tuple[str, Pixels, Pixels]], side: int, channels: int) -> Split:
     """Cut (name, picture, mask) into tiles of `side` pixels; a tile is called by its picture and its first pixel."""
     pictures, masks, names = [], [], []
     for name, picture, mask in read:
@@ -224,7 +212,7 @@ def starts(size: int, side: int) -> list[int]:
 
 
 def _notices(masks: Sequence[Pixels], side: int, classes: Sequence[str]) -> Iterator[Notice]:
-    met = met_in(masks)
+    met = find_classes(masks)
     absent = [name for number, name in enumerate(classes) if number not in met]
     if absent:
         shown = ", ".join(f"'{name}'" for name in absent[:5]) + (", ..." if len(absent) > 5 else "")

@@ -14,7 +14,7 @@ from torch import Tensor
 from layerwise.data.dataset import Kind, Labels, Rows, Split
 from layerwise.data.images.folders import scan_folder
 from layerwise.data.images.inputs import read_pictures
-from layerwise.data.images.mask_folders import masks_in_memory, read_folder, tiles_of
+from layerwise.data.images.mask_folders import cut_tiles, masks_in_memory, read_folder
 from layerwise.data.inputs import MemoryFile, Source, label_source, open_source, split_pairs
 from layerwise.errors import DataError
 
@@ -110,7 +110,7 @@ class ImagePreprocessing:
             else:
                 content = read_folder(folder, self.channels)
             read = zip(content.names, content.pictures, content.masks, strict=True)
-            return labels.number(tiles_of(read, self.height, self.channels), content.classes, label_source(source))
+            return labels.number(cut_tiles(read, self.height, self.channels), content.classes, label_source(source))
         if folder is None:
             pictures, names = split_pairs(source, "(picture, class)")
             classes = tuple(sorted(set(map(str, names))))

@@ -170,13 +170,11 @@ class SeriesPreprocessing:
             names = [str(label) for _, label in source]
             raw = RawSeries(series, names, self.channels, where)
         elif is_ts(file):
-            raw = series_file(file)
+            raw = read_series_file(file)
             self.check_channels(len(raw.channels), where)
         else:
             raise DataError(f"{where} is not what {labels.owner} was trained on; give a .ts file.")
-        classes = tuple(sorted(set(raw.labels)))
-        numbers = torch.tensor([classes.index(label) for label in raw.labels])
-        return labels.number(split_of(raw.series, numbers, torch.arange(len(numbers)), "series"), classes, where)
+        return labels.number(Split(pad(raw.series), raw.targets, raw.ids), raw.classes, where)
 
     def _read_windows(self, source: Source, horizon: int, name: str) -> Split:
         file, where = open_source(source, name), label_source(source, name)
@@ -242,7 +240,7 @@ def is_ts(file: File) -> bool:
     return file.suffix.lower() == ".ts"
 
 
-def series_file(path: File) -> RawSeries:
+def read_series_file(path: File) -> RawSeries:
     """Read a .ts file of labelled series."""
     series, labels = read_ts(path.read_bytes(), str(path))
     if not all(labels):
@@ -251,13 +249,6 @@ def series_file(path: File) -> RawSeries:
         )
     channels = tuple(f"channel {number + 1}" for number in range(series[0].shape[1]))
     return RawSeries(series, labels, channels, str(path))
-
-
-def split_of(series: Sequence[Series], labels: Tensor, positions: Tensor, word: str) -> Split:
-    """Return the samples at `positions`, padded to the longest of them."""
-    chosen = positions.tolist()
-    inputs = pad([series[position] for position in chosen]) if chosen else torch.empty(0, 1, series[0].shape[1])
-    return Split(inputs, labels[positions], [f"{word} {position + 1}" for position in chosen])
 
 
 def pad(series: Sequence[Series]) -> Tensor:

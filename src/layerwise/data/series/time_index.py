@@ -31,11 +31,11 @@ def read_time_index(source: Source, channels: Sequence[str], time: str | None) -
         if name not in table.frame.columns:
             hint = nearest(name, table.frame.columns)
             raise DataError(f"{table.source} has no column '{name}', which the network takes.{hint}")
-    table = in_order(table, time)
-    return numbers(table, channels), times_of(table.frame, time)
+    table = sort_by_time(table, time)
+    return to_numbers(table, channels), name_steps(table.frame, time)
 
 
-def in_order(table: Table, time: str | None) -> Table:
+def sort_by_time(table: Table, time: str | None) -> Table:
     """Return the rows in the order of a column of dates or numbers. Raises DataError where it gives none."""
     if time is None:
         return table
@@ -55,7 +55,7 @@ def in_order(table: Table, time: str | None) -> Table:
     return replace(table, frame=table.frame[order], lines=[table.lines[row] for row in order])
 
 
-def numbers(table: Table, channels: Sequence[str]) -> Series:
+def to_numbers(table: Table, channels: Sequence[str]) -> Series:
     """Return columns as (steps, channels) float32. Raises DataError for one without numbers, and for an empty cell."""
     for name in channels:
         cells = table.frame[name]
@@ -70,7 +70,7 @@ def numbers(table: Table, channels: Sequence[str]) -> Series:
     return table.frame.select(channels).to_numpy().astype(np.float32)
 
 
-def times_of(frame: pl.DataFrame, time: str | None) -> list[str]:
+def name_steps(frame: pl.DataFrame, time: str | None) -> list[str]:
     """Return what to call each step: its date, its number, or its place in the series."""
     if time is None:
         return [str(step) for step in range(len(frame))]
@@ -81,12 +81,12 @@ def times_of(frame: pl.DataFrame, time: str | None) -> list[str]:
     return [str(int(value)) if isinstance(value, float) and value.is_integer() else str(value) for value in cells]
 
 
-def odd_times(table: Table, time: str | None) -> Iterator[Notice]:
+def find_odd_times(table: Table, time: str | None) -> Iterator[Notice]:
     """Yield what a forecast, which takes each row for the next step, is not told by the times of rows in order."""
     cells = table.frame[time] if time else None
     if cells is None or cells.dtype == pl.String or len(cells) < 3:
         return
-    names = times_of(table.frame, time)
+    names = name_steps(table.frame, time)
     values = (cells.dt.epoch("us") if cells.dtype.is_temporal() else cells).to_numpy()
     widths: NDArray[np.float64] = np.diff(values.astype(np.float64))
     [twice] = np.nonzero(widths == 0)
@@ -108,7 +108,7 @@ def odd_times(table: Table, time: str | None) -> Iterator[Notice]:
         )
 
 
-def left_out(table: Table, columns: Sequence[str]) -> Iterator[Notice]:
+def find_unused(table: Table, columns: Sequence[str]) -> Iterator[Notice]:
     """Yield which other columns a forecast cannot read, and why."""
     for name in columns:
         cells = table.frame[name]

@@ -13,7 +13,7 @@ import polars as pl
 from layerwise.data.download.fetch import MIRROR_VARIABLE, cache_folder
 from layerwise.data.download.packages import NotFetchedError, describe_packages
 from layerwise.data.raw import Progress, RawPairs
-from layerwise.data.text.translation import distinct, pairs_file
+from layerwise.data.text.translation import distinct, read_pairs
 from layerwise.errors import StorageError, UnavailableError
 
 CODES = {"english": "en", "french": "fr", "german": "de", "italian": "it"}
@@ -40,7 +40,7 @@ def english_italian(progress: Progress | None = None) -> RawPairs:
 def descriptions(first: str, second: str, progress: Progress | None) -> RawPairs:
     """Return the pairs of two languages; which of them are for testing is a function of their texts alone."""
     path = fetch_pairs(first, second, progress)
-    raw = pairs_file(path)
+    raw = read_pairs(path)
     pairs = [pair for pair in zip(raw.sources, raw.targets, strict=True) if is_translation(*pair)]
     pairs.sort(key=lambda pair: hashlib.sha256(pair[0].casefold().encode()).digest())
     test, train = pairs[:TEST_COUNT], pairs[TEST_COUNT:]

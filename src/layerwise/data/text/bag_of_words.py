@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Kind, Labels, Split
+from layerwise.data.dataset import Kind, Labels, Notice, Split
 from layerwise.data.inputs import Source, label_source
-from layerwise.data.splits import limit_indices, split_indices
+from layerwise.data.kind import DataKind
+from layerwise.data.raw import RawDocuments
 from layerwise.data.text.files import read_labelled_texts, read_texts
 from layerwise.errors import DataError, UsageError
 
@@ -173,33 +173,11 @@ def fit_bag_of_words(
     return BagOfWordsPreprocessing(vocabulary, tuple(telling[word] for word in vocabulary), text_count, column)
 
 
-def bag_of_words_dataset(
-    texts: Sequence[str],
-    labels: Sequence[str],
-    ids: Sequence[str],
-    name: str,
-    config: DataConfig,
-    seed: int,
-    source: str = "",
-) -> Dataset:
-    """Split labelled texts, learn the vocabulary from the training split alone, and count its words in all."""
-    classes = tuple(sorted(set(labels)))
-    targets = torch.tensor([classes.index(label) for label in labels])
-    indices = split_indices(len(texts), test=config.test, valid=config.valid, seed=seed, classes=targets, name=name)
-    indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, targets))
-    preprocessing = fit_bag_of_words(texts[position] for position in indices.train.tolist())
-    train, valid, test = (_split(texts, targets, ids, positions, preprocessing) for positions in indices)
-    dataset = Dataset(name, "bag_of_words", "classification", train, valid, test, preprocessing, classes, source=source)
-    return replace(dataset, notices=check_splits(dataset))
+class BagOfWordsData(DataKind[RawDocuments, RawDocuments, BagOfWordsPreprocessing]):
+    """Labelled texts as counts of their words; data sets by name."""
 
+    def fit(self, train: RawDocuments, config: DataConfig) -> tuple[BagOfWordsPreprocessing, tuple[Notice, ...]]:
+        return fit_bag_of_words(train.texts), ()
 
-def _split(
-    texts: Sequence[str],
-    targets: Tensor,
-    ids: Sequence[str],
-    positions: Tensor,
-    preprocessing: BagOfWordsPreprocessing,
-) -> Split:
-    chosen = positions.tolist()
-    counts = preprocessing.count([texts[position] for position in chosen])
-    return Split(counts, targets[positions], [ids[position] for position in chosen])
+    def encode(self, preprocessing: BagOfWordsPreprocessing, samples: RawDocuments) -> Split:
+        return Split(preprocessing.count(samples.texts), samples.targets, samples.ids)

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Kind, Labels, Split
+from layerwise.data.dataset import Kind, Labels, Notice, Split
 from layerwise.data.inputs import Source, label_source
+from layerwise.data.kind import DataKind
 from layerwise.data.raw import RawCharacters
-from layerwise.data.splits import limit_indices, split_indices
 from layerwise.data.text.files import read_labelled_texts, read_lines
 from layerwise.errors import DataError
 
 UNKNOWN = 1
+NOT_TOLD = -1  # the target of padding
 FIRST = 2  # the number of the first known character
 
 
@@ -59,7 +60,22 @@ class CharacterPreprocessing:
             if not normal:
                 raise DataError(f"{name} is empty; there is nothing to read in it.")
             rows.append(torch.tensor([self.numbers.get(character, UNKNOWN) for character in normal]))
-        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return pad_sequence(rows, batch_first=True)
+
+    def encode_tagged(self, texts: Sequence[str], tags: Sequence[Sequence[int]], ids: Sequence[str]) -> Split:
+        """Return texts with a class at each character, as they are: inputs and targets (n, longest) int64.
+
+        Behind the end of a text there is 0 among the inputs and -1 among the targets.
+        """
+        if not texts:
+            return Split(torch.empty(0, 1, dtype=torch.int64), torch.empty(0, 1, dtype=torch.int64), [])
+        rows = [torch.tensor([self.numbers.get(character, UNKNOWN) for character in text]) for text in texts]
+        targets = [torch.tensor(list(one)) for one in tags]
+        return Split(
+            pad_sequence(rows, batch_first=True),
+            pad_sequence(targets, batch_first=True, padding_value=NOT_TOLD),
+            list(ids),
+        )
 
     def transform(self, inputs: Tensor) -> Tensor:
         return inputs
@@ -107,19 +123,13 @@ class CharacterPreprocessing:
         return CharacterPreprocessing(saved["characters"], saved["length"])
 
 
-def character_dataset(raw: RawCharacters, name: str, config: DataConfig, seed: int) -> Dataset:
-    """Split labelled texts, and learn the characters of the training split."""
-    classes = tuple(sorted(set(raw.labels)))
-    targets = torch.tensor([classes.index(label) for label in raw.labels])
-    indices = split_indices(len(targets), test=config.test, valid=config.valid, seed=seed, classes=targets, name=name)
-    indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, targets))
-    preprocessing = CharacterPreprocessing.fit([raw.texts[position] for position in indices.train.tolist()])
+class CharacterData(DataKind[RawCharacters, RawCharacters, CharacterPreprocessing]):
+    """Labelled short texts as rows of characters; data sets by name."""
 
-    def split(positions: Tensor) -> Split:
-        texts = [raw.texts[position] for position in positions.tolist()]
+    def fit(self, train: RawCharacters, config: DataConfig) -> tuple[CharacterPreprocessing, tuple[Notice, ...]]:
+        return CharacterPreprocessing.fit(train.texts), ()
+
+    def encode(self, preprocessing: CharacterPreprocessing, samples: RawCharacters) -> Split:
+        texts = list(samples.texts)
         inputs = preprocessing.encode(texts, texts) if texts else torch.empty(0, 1, dtype=torch.int64)
-        return Split(inputs, targets[positions], texts)
-
-    train, valid, test = map(split, indices)
-    dataset = Dataset(name, "characters", "classification", train, valid, test, preprocessing, classes)
-    return replace(dataset, source=raw.source, notices=check_splits(dataset))
+        return Split(inputs, samples.targets, texts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Kind, Labels, Notice, Split
 from layerwise.data.images.files import is_picture_name
 from layerwise.data.inputs import MemoryFile, Source, check_exists, label_source, open_source
-from layerwise.data.raw import RawText
-from layerwise.data.splits import check_shares, hold_out, limit_indices, split_indices
+from layerwise.data.kind import DataKind
+from layerwise.data.raw import Parts, RawText, choose
+from layerwise.data.splits import check_shares, limit_indices, split_samples
 from layerwise.data.text.files import read_text, read_texts
 from layerwise.data.text.tokenizer import END, Tokenizer
 from layerwise.errors import DataError, UsageError
@@ -86,7 +87,7 @@ class TextPreprocessing:
             raise DataError(f"{file} is no text; name a file that ends in {', '.join(SUFFIXES)}, or a folder of them.")
         return self.evaluation_split(without_copies(read_long_texts(file).texts))
 
-    def row(self, texts: Iterable[str]) -> Tensor:
+    def join_tokens(self, texts: Iterable[str]) -> Tensor:
         """Return the tokens of texts in one row, END before each and behind the last, (tokens,) int64."""
         tokens = [END]
         for encoded in self.tokenizer.encode(list(texts)):
@@ -98,7 +99,7 @@ class TextPreprocessing:
 
         Raises DataError for texts that do not fill one window.
         """
-        row = self.row(texts.values())
+        row = self.join_tokens(texts.values())
         if len(row) <= self.window:
             what = next(iter(texts)) if len(texts) == 1 else f"{len(texts)} texts"
             raise DataError(
@@ -106,22 +107,22 @@ class TextPreprocessing:
                 "a longer text, or lower `window`."
             )
         windows = row.unfold(0, self.window + 1, self.window)  # (windows, window + 1), a view
-        return Split(windows[:, :-1], windows[:, 1:], self.names(texts, len(windows), self.window))
+        return Split(windows[:, :-1], windows[:, 1:], self._name_windows(texts, len(windows), self.window))
 
     def evaluation_split(self, texts: Texts) -> Split:
         """Return windows that overlap by half, whose targets that are no 0 are all tokens of the texts, once each."""
         if not texts:
             nothing = torch.empty(0, self.window, dtype=torch.int64)
             return Split(nothing, nothing, [])
-        row, step = self.row(texts.values()), self.window // 2
+        row, step = self.join_tokens(texts.values()), self.window // 2
         count = 1 + max(0, -(-(len(row) - 1 - self.window) // step))
         padded = F.pad(row, (0, (count - 1) * step + self.window + 1 - len(row)))
         windows = padded.unfold(0, self.window + 1, step)  # (windows, window + 1)
         inputs, targets = windows[:, :-1].clone(), windows[:, 1:].clone()
         targets[1:, : self.window - step] = 0
-        return Split(inputs, targets, self.names(texts, count, step))
+        return Split(inputs, targets, self._name_windows(texts, count, step))
 
-    def names(self, texts: Texts, count: int, step: int) -> list[str]:
+    def _name_windows(self, texts: Texts, count: int, step: int) -> list[str]:
         """Return for each window the text that it begins in, and its first token there."""
         starts = list(accumulate((len(one) + 1 for one in self.tokenizer.encode(list(texts.values()))), initial=0))
         titles, names = list(texts), []
@@ -160,37 +161,65 @@ def read_long_texts(path: Path) -> RawText:
     return RawText({name: read_text(entry) for name, entry in named.items()}, str(path))
 
 
-def text_dataset(raw: RawText, name: str, config: DataConfig, seed: int) -> Dataset:
-    """Divide texts, whole ones where there are enough, and learn the tokens of the training texts.
+class TextData(DataKind[RawText, RawText, TextPreprocessing]):
+    """Long texts that are gone on with: files, folders, and data sets by name."""
 
-    Raises DataError where there is too little text, UsageError for a window or vocabulary that cannot work.
-    """
-    window = config.window or WINDOW
-    if window < 2:
-        raise UsageError(f"`window` must be at least 2 tokens for a text, received {window}.")
-    if config.horizon:
-        raise UsageError("`horizon` is for forecasts of numbers; a text is told token by token, so leave it out.")
-    texts = without_copies(raw.texts)
-    if not texts:
-        raise DataError(f"{raw.source} is empty; there is nothing to read in it.")
-    train, valid, test = divide(texts, raw.test, config, seed)
-    tokenizer = Tokenizer.train(train.values(), config.vocabulary or VOCABULARY)
-    preprocessing = TextPreprocessing(tokenizer, window)
-    training = preprocessing.training_split(train)
-    if config.limit and config.limit < len(training):
-        chosen = limit_indices(torch.arange(len(training)), config.limit, seed)
-        training = Split(*training.take(chosen), [training.ids[place] for place in chosen.tolist()])
-    return Dataset(
-        name=name,
-        kind="text",
-        task="language_modeling",
-        train=training,
-        valid=preprocessing.evaluation_split(valid),
-        test=preprocessing.evaluation_split(test),
-        preprocessing=preprocessing,
-        source=raw.source,
-        notices=tuple(notices_of(train, test, len(raw.texts) - len(texts))),
-    )
+    def accepts(self, path: Path, config: DataConfig) -> bool:
+        return not config.target and is_long_text(path)
+
+    def read(self, path: Path, config: DataConfig) -> RawText:
+        return read_long_texts(path)
+
+    def prepare(self, raw: RawText, name: str, config: DataConfig) -> RawText:
+        """Leave out copies. Raises DataError where no text is left."""
+        if config.window == 1:
+            raise UsageError("`window` must be at least 2 tokens for a text, received 1.")
+        if config.horizon:
+            raise UsageError("`horizon` is for forecasts of numbers; a text is told token by token, so leave it out.")
+        texts = without_copies(raw.texts)
+        if not texts:
+            raise DataError(f"{raw.source} is empty; there is nothing to read in it.")
+        copies = len(raw.texts) - len(texts)
+        text = f"{copies} texts were left out, since they are empty or copies of others."
+        return replace(raw, texts=texts, notices=(*raw.notices, Notice("info", text)) if copies else raw.notices)
+
+    def split(self, raw: RawText, config: DataConfig, seed: int) -> Parts[RawText]:
+        """Divide whole texts where there are enough.
+
+        A few are taken in their order as one, of which the last part is for testing.
+        """
+        if raw.test or len(raw) >= FEWEST_TEXTS:
+            return split_samples(raw, config, seed)
+        check_shares(test=config.test, valid=config.valid, by="random")
+        lines = "\n".join(raw.texts.values()).splitlines(keepends=True)
+        test_from = round((1 - config.test) * len(lines))
+        valid_from = round((1 - config.valid) * test_from)
+        ranges = (lines[:valid_from], lines[valid_from:test_from], lines[test_from:])
+        title = ", ".join(raw.texts)
+        return Parts(*(replace(raw, texts={title: "".join(part)} if part else {}) for part in ranges))
+
+    def limit(self, train: RawText, config: DataConfig, seed: int) -> RawText:
+        """Leave all texts to be learned from; the windows are limited once they are cut."""
+        return train
+
+    def fit(self, train: RawText, config: DataConfig) -> tuple[TextPreprocessing, tuple[Notice, ...]]:
+        tokenizer = Tokenizer.train(train.texts.values(), config.vocabulary or VOCABULARY)
+        return TextPreprocessing(tokenizer, config.window or WINDOW), ()
+
+    def encode(self, preprocessing: TextPreprocessing, samples: RawText) -> Split:
+        return preprocessing.evaluation_split(samples.texts)
+
+    def encode_parts(
+        self, preprocessing: TextPreprocessing, parts: Parts[RawText], config: DataConfig, seed: int
+    ) -> Parts[Split]:
+        train = preprocessing.training_split(parts.train.texts)
+        if config.limit and config.limit < len(train):
+            chosen = limit_indices(torch.arange(len(train)), config.limit, seed)
+            train = Split(*train.take(chosen), choose(train.ids, chosen))
+        return Parts(train, self.encode(preprocessing, parts.valid), self.encode(preprocessing, parts.test))
+
+    def look_over(self, dataset: Dataset, parts: Parts[RawText], config: DataConfig) -> Iterable[Notice]:
+        return compare_lines(parts.train.texts, parts.test.texts)
 
 
 def without_copies(texts: Texts) -> dict[str, str]:
@@ -203,37 +232,8 @@ def without_copies(texts: Texts) -> dict[str, str]:
     return {name: texts[name] for name in kept.values()}
 
 
-def divide(texts: Texts, test: frozenset[str], config: DataConfig, seed: int) -> tuple[Texts, Texts, Texts]:
-    """Return the texts for training, validation and testing; no text is in two of them, but where they are few.
-
-    Those few are taken in their order as one, of which the last part is for testing.
-    """
-    check_shares(test=config.test, valid=config.valid, by="random")
-    names = list(texts)
-    if test:
-        rest = [name for name in names if name not in test]
-        kept, held_out = hold_out(len(rest), valid=config.valid, seed=seed)
-        parts = [[rest[place] for place in part.tolist()] for part in (kept, held_out)]
-        parts.append([name for name in names if name in test])
-    elif len(texts) >= FEWEST_TEXTS:
-        indices = split_indices(len(names), test=config.test, valid=config.valid, seed=seed)
-        parts = [[names[place] for place in part.tolist()] for part in indices]
-    else:
-        lines = "\n".join(texts.values()).splitlines(keepends=True)
-        test_from = round((1 - config.test) * len(lines))
-        valid_from = round((1 - config.valid) * test_from)
-        ranges = (lines[:valid_from], lines[valid_from:test_from], lines[test_from:])
-        title = ", ".join(names)
-        train, valid, tested = ({title: "".join(part)} if part else {} for part in ranges)
-        return train, valid, tested
-    train, valid, tested = ({name: texts[name] for name in part} for part in parts)
-    return train, valid, tested
-
-
-def notices_of(train: Texts, test: Texts, copies: int) -> Iterable[Notice]:
+def compare_lines(train: Texts, test: Texts) -> Iterable[Notice]:
     """Yield how much text is held out, and how much of it stands in the training texts, too."""
-    if copies:
-        yield Notice("info", f"{copies} texts were left out, since they are empty or copies of others.")
     known = {line.strip() for text in train.values() for line in text.splitlines()}
     lines = [line.strip() for text in test.values() for line in text.splitlines() if len(line.strip()) >= TELLING_LINE]
     if not lines:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from layerwise.data.checks import check_splits
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Kind, Labels, Notice, Split
+from layerwise.data.dataset import Kind, Labels, Notice, Split
 from layerwise.data.inputs import File, Source, label_source, open_source, split_pairs
+from layerwise.data.kind import DataKind
 from layerwise.data.raw import RawPairs
-from layerwise.data.splits import hold_out, limit_indices, split_indices
 from layerwise.data.tables.files import open_rows
 from layerwise.data.text.files import read_lines
 from layerwise.data.text.ibm_model1 import fit_ibm_model1
@@ -70,7 +69,7 @@ class PairPreprocessing:
 
         Raises DataError, by its name, for an empty text and for one longer than all that were learned from.
         """
-        rows = self.tokens_of(texts)
+        rows = self.encode_sources(texts)
         for text, size, name in zip(texts, rows.ne(0).sum(1).tolist(), names, strict=True):
             if not normalise(text):
                 raise DataError(f"{name} is empty; there is nothing to translate in it.")
@@ -81,17 +80,17 @@ class PairPreprocessing:
                 )
         return rows
 
-    def tokens_of(self, texts: Sequence[str]) -> Tensor:
+    def encode_sources(self, texts: Sequence[str]) -> Tensor:
         """Return the tokens of texts to translate, however long they are, (n, longest) int64."""
-        return _padded(self.tokenizer.encode([f" {normalise(text)}" for text in texts]))  # as any word within a text
+        return pad_rows(self.tokenizer.encode([f" {normalise(text)}" for text in texts]))  # as any word within a text
 
     def encode_targets(self, texts: Sequence[str]) -> Tensor:
         """Return the tokens of translations, each with END behind it, (n, longest) int64."""
-        return _padded([[*row, END] for row in self.tokenizer.encode([f" {normalise(text)}" for text in texts])])
+        return pad_rows([[*row, END] for row in self.tokenizer.encode([f" {normalise(text)}" for text in texts])])
 
-    def split_of(self, sources: Sequence[str], targets: Sequence[str]) -> Split:
+    def encode_pairs(self, sources: Sequence[str], targets: Sequence[str]) -> Split:
         """Return pairs as a split; a text that is held out may be longer than all that were learned from."""
-        return Split(self.tokens_of(sources), self.encode_targets(targets), list(sources))
+        return Split(self.encode_sources(sources), self.encode_targets(targets), list(sources))
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of some tokens."""
@@ -138,7 +137,7 @@ class PairPreprocessing:
         if file is not None:
             if isinstance(file, Path) and not file.name.lower().endswith(SUFFIXES):
                 raise DataError(f"{file} is no table of pairs; give one whose name ends in {' or '.join(SUFFIXES)}.")
-            raw = pairs_file(file)
+            raw = read_pairs(file)
             sources, targets = raw.sources, raw.targets
         else:
             pairs = distinct(zip(*split_pairs(source, "(text, translation)"), strict=True))
@@ -184,7 +183,7 @@ def distinct(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return kept
 
 
-def pairs_file(path: File) -> RawPairs:
+def read_pairs(path: File) -> RawPairs:
     """Read a table of two columns whose header names two languages, a pair of texts a row. Raises DataError."""
     rows = open_rows(path)
     if len(rows.names) != 2:
@@ -214,38 +213,24 @@ def pairs_file(path: File) -> RawPairs:
     )
 
 
-def pair_dataset(raw: RawPairs, name: str, config: DataConfig, seed: int) -> Dataset:
-    """Split pairs, keeping the test part that they bring along, and learn the tokens of the training split."""
-    count = len(raw.sources)
-    if raw.test_sources:
-        train, valid = hold_out(count, valid=config.valid, seed=seed)
-        test_sources, test_targets = raw.test_sources, raw.test_targets
-    else:
-        train, valid, test = split_indices(count, test=config.test, valid=config.valid, seed=seed, name=raw.source)
-        test_sources, test_targets = _chosen(raw, test)
-    train = limit_indices(train, config.limit, seed)
-    train_texts = _chosen(raw, train)
-    preprocessing = PairPreprocessing.fit(*train_texts, raw.languages, config.vocabulary or VOCABULARY_SIZE)
-    dataset = Dataset(
-        name=name,
-        kind="pairs",
-        task="translation",
-        train=preprocessing.split_of(*train_texts),
-        valid=preprocessing.split_of(*_chosen(raw, valid)),
-        test=preprocessing.split_of(test_sources, test_targets),
-        preprocessing=preprocessing,
-        source=raw.source,
-        notices=raw.notices,
-    )
-    return replace(dataset, notices=(*raw.notices, *check_splits(dataset)))
+class PairData(DataKind[RawPairs, RawPairs, PairPreprocessing]):
+    """Texts with their translations: tables of pairs, and data sets by name."""
+
+    def accepts(self, path: Path, config: DataConfig) -> bool:
+        return path.name.lower().endswith(SUFFIXES) and path.is_file()
+
+    def read(self, path: Path, config: DataConfig) -> RawPairs:
+        return read_pairs(path)
+
+    def fit(self, train: RawPairs, config: DataConfig) -> tuple[PairPreprocessing, tuple[Notice, ...]]:
+        size = config.vocabulary or VOCABULARY_SIZE
+        return PairPreprocessing.fit(train.sources, train.targets, train.languages, size), ()
+
+    def encode(self, preprocessing: PairPreprocessing, samples: RawPairs) -> Split:
+        return preprocessing.encode_pairs(samples.sources, samples.targets)
 
 
-def _chosen(raw: RawPairs, positions: Tensor) -> tuple[list[str], list[str]]:
-    chosen = positions.tolist()
-    return [raw.sources[position] for position in chosen], [raw.targets[position] for position in chosen]
-
-
-def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+def pad_rows(rows: Sequence[Sequence[int]]) -> Tensor:
     if not rows:
         return torch.empty(0, 1, dtype=torch.int64)
     return pad_sequence([torch.tensor(row, dtype=torch.int64) for row in rows], batch_first=True)

@@ -1,4 +1,4 @@
-"""From a table to a data set: target, splits, encoders fitted on the training rows, and the encoded rows.
+"""Tables as a kind of data: the target, encoders fitted on the training rows, and the encoded rows.
 
 The table is read in passes, each chunk by chunk: what the columns are, the target, the fit, the encoding.
 Encoded rows that would need more than MEMORY_LIMIT are kept in a file, so that a table of any length can
@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -25,10 +25,12 @@ from torch import Tensor
 from layerwise.data.checks import check_splits, check_table
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Notice, Rows, Split, TaskName
-from layerwise.data.splits import Indices, check_shares, limit_indices, split_indices
-from layerwise.data.tables.files import TableFile, open_table, survey_frame
+from layerwise.data.kind import DataKind, Values
+from layerwise.data.raw import Parts, RawTable, Unlabelled
+from layerwise.data.splits import check_shares
+from layerwise.data.tables.files import TABLE_SUFFIXES, TableFile, open_table, survey_frame
 from layerwise.data.tables.preprocessing import TablePreprocessing, fit_columns
-from layerwise.data.tables.targets import decide_target, missing_target_notice
+from layerwise.data.tables.targets import TargetColumn, decide_target, missing_target_notice
 from layerwise.data.tables.types import ColumnType, Place
 from layerwise.errors import DataError, UsageError, nearest
 
@@ -88,18 +90,111 @@ class FileRows(Rows):
             return self._file.file.read(size)
 
 
-def table_file_dataset(path: Path, config: DataConfig, seed: int) -> Dataset:
-    """Make a data set of a CSV or Parquet file; see `open_table` and `decide_target` for what is refused."""
-    return _table_dataset(open_table(path), path.stem, config, seed, None, str(path))
+@dataclass(frozen=True)
+class KeyColumns:
+    """What is known of every row before anything is fitted.
+
+    kept: (all rows,) whether the row has a target; the others are of the kept rows alone.
+    numbering: columns that only number the rows.
+    """
+
+    kept: NDArray[np.bool_]
+    target: pl.Series
+    split_values: Tensor | None
+    place: Place
+    numbering: tuple[str, ...]
+    notices: tuple[Notice, ...]
 
 
-def frame_dataset(
-    frame: pl.DataFrame, target: str, task: TaskName | None, name: str, config: DataConfig, seed: int, source: str
-) -> Dataset:
-    """Make a data set of a frame in memory. config.target, where given, wins over `target`."""
-    if config.target:
-        target, task = config.target, task if config.target == target else None
-    return _table_dataset(survey_frame(frame, name), name, replace(config, target=target), seed, task, source)
+@dataclass(frozen=True)
+class TableSamples(Unlabelled):
+    """Rows of a table that have a target. The table itself is read in passes, each chunk by chunk.
+
+    rows: (n,) int64, which of the rows that have a target. target: what it is; values are not yet scaled.
+    labels: (all rows with a target,) int64 classes, None where values are predicted. types: the columns to learn from.
+    source: one sentence for people; messages name the table's file.
+    """
+
+    table: TableFile
+    keys: KeyColumns
+    rows: Tensor
+    target: TargetColumn
+    labels: Tensor | None
+    types: Mapping[str, ColumnType]
+    source: str
+    notices: tuple[Notice, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def task(self) -> TaskName:
+        return self.target.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.target.classes
+
+    @property
+    def strata(self) -> Tensor | None:
+        return None if self.labels is None else self.labels[self.rows]
+
+    @property
+    def groups(self) -> Tensor | None:
+        return None if self.keys.split_values is None else self.keys.split_values[self.rows]
+
+    def take(self, rows: Tensor) -> TableSamples:
+        return replace(self, rows=self.rows[rows])
+
+
+class TableData(DataKind[TableSamples, TableSamples, TablePreprocessing]):
+    """Tables with a column to predict: CSV and Parquet files, frames, and data sets by name."""
+
+    def accepts(self, path: Path, config: DataConfig) -> bool:
+        return path.name.lower().endswith(TABLE_SUFFIXES)
+
+    def read(self, path: Path, config: DataConfig) -> TableFile:
+        return open_table(path)
+
+    def prepare(self, raw: RawTable | TableFile, name: str, config: DataConfig) -> TableSamples:
+        """Read the target of every row. `config.target`, where given, wins over that of a named table."""
+        if isinstance(raw, TableFile):
+            return read_samples(raw, config, None, raw.source)
+        target, task = raw.target, raw.task
+        if config.target:
+            target, task = config.target, task if config.target == target else None
+        return read_samples(survey_frame(raw.frame, name), replace(config, target=target), task, raw.source)
+
+    def naming_errors(self, raw: TableSamples) -> AbstractContextManager[None]:
+        return _about(raw.table.source)
+
+    def fit(self, train: TableSamples, config: DataConfig) -> tuple[TablePreprocessing, tuple[Notice, ...]]:
+        target = train.target.fit(train.keys.target[train.rows.numpy()])
+        chunks = _training_rows(train.table, list(train.types), train.keys.kept, train.rows)
+        columns, notices = fit_columns(chunks, train.types)
+        return TablePreprocessing(columns, target), notices
+
+    def encode_parts(
+        self, preprocessing: TablePreprocessing, parts: Parts[TableSamples], config: DataConfig, seed: int
+    ) -> Parts[Split]:
+        """Encode all rows in one pass, and divide them."""
+        samples = (parts.train, parts.valid, parts.test)
+        table, keys, labels = parts.train.table, parts.train.keys, parts.train.labels
+        inputs = _encode(table, preprocessing, keys.kept, [part.rows for part in samples])
+        targets = preprocessing.target.encode(keys.target, keys.place) if labels is None else labels
+        lines = np.asarray(keys.place.lines)
+        splits = [
+            Split(part, targets[one.rows], RowNames(lines[one.rows.numpy()], table.unit))
+            for part, one in zip(inputs, samples, strict=True)
+        ]
+        return Parts(*splits)
+
+    def values(self, preprocessing: TablePreprocessing, raw: TableSamples) -> Values:
+        target = preprocessing.target
+        return Values() if target.classes else Values((target.name,), (target.mean,), (target.deviation,))
+
+    def look_over(self, dataset: Dataset, parts: Parts[TableSamples], config: DataConfig) -> Iterable[Notice]:
+        return *check_splits(dataset), *check_table(dataset, config.split_column)
 
 
 @contextmanager
@@ -113,58 +208,16 @@ def _about(source: str) -> Iterator[None]:
         raise DataError(f"{source}: {error}") from error
 
 
-def _table_dataset(
-    table: TableFile, name: str, config: DataConfig, seed: int, task: TaskName | None, source: str
-) -> Dataset:
+def read_samples(table: TableFile, config: DataConfig, task: TaskName | None, source: str) -> TableSamples:
+    """Read what has to be known of every row before anything is fitted. Raises DataError or UsageError."""
     _check_columns(table, config)
     with _about(table.source):
-        return _divide_and_encode(table, name, config, seed, task, source)
-
-
-def _divide_and_encode(
-    table: TableFile, name: str, config: DataConfig, seed: int, task: TaskName | None, source: str
-) -> Dataset:
-    rows = _read_key_columns(table, config)
-    target, target_notices = decide_target(rows.target, table.types[rows.target.name], table.source, task)
-    labels = target.encode(rows.target, rows.place) if target.classes else None
-    indices = split_indices(
-        len(rows.target),
-        test=config.test,
-        valid=config.valid,
-        seed=seed,
-        by=config.split_by,
-        classes=labels,
-        values=rows.split_values,
-        name=table.source,
-    )
-    indices = indices._replace(train=limit_indices(indices.train, config.limit, seed, labels))
-    target = target.fit(rows.target[indices.train.numpy()])
-    types, left_out = _used_types(table, config, rows.numbering)
-    columns, fit_notices = fit_columns(_training_rows(table, list(types), rows.kept, indices.train), types)
-    preprocessing = TablePreprocessing(columns, target)
-    inputs: Sequence[Tensor | FileRows] = _encode(table, preprocessing, rows.kept, indices)
-    targets = target.encode(rows.target, rows.place) if labels is None else labels
-    parts = [
-        Split(part, targets[positions], RowNames(np.asarray(rows.place.lines)[positions.numpy()], table.unit))
-        for part, positions in zip(inputs, indices, strict=True)
-    ]
-    dataset = Dataset(
-        name=name,
-        kind="table",
-        task=target.task,
-        train=parts[0],
-        valid=parts[1],
-        test=parts[2],
-        preprocessing=preprocessing,
-        classes=target.classes,
-        target_names=() if target.classes else (target.name,),
-        target_means=() if target.classes else (target.mean,),
-        target_deviations=() if target.classes else (target.deviation,),
-        source=source,
-    )
-    notices = (*table.notices, *rows.notices, *target_notices, *left_out, *fit_notices)
-    suspicions = *check_splits(dataset), *check_table(dataset, config.split_column)
-    return replace(dataset, notices=(*notices, *suspicions))
+        keys = _read_key_columns(table, config)
+        target, target_notices = decide_target(keys.target, table.types[keys.target.name], table.source, task)
+        labels = target.encode(keys.target, keys.place) if target.classes else None
+        types, left_out = _used_types(table, config, keys.numbering)
+    notices = (*table.notices, *keys.notices, *target_notices, *left_out)
+    return TableSamples(table, keys, torch.arange(len(keys.target)), target, labels, types, source, notices)
 
 
 def _check_columns(table: TableFile, config: DataConfig) -> None:
@@ -191,23 +244,7 @@ def _check_columns(table: TableFile, config: DataConfig) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _KeyColumns:
-    """What is known of every row before anything is fitted.
-
-    kept: (all rows,) whether the row has a target; the others are of the kept rows alone.
-    numbering: columns that only number the rows.
-    """
-
-    kept: NDArray[np.bool_]
-    target: pl.Series
-    split_values: Tensor | None
-    place: Place
-    numbering: tuple[str, ...]
-    notices: tuple[Notice, ...]
-
-
-def _read_key_columns(table: TableFile, config: DataConfig) -> _KeyColumns:
+def _read_key_columns(table: TableFile, config: DataConfig) -> KeyColumns:
     """Read the target, the split column and the line of each row, and find columns that number the rows."""
     name = config.target or ""
     numbering = {column for column, kind in table.types.items() if kind.kind == "number"} - {name}
@@ -225,7 +262,7 @@ def _read_key_columns(table: TableFile, config: DataConfig) -> _KeyColumns:
         offset += len(chunk.lines)
     target = pl.concat(targets)
     place = Place(table.source, np.concatenate(lines), table.unit)
-    return _KeyColumns(
+    return KeyColumns(
         kept=np.concatenate(kept),
         target=target,
         split_values=_split_values(pl.concat(keys), config.split_by, place) if keys else None,
@@ -301,7 +338,7 @@ def _training_rows(
 
 
 def _encode(
-    table: TableFile, preprocessing: TablePreprocessing, kept: NDArray[np.bool_], indices: Indices
+    table: TableFile, preprocessing: TablePreprocessing, kept: NDArray[np.bool_], parts: Sequence[Tensor]
 ) -> Sequence[Tensor] | Sequence[FileRows]:
     """Encode all rows, in memory where they fit, else into a file."""
     names = [column.name for column in preprocessing.columns]
@@ -312,9 +349,9 @@ def _encode(
         matrix = torch.empty(shape)
         for part, positions in encoded:
             matrix[positions] = part
-        return [matrix[positions] for positions in indices]
+        return [matrix[positions] for positions in parts]
     rows = _RowFile()
     for part, _ in encoded:
         rows.file.write(part.numpy().tobytes())
     rows.file.flush()
-    return [FileRows(rows, shape[1], positions) for positions in indices]
+    return [FileRows(rows, shape[1], positions) for positions in parts]
