@@ -1,6 +1,7 @@
 """Every preprocessing reads a path, the bytes of a file, and values in memory, and all three give the same bits."""
 
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -265,3 +266,14 @@ def test_what_is_saved_reads_the_same(name: str) -> None:
     again = preprocessing_from_json(preprocessing.to_json())
     assert again == preprocessing
     assert torch.equal(again.read(values)[0].nan_to_num(), preprocessing.read(values)[0].nan_to_num())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_saved_field_that_holds_something_else_is_refused(name: str) -> None:
+    saved = CASES[name]()[0].to_json()
+    for field in saved:
+        for value in ({"odd": object()}, [object()], math.nan):
+            with pytest.raises((KeyError, TypeError, ValueError)):
+                preprocessing_from_json({**saved, field: value})
+        with pytest.raises((KeyError, TypeError)):
+            preprocessing_from_json({key: value for key, value in saved.items() if key != field})

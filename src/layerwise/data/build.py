@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import Dataset, Preprocessing, Split
 from layerwise.data.images.kind import ImageData, MaskData
-from layerwise.data.kind import DataKind
+from layerwise.data.kind import DataKind, Values
 from layerwise.data.raw import (
     Parts,
     RawCharacters,
+    RawData,
     RawDocuments,
     RawForecast,
     RawImages,
@@ -82,20 +83,23 @@ def build(raw: Any, name: str, config: DataConfig | None = None, seed: int = 0) 
         parts = Parts(kind.limit(train, config, seed), valid, test)
         preprocessing, fit_notices = kind.fit(parts.train, config)
         splits = kind.encode_parts(preprocessing, parts, config, seed)
-        values = kind.values(preprocessing, raw)
-        dataset = Dataset(
-            name=name,
-            kind=preprocessing.kind,
-            task=raw.task,
-            train=splits.train,
-            valid=splits.valid,
-            test=splits.test,
-            preprocessing=preprocessing,
-            classes=raw.classes,
-            target_names=values.names,
-            target_means=values.means,
-            target_deviations=values.deviations,
-            source=raw.source,
-        )
+        dataset = _assemble(name, raw, preprocessing, splits, kind.values(preprocessing, raw))
         found = kind.look_over(dataset, parts, config)
         return replace(dataset, notices=(*raw.notices, *fit_notices, *found))
+
+
+def _assemble(name: str, raw: RawData, preprocessing: Preprocessing, splits: Parts[Split], values: Values) -> Dataset:
+    return Dataset(
+        name=name,
+        kind=preprocessing.kind,
+        task=raw.task,
+        train=splits.train,
+        valid=splits.valid,
+        test=splits.test,
+        preprocessing=preprocessing,
+        classes=raw.classes,
+        target_names=values.names,
+        target_means=values.means,
+        target_deviations=values.deviations,
+        source=raw.source,
+    )

@@ -12,7 +12,6 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Preprocessing
 from layerwise.data.images.files import is_picture_name
 from layerwise.data.images.preprocessing import ImagePreprocessing
-from layerwise.data.json_checks import check_fields
 from layerwise.data.raw import Progress
 from layerwise.data.series.preprocessing import SeriesPreprocessing
 from layerwise.data.tables.files import TABLE_SUFFIXES
@@ -101,10 +100,6 @@ def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
     Raises KeyError, TypeError or ValueError for anything else.
     """
     preprocessing = PREPROCESSINGS[values["kind"]](values)
-    check_fields(preprocessing)
-    if isinstance(preprocessing, TablePreprocessing):
-        for part in (*preprocessing.columns, preprocessing.target):
-            check_fields(part)
     if min(preprocessing.input_shape) < 1:
         raise ValueError(f"the shape of a sample is {preprocessing.input_shape}")
     return preprocessing

@@ -16,6 +16,7 @@ from layerwise.data.images.folders import scan_folder
 from layerwise.data.images.inputs import read_pictures
 from layerwise.data.images.mask_folders import cut_tiles, masks_in_memory, read_folder
 from layerwise.data.inputs import MemoryFile, Source, label_source, open_source, split_pairs
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.errors import DataError
 
 FITTED_AT_ONCE = 512
@@ -121,27 +122,15 @@ class ImagePreprocessing:
         return labels.number(raw.test or raw.train, raw.classes, str(folder))
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "channels": self.channels,
-            "height": self.height,
-            "width": self.width,
-            "mean": list(self.mean),
-            "std": list(self.std),
-        }
+        return to_plain(self)
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> ImagePreprocessing:
         """Rebuild what `to_json` gave. Raises ValueError where mean and deviation are not of each channel."""
-        if not len(saved["mean"]) == len(saved["std"]) == saved["channels"]:
-            raise ValueError(f"{len(saved['mean'])} means of {saved['channels']} channels")
-        return ImagePreprocessing(
-            channels=saved["channels"],
-            height=saved["height"],
-            width=saved["width"],
-            mean=tuple(saved["mean"]),
-            std=tuple(saved["std"]),
-        )
+        read = from_plain(ImagePreprocessing, saved)
+        if not len(read.mean) == len(read.std) == read.channels:
+            raise ValueError(f"{len(read.mean)} means of {read.channels} channels")
+        return read
 
 
 def _moments(number: int, total: int, squares: int) -> tuple[float, float]:

@@ -29,6 +29,7 @@ from layerwise.data.inputs import (
     reading_values,
     split_pairs,
 )
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.raw import RawSeries, Series
 from layerwise.data.series.time_index import read_time_index
 from layerwise.data.tables.files import TABLE_SUFFIXES
@@ -210,27 +211,12 @@ class SeriesPreprocessing:
             )
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "channels": list(self.channels),
-            "length": self.length,
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "is_window": self.is_window,
-            "time": self.time,
-        }
+        return to_plain(self)
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> SeriesPreprocessing:
         """Rebuild what `to_json` gave."""
-        return SeriesPreprocessing(
-            tuple(saved["channels"]),
-            saved["length"],
-            tuple(saved["mean"]),
-            tuple(saved["std"]),
-            saved["is_window"],
-            saved.get("time"),
-        )
+        return from_plain(SeriesPreprocessing, saved)
 
 
 def is_ts(file: File) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.tables.types import ColumnType
 
 Features = NDArray[np.float32]  # (rows, features)
@@ -184,17 +185,13 @@ COLUMNS: Mapping[str, type[Column]] = {
 
 def column_from_json(saved: Mapping[str, Any]) -> Column:
     """Rebuild an encoder from what `column_to_json` gave."""
-    fields: dict[str, Any] = {key: value for key, value in saved.items() if key != "kind"}
-    for key in ("categories", "cycles"):
-        if key in fields:
-            fields[key] = tuple(fields[key])
-    return COLUMNS[saved["kind"]](**fields)
+    fields = {key: value for key, value in saved.items() if key != "kind"}
+    return from_plain(COLUMNS[saved["kind"]], fields)
 
 
 def column_to_json(column: Column) -> dict[str, Any]:
     """Everything about an encoder as plain JSON values."""
-    fields = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(column).items()}
-    return {"kind": column.kind, **fields}
+    return {"kind": column.kind, **to_plain(column)}
 
 
 @dataclass

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from layerwise.data.dataset import Notice, TaskName
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.tables.encoders import Moments
 from layerwise.data.tables.types import ColumnType, Place, write_number
 from layerwise.errors import DataError
@@ -81,15 +82,12 @@ class TargetColumn:
         return replace(self, mean=moments.mean, deviation=moments.deviation)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        column_type = {"kind": self.type.kind, "format": self.type.format}
-        return {**vars(self), "type": column_type, "classes": list(self.classes)}
+        return to_plain(self)
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> TargetColumn:
         """Rebuild what `to_json` gave."""
-        types = ColumnType(**saved["type"])
-        return TargetColumn(**{**saved, "type": types, "classes": tuple(saved["classes"])})
+        return from_plain(TargetColumn, saved)
 
 
 def class_names(cells: pl.Series) -> pl.Series:

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Kind, Labels, Notice, Split
 from layerwise.data.inputs import Source, label_source
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.kind import DataKind
 from layerwise.data.raw import RawDocuments
 from layerwise.data.text.files import read_labelled_texts, read_texts
@@ -131,23 +132,12 @@ class BagOfWordsPreprocessing:
         return labels.number(Split(self.count(texts), targets, ids), classes, label_source(source, name))
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "vocabulary": list(self.vocabulary),
-            "frequencies": list(self.frequencies),
-            "text_count": self.text_count,
-            "column": self.column,
-        }
+        return to_plain(self)
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> BagOfWordsPreprocessing:
         """Rebuild what `to_json` gave."""
-        return BagOfWordsPreprocessing(
-            vocabulary=tuple(saved["vocabulary"]),
-            frequencies=tuple(saved["frequencies"]),
-            text_count=saved["text_count"],
-            column=saved["column"],
-        )
+        return from_plain(BagOfWordsPreprocessing, saved)
 
 
 def fit_bag_of_words(

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Kind, Labels, Notice, Split
 from layerwise.data.inputs import Source, label_source
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.kind import DataKind
 from layerwise.data.raw import RawCharacters
 from layerwise.data.text.files import read_labelled_texts, read_lines
@@ -115,12 +116,12 @@ class CharacterPreprocessing:
         return labels.number(Split(self.encode(texts, places), targets, ids), classes, label_source(source, name))
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "characters": self.characters, "length": self.length}
+        return to_plain(self)
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> CharacterPreprocessing:
         """Rebuild what `to_json` gave."""
-        return CharacterPreprocessing(saved["characters"], saved["length"])
+        return from_plain(CharacterPreprocessing, saved)
 
 
 class CharacterData(DataKind[RawCharacters, RawCharacters, CharacterPreprocessing]):

@@ -24,6 +24,7 @@ from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Kind, Labels, Notice, Split
 from layerwise.data.images.files import is_picture_name
 from layerwise.data.inputs import MemoryFile, Source, check_exists, label_source, open_source
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.kind import DataKind
 from layerwise.data.raw import Parts, RawText, choose
 from layerwise.data.splits import check_shares, limit_indices, split_samples
@@ -132,12 +133,12 @@ class TextPreprocessing:
         return names
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "tokenizer": self.tokenizer.to_json(), "window": self.window}
+        return to_plain(self)
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> TextPreprocessing:
         """Rebuild what `to_json` gave."""
-        return TextPreprocessing(Tokenizer.from_json(saved["tokenizer"]), saved["window"])
+        return from_plain(TextPreprocessing, saved)
 
 
 def is_long_text(path: Path) -> bool:

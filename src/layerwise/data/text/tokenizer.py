@@ -13,6 +13,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import Any
 
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.errors import UsageError
 
 PAD, START, END = 0, 1, 2
@@ -74,12 +75,12 @@ class Tokenizer:
         return text
 
     def to_json(self) -> dict[str, Any]:
-        return {"tokens": list(self.tokens), "merges": [list(pair) for pair in self.merges]}
+        return to_plain(self)
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Tokenizer:
         """Rebuild what `to_json` gave."""
-        return cls(tuple(saved["tokens"]), tuple((first, second) for first, second in saved["merges"]))
+        return from_plain(cls, saved)
 
 
 def _library() -> ModuleType:

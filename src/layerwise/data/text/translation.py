@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Kind, Labels, Notice, Split
 from layerwise.data.inputs import File, Source, label_source, open_source, split_pairs
+from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.kind import DataKind
 from layerwise.data.raw import RawPairs
 from layerwise.data.tables.files import open_rows
@@ -147,19 +148,12 @@ class PairPreprocessing:
         return Split(inputs, self.encode_targets(targets), list(sources))
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "length": self.length,
-            "languages": list(self.languages),
-            "tokenizer": self.tokenizer.to_json(),
-            "words": dict(self.words),
-        }
+        return to_plain(self)
 
     @staticmethod
     def from_json(saved: Mapping[str, Any]) -> PairPreprocessing:
         """Rebuild what `to_json` gave."""
-        tokenizer = Tokenizer.from_json(saved["tokenizer"])
-        return PairPreprocessing(tokenizer, saved["length"], tuple(saved["languages"]), dict(saved["words"]))
+        return from_plain(PairPreprocessing, saved)
 
 
 def normalise(text: str) -> str:
