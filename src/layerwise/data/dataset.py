@@ -35,11 +35,25 @@ class Rows(Protocol):
 class Split:
     """Samples with their targets, in a fixed order.
 
-    inputs: raw samples, (n, channels, height, width) uint8 for pictures, (n, features) for tables and counted
-        texts, (n, time, channels) float32 for series, padded by NaN, (n, time) int64 for tokens, padded by 0.
-    targets: (n,) int64 class numbers, (n, outputs) float32 values, (n, height, width) uint8 masks, or (n, time) int64
-        tokens or classes of each step.
-    ids: a stable name of each sample (file path, row number), for messages and for the worst errors.
+    Parameters
+    ----------
+    inputs : Tensor or Rows
+        Raw samples, which a preprocessing turns into the input of a network: (n, channels, height, width) uint8 for
+        pictures, (n, features) for tables and counted words, (n, time, channels) float32 for series, padded by NaN,
+        (n, time) int64 for characters and tokens, padded by 0.
+    targets : Tensor
+        (n,) int64 class numbers, (n, outputs) float32 values, standardised, (n, height, width) uint8 masks in which
+        255 is of no class, or (n, time) int64 tokens or classes of each step.
+    ids : sequence of str
+        A stable name of each sample (path, row, text), for messages and for the worst errors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> split = Split(torch.eye(3), torch.tensor([0, 1, 1]), ["a", "b", "c"])
+    >>> inputs, targets = split.take(torch.tensor([2, 0]))
+    >>> targets
+    tensor([1, 0])
     """
 
     inputs: Tensor | Rows
@@ -50,7 +64,18 @@ class Split:
         return len(self.targets)
 
     def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the raw inputs and the targets at `indices`, in that order."""
+        """Return the raw inputs and the targets of some samples.
+
+        Parameters
+        ----------
+        indices : Tensor, (k,) int64
+            Which samples, in the order in which they come.
+
+        Returns
+        -------
+        inputs, targets : Tensor
+            The first dimension of both is k.
+        """
         return self.inputs[indices], self.targets[indices]
 
 
@@ -167,7 +192,15 @@ class Preprocessing(Transform, Protocol):
 
 @dataclass(frozen=True)
 class Notice:
-    """Something about the data that its user should know. severity: 'info' or 'warning'."""
+    """Something about the data that its user should know.
+
+    Parameters
+    ----------
+    severity : {'info', 'warning'}
+        A warning asks for a decision; an info says what was done.
+    text : str
+        One sentence with its evidence.
+    """
 
     severity: Literal["info", "warning"]
     text: str
@@ -177,8 +210,39 @@ class Notice:
 class Dataset:
     """Named splits with their meaning. The test split is for the final evaluation and touches nothing else.
 
-    classes: names of the classes, in the order of their numbers. target_names: of the values that are predicted.
-    target_means, target_deviations: of each such value over the training split, in its own unit.
+    `layerwise.load` makes one by a name or a path. For data and a preprocessing of your own, give the parts.
+
+    Parameters
+    ----------
+    name : str
+        What messages and reports call it.
+    kind : {'images', 'table', 'bag_of_words', 'series', 'characters', 'pairs', 'text'}
+        What a sample is.
+    task : {'classification', 'regression', 'segmentation', 'translation', 'language_modeling', 'sequence_tagging'}
+        What is to be learned of it.
+    train, valid, test : Split
+        To learn from, to choose the best epoch by, and for the final figures.
+    preprocessing : Preprocessing
+        From raw samples to the input of a network; fitted to the training split alone.
+    classes : tuple of str
+        Names of the classes, in the order of their numbers; empty where values or tokens are predicted.
+    target_names : tuple of str
+        Names of the values that are predicted.
+    target_means, target_deviations : tuple of float
+        Of each such value over the training split, in its own unit; targets are (value - mean) / deviation.
+    source : str
+        Where the data is from, in a sentence.
+    notices : tuple of Notice
+        What was noticed while it was read, divided and looked over.
+
+    Examples
+    --------
+    >>> from layerwise import DataConfig, load
+    >>> digits = load(DataConfig(data="digits"))
+    >>> digits.sizes
+    {'train': 1294, 'valid': 144, 'test': 359}
+    >>> digits.input_shape, digits.output_count
+    ((1, 8, 8), 10)
     """
 
     name: str
@@ -213,5 +277,16 @@ class Dataset:
         return len(self.target_names) if self.task == "regression" else len(self.classes)
 
     def class_counts(self, split: Split) -> list[int]:
-        """Number of samples of each class in `split`, in the order of `classes`."""
+        """Return the number of samples of each class.
+
+        Parameters
+        ----------
+        split : Split
+            One of the three.
+
+        Returns
+        -------
+        list of int
+            In the order of `classes`.
+        """
         return torch.bincount(split.targets, minlength=len(self.classes)).tolist()

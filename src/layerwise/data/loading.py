@@ -38,16 +38,40 @@ PREPROCESSINGS: dict[str, Callable[[Mapping[str, Any]], Preprocessing]] = {
 def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Dataset:
     """Load, split and prepare the data that `config` names.
 
-    Args:
-        config: a data set's name, a folder of class folders, a CSV or Parquet file, or texts, and how to divide it.
-        seed: decides the splits.
-        progress: is told in a sentence what is being fetched.
+    Parameters
+    ----------
+    config : DataConfig
+        A data set's name, a folder of class folders, a CSV or Parquet file, series or texts, and how to divide it.
+    seed : int
+        Decides the splits, and which samples a limit leaves.
+    progress : callable of str
+        Is told in a sentence what is being fetched.
 
-    Raises:
-        NotFoundError: nothing is called so; the nearest name is suggested.
-        UnavailableError: the data set is not on this machine and cannot be fetched.
-        DataError: the data cannot be used; the sentence names the file, row or column.
-        UsageError: a field does not suit the data.
+    Returns
+    -------
+    Dataset
+        Split, with a preprocessing that was fitted to the training split alone.
+
+    Raises
+    ------
+    NotFoundError
+        Nothing is called so; the nearest name is suggested.
+    UnavailableError
+        The data set is not on this machine and cannot be fetched.
+    DataError
+        The data cannot be used; the sentence names the file, row or column.
+    UsageError
+        A field does not suit the data.
+
+    Examples
+    --------
+    >>> from layerwise import DataConfig, load
+    >>> iris = load(DataConfig(data="iris", test=0.3), seed=1)
+    >>> iris.classes
+    ('setosa', 'versicolor', 'virginica')
+    >>> rows, ids = iris.preprocessing.read([[5.1, 3.5, 1.4, 0.2]])
+    >>> rows.shape
+    torch.Size([1, 4])
     """
     raw, name = _read_raw(config, progress)
     dataset = build(raw, name, config, seed)
@@ -95,9 +119,12 @@ def _nothing_there(data: str) -> str:
 
 
 def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
-    """Rebuild a preprocessing from what its `to_json` gave.
+    """Rebuild a preprocessing from what its `to_json` gave; 'kind' says of which class.
 
-    Raises KeyError, TypeError or ValueError for anything else.
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        A field is missing or holds something else.
     """
     preprocessing = PREPROCESSINGS[values["kind"]](values)
     if min(preprocessing.input_shape) < 1:

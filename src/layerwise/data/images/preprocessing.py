@@ -26,7 +26,14 @@ FITTED_AT_ONCE = 512
 class ImagePreprocessing:
     """Pictures of one size, scaled to [0, 1] and then by the mean and deviation of each channel.
 
-    mean, std: of the training split, one value a channel, in units of the [0, 1] scale.
+    Parameters
+    ----------
+    channels : int
+        1 for grey, 3 for RGB.
+    height, width : int
+        Pixels of every picture that is read.
+    mean, std : tuple of float
+        Of the training split, one value per channel, on the [0, 1] scale.
     """
 
     channels: int
@@ -38,8 +45,15 @@ class ImagePreprocessing:
 
     @classmethod
     def fit(cls, pictures: Tensor | Rows) -> ImagePreprocessing:
-        """Measure the training pictures, (n, channels, height, width) uint8.
+        """Measure the training pictures.
 
+        Parameters
+        ----------
+        pictures : Tensor or Rows, (n, channels, height, width) uint8
+            The training split alone.
+
+        Notes
+        -----
         Sums of whole numbers below 2**53 are exact in float64, so the order of adding does not matter.
         """
         _, channels, height, width = pictures[torch.arange(1)].shape
@@ -69,6 +83,7 @@ class ImagePreprocessing:
         return (pictures - mean).div_(std)
 
     def transform(self, inputs: Tensor) -> Tensor:
+        """Scale uint8 pictures by mean and deviation; float32 of the same shape."""
         return self.normalise(self.to_float(inputs))
 
     def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:

@@ -41,9 +41,18 @@ from layerwise.errors import DataError
 class SeriesPreprocessing:
     """Series with each channel scaled by its mean and deviation over the training steps.
 
-    channels: their names. length: steps of the longest training series, or of every window.
-    is_window: samples are windows of one long series, and the last one of a file is what a forecast is made from.
-    time: the column that the steps of such a series are ordered by.
+    Parameters
+    ----------
+    channels : tuple of str
+        Their names.
+    length : int
+        Steps of the longest training series, or of every window.
+    mean, std : tuple of float
+        Of each channel over the training steps, in its own unit.
+    is_window : bool
+        Samples are windows of one long series, and the last one of a file is what a forecast is made from.
+    time : str or None
+        The column that the steps of such a series are ordered by.
     """
 
     channels: tuple[str, ...]
@@ -83,6 +92,7 @@ class SeriesPreprocessing:
         return (self.length, len(self.channels))
 
     def transform(self, inputs: Tensor) -> Tensor:
+        """Scale each channel by its mean and deviation; float32 of the same shape, padding stays NaN."""
         mean = torch.tensor(self.mean, device=inputs.device)
         std = torch.tensor(self.std, device=inputs.device)
         return ((inputs - mean) / std).float()

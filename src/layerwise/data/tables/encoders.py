@@ -185,6 +185,8 @@ COLUMNS: Mapping[str, type[Column]] = {
 
 def column_from_json(saved: Mapping[str, Any]) -> Column:
     """Rebuild an encoder from what `column_to_json` gave."""
+    if not isinstance(saved, Mapping):
+        raise TypeError(f"a column is {saved!r:.50}")
     fields = {key: value for key, value in saved.items() if key != "kind"}
     return from_plain(COLUMNS[saved["kind"]], fields)
 

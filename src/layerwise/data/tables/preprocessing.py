@@ -38,7 +38,15 @@ class TableRows:
 
 @dataclass(frozen=True)
 class TablePreprocessing:
-    """Encoders in the order of their features, and the target that they were chosen for."""
+    """An encoder a column, and the target that they were chosen for.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        In the order of their features.
+    target : TargetColumn
+        The column to predict: its classes, or the mean and deviation of its values.
+    """
 
     columns: tuple[Column, ...]
     target: TargetColumn

@@ -62,8 +62,28 @@ def _token(match: re.Match[str]) -> str:
 class BagOfWordsPreprocessing:
     """Counts of known words, weighted.
 
-    vocabulary: the words in the order of their features. frequencies: in how many training texts each occurs.
-    text_count: how many training texts there were. column: the text column of a table given for prediction.
+    Parameters
+    ----------
+    vocabulary : tuple of str
+        The words in the order of their features.
+    frequencies : tuple of int
+        In how many training texts each occurs.
+    text_count : int
+        How many training texts there were.
+    column : str
+        The column with the texts, where a table is read.
+
+    References
+    ----------
+    Manning, Raghavan and Schütze, "Introduction to Information Retrieval", 2008, section 6.4.
+
+    Examples
+    --------
+    >>> fitted = fit_bag_of_words(["red car", "red boat", "old boat"])
+    >>> fitted.vocabulary
+    ('boat', 'red')
+    >>> fitted.read(["a red, red car"])[0]
+    tensor([[0, 2]], dtype=torch.uint8)
     """
 
     vocabulary: tuple[str, ...]

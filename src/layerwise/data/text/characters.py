@@ -32,7 +32,22 @@ FIRST = 2  # the number of the first known character
 
 @dataclass(frozen=True)
 class CharacterPreprocessing:
-    """characters: those of the training texts, in the order of their numbers. length: of the longest training text."""
+    """Short texts as the numbers of their characters.
+
+    Parameters
+    ----------
+    characters : str
+        Those of the training texts, in the order of their numbers, from 2 on.
+    length : int
+        Characters of the longest training text.
+
+    Examples
+    --------
+    >>> fitted = CharacterPreprocessing.fit(["abba", "bad"])
+    >>> fitted.read(["dad", "ab!"])[0]
+    tensor([[4, 2, 4],
+            [2, 3, 1]])
+    """
 
     characters: str
     length: int
@@ -79,6 +94,7 @@ class CharacterPreprocessing:
         )
 
     def transform(self, inputs: Tensor) -> Tensor:
+        """Return the numbers as they are; networks embed them."""
         return inputs
 
     def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:

@@ -42,7 +42,15 @@ Texts = Mapping[str, str]
 
 @dataclass(frozen=True)
 class TextPreprocessing:
-    """tokenizer: learned from the training texts. window: tokens that a network sees at once."""
+    """Long texts as windows of byte pairs.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Learned from the training texts.
+    window : int
+        Tokens that a network sees at once.
+    """
 
     tokenizer: Tokenizer
     window: int
@@ -62,6 +70,7 @@ class TextPreprocessing:
         return self.tokenizer.token_bytes
 
     def transform(self, inputs: Tensor) -> Tensor:
+        """Return the tokens as they are; networks embed them."""
         return inputs
 
     def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:

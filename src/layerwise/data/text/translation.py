@@ -36,9 +36,18 @@ LONGEST_NAME = 3  # words in the name of a language
 
 @dataclass(frozen=True)
 class PairPreprocessing:
-    """tokenizer: of both languages. length: tokens of the longest training source. languages: their names.
+    """Texts of two languages as rows of byte pairs.
 
-    words: the likeliest translation of each word, as a plain translator to compare with would have it.
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Of both languages, learned from the training texts.
+    length : int
+        Tokens of the longest training source.
+    languages : tuple of str
+        The names of the two.
+    words : mapping of str to str
+        The likeliest translation of each word, as a plain translator to compare with would have it.
     """
 
     tokenizer: Tokenizer
@@ -102,6 +111,7 @@ class PairPreprocessing:
         return [self.tokenizer.decode([token]) for token in tokens]
 
     def transform(self, inputs: Tensor) -> Tensor:
+        """Return the tokens as they are; networks embed them."""
         return inputs
 
     def read(self, source: Source, name: str = "") -> tuple[Tensor, list[str]]:
