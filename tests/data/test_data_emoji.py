@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from layerwise.data.sources.emoji import FOLDER, LIST, Emoji, emoji, on_white, pictures_of, read_emoji
+from layerwise.data.sources.emoji import FOLDER, LIST, Emoji, emoji, make_images, on_white, read_emoji
 from layerwise.errors import DataError, UnavailableError
 
 
@@ -54,7 +54,7 @@ def test_emoji_become_pictures_of_half_the_side_on_white_and_every_fifth_is_for_
         )
         for number in range(11)
     ]
-    raw = pictures_of(found)
+    raw = make_images(found)
     assert raw.classes == ("Flags", "Objects")
     assert raw.test is not None
     assert list(raw.test.ids) == ["name 4", "name 9"]

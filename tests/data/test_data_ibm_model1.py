@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from layerwise.data.text.ibm_model1 import NOTHING, ROUNDS, fit_ibm_model1, word_by_word, words_of
+from layerwise.data.text.ibm_model1 import NOTHING, ROUNDS, fit_ibm_model1, split_words, word_by_word
 
 SOURCES = ["the house", "the book", "a book", "the red house", "a red book"]
 TARGETS = ["la maison", "la livre", "une livre", "la maison rouge", "une livre rouge"]
@@ -14,7 +14,9 @@ TARGETS = ["la maison", "la livre", "une livre", "la maison rouge", "une livre r
 
 def written_out(sources: list[str], targets: list[str]) -> dict[str, str]:
     """IBM model 1 in plain loops, as in the lecture notes of M. Collins (figure 3)."""
-    pairs = [([NOTHING, *words_of(one.lower())], words_of(other)) for one, other in zip(sources, targets, strict=True)]
+    pairs = [
+        ([NOTHING, *split_words(one.lower())], split_words(other)) for one, other in zip(sources, targets, strict=True)
+    ]
     chances: dict[tuple[str, str], float] = defaultdict(lambda: 1.0)
     for _ in range(ROUNDS):
         counts: Counter[tuple[str, str]] = Counter()
@@ -53,4 +55,4 @@ def test_without_pairs_nothing_is_learned() -> None:
     [("the library's files", ["the", "library's", "files"]), ("C++, été", ["C", "+", "+", ",", "été"]), ("", [])],
 )
 def test_a_text_is_cut_into_words_and_signs(text: str, words: list[str]) -> None:
-    assert words_of(text) == words
+    assert split_words(text) == words

@@ -16,9 +16,9 @@ from layerwise.data.raw import RawText
 from layerwise.data.text.language_modeling import (
     TextData,
     TextPreprocessing,
+    drop_copies,
     is_long_text,
     read_long_texts,
-    without_copies,
 )
 from layerwise.data.text.tokenizer import END, LEAST_SIZE, Tokenizer
 from layerwise.errors import DataError, UsageError
@@ -68,7 +68,7 @@ def test_windows_are_named_by_their_text_and_place():
 
 def test_copies_and_empty_texts_are_left_out():
     texts = {"a": "def f():\n    return 1\n", "b": "def f():\n\treturn 1", "c": " \n", "d": "other"}
-    assert list(without_copies(texts)) == ["a", "d"]
+    assert list(drop_copies(texts)) == ["a", "d"]
 
 
 def divide(texts, test, config, seed):

@@ -15,7 +15,7 @@ from PIL import Image
 from layerwise.data.catalogue import SOURCES, load_raw
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import UNLABELLED, Dataset
-from layerwise.data.images.mask_folders import starts
+from layerwise.data.images.mask_folders import list_starts
 from layerwise.data.loading import load
 from layerwise.data.raw import RawImages
 from layerwise.data.sources import cut_outs, land_sea
@@ -99,7 +99,7 @@ def test_a_picture_smaller_than_a_tile_is_framed_by_what_nobody_has_judged(tmp_p
 @given(st.integers(1, 300), st.integers(1, 300))
 def test_tiles_cover_a_side_and_stay_in_it(size: int, side: int) -> None:
     side = min(size, side)
-    found = starts(size, side)
+    found = list_starts(size, side)
     assert found[0] == 0
     assert set(range(size)) == {place for start in found for place in range(start, start + side)}
 
@@ -292,13 +292,13 @@ def test_cut_outs_are_the_same_for_one_seed_and_others_for_another() -> None:
 def test_no_thing_is_in_two_splits_and_classes_follow_the_subcategories() -> None:
     things = [(thing((number, 0, 0), "face-smiling"), 1) for number in range(50)]
     colours = [
-        {int(one.pixels[32, 32, 0]) for one, _ in cut_outs.objects_of(part, things)}
+        {int(one.pixels[32, 32, 0]) for one, _ in cut_outs.choose_objects(part, things)}
         for part in ("train", "valid", "test")
     ]
     assert [len(part) for part in colours] == [35, 5, 10]
     assert len(set.union(*colours)) == 50
     names = {
-        subcategory: cut_outs.CLASSES[cut_outs.class_of(thing((0, 0, 0), subcategory))]
+        subcategory: cut_outs.CLASSES[cut_outs.find_class(thing((0, 0, 0), subcategory))]
         for subcategory in ("cat-face", "animal-bird", "food-asian", "transport-air", "transport-sign", "heart")
     }
     assert list(names.values()) == ["face", "animal", "food", "traffic", "background", "background"]

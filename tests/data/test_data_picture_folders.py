@@ -12,7 +12,7 @@ from PIL import Image
 
 from layerwise.data.dataset import Rows
 from layerwise.data.images import folders
-from layerwise.data.images.folders import FolderPictures, pictures_in, scan_folder
+from layerwise.data.images.folders import FolderPictures, list_pictures, scan_folder
 from layerwise.data.raw import RawImages
 from layerwise.errors import DataError, NotFoundError, UsageError
 
@@ -218,12 +218,12 @@ def test_a_set_too_large_for_memory_is_decoded_on_demand_to_the_same_values(
 def test_any_number_of_workers_reads_the_same(pets: Path, workers: int):
     expected, found = scan_folder(pets, workers=3), scan_folder(pets, workers=workers)
     assert torch.equal(expected.train.inputs[:], found.train.inputs[:])
-    rows = FolderPictures(tuple(path for path, _ in pictures_in(pets)), (3, 8, 8), workers)
+    rows = FolderPictures(tuple(path for path, _ in list_pictures(pets)), (3, 8, 8), workers)
     assert torch.equal(rows[torch.tensor([5, 1, 5])], expected.train.inputs[torch.tensor([5, 1, 5])])
 
 
 def test_a_file_that_is_damaged_later_is_named(pets: Path):
-    rows = FolderPictures(tuple(path for path, _ in pictures_in(pets)), (3, 8, 8))
+    rows = FolderPictures(tuple(path for path, _ in list_pictures(pets)), (3, 8, 8))
     (pets / "cats" / "2.png").write_bytes(b"damaged")
     with pytest.raises(DataError, match=r"2\.png"):
         rows[torch.tensor([2])]

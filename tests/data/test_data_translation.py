@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwise.data.batches import POOL, Batches, trimmed
+from layerwise.data.batches import POOL, Batches, trim_padding
 from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Dataset, Split
@@ -191,5 +191,5 @@ def test_batches_hold_pairs_of_like_length_in_an_order_without_one() -> None:
 
 def test_padding_behind_the_longest_row_is_cut() -> None:
     rows = torch.tensor([[3, 4, 0, 0], [5, 0, 0, 0]])
-    assert trimmed(rows).tolist() == [[3, 4], [5, 0]]
-    assert trimmed(torch.zeros(2, 3, dtype=torch.int64)).shape == (2, 1)
+    assert trim_padding(rows).tolist() == [[3, 4], [5, 0]]
+    assert trim_padding(torch.zeros(2, 3, dtype=torch.int64)).shape == (2, 1)

@@ -14,7 +14,7 @@ from layerwise.data.batches import Batch
 from layerwise.data.build import build
 from layerwise.data.config import DataConfig
 from layerwise.data.raw import RawTaggedText
-from layerwise.data.sources.python import SYNTAX, classes_of
+from layerwise.data.sources.python import SYNTAX, tag_characters
 from layerwise.data.text.sequence_tagging import cut_pieces
 from layerwise.errors import DataError, UsageError
 from layerwise.experiments.training import train
@@ -58,7 +58,7 @@ def test_an_answer_leaves_padding_out() -> None:
 
 def test_each_character_of_python_gets_the_class_of_its_token() -> None:
     text = "def f(x):  # né\n    return 'a\\n' + 1\n"
-    labels = classes_of(text)
+    labels = tag_characters(text)
     assert labels is not None
     told = {name: "".join(c for c, n in zip(text, labels, strict=True) if SYNTAX[n] == name) for name in SYNTAX}
     assert told["keyword"] == "defreturn"
@@ -68,7 +68,7 @@ def test_each_character_of_python_gets_the_class_of_its_token() -> None:
     assert told["operator"] == "():+"
     assert told["number"] == "1"
     assert not told["blank"].strip()
-    assert classes_of("def (:\n  '''") is None
+    assert tag_characters("def (:\n  '''") is None
 
 
 def test_pieces_are_whole_lines_and_nothing_is_lost() -> None:
@@ -85,7 +85,7 @@ def raw() -> RawTaggedText:
     texts = {}
     for number in range(60):
         text = "".join(f"{words[(7 * number + 3 * k) % len(words)]} = {k}  # {words[k]}\n" for k in range(12))
-        labels = classes_of(text)
+        labels = tag_characters(text)
         assert labels is not None
         texts[f"{number}.py"] = (text, labels)
     return RawTaggedText(texts, SYNTAX, "made", frozenset({"3.py", "9.py", "30.py", "31.py"}))

@@ -58,16 +58,26 @@ class TrainTransforms:
 class Batches:
     """The batches of one split.
 
-    Args:
-        split: the samples.
-        preprocessing: makes network inputs of raw samples.
-        batch_size: samples a step over all ranks; more than the split holds means the full batch.
-        seed: with the epoch, decides order, augmentation and mixing.
-        shuffle: a new permutation each epoch; otherwise the order of the split.
-        variation: augmentation and mixing, for training splits.
-        device: where the samples live and the batches are made.
-        channels_last: hand out pictures in that memory format.
-        rank, world: this process's share of every batch, samples rank, rank + world, ...
+    Parameters
+    ----------
+    split : Split
+        The samples.
+    preprocessing : Transform
+        Makes network inputs of raw samples.
+    batch_size : int
+        Samples a step over all ranks; more than the split holds means the full batch.
+    seed : int
+        With the epoch, decides order, augmentation and mixing.
+    shuffle : bool
+        A new permutation each epoch; otherwise the order of the split.
+    variation : TrainTransforms or None
+        Augmentation and mixing, for training splits.
+    device : torch.device or str
+        Where the samples live and the batches are made.
+    channels_last : bool
+        Hand out pictures in that memory format.
+    rank, world : int
+        This process's share of every batch, samples rank, rank + world, ...
     """
 
     def __init__(
@@ -143,7 +153,7 @@ class Batches:
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         if self._lengths is not None:
-            inputs, targets = trimmed(inputs), trimmed(targets)
+            inputs, targets = trim_padding(inputs), trim_padding(targets)
         return Batch(inputs, targets, samples)
 
     def _by_length(self, order: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
@@ -175,6 +185,6 @@ class Batches:
         return prepared.contiguous(memory_format=torch.channels_last) if self.channels_last else prepared
 
 
-def trimmed(rows: Tensor) -> Tensor:
+def trim_padding(rows: Tensor) -> Tensor:
     """Return rows of tokens without the columns behind the longest, which are padding: (batch, time) int64."""
     return rows[:, : max(1, int((rows != 0).sum(1).max()))]

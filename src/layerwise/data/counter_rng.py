@@ -26,11 +26,16 @@ def derive_seed(*parts: int) -> int:
 def uniforms(seed: int, epoch: int, samples: Tensor, count: int, stream: int = 0) -> Tensor:
     """Return `count` numbers in [0, 1) for each sample, uniform on the multiples of 2**-24.
 
-    Args:
-        seed, epoch: any 64-bit integers.
-        samples: (batch,) int64, which samples the numbers are for.
-        count: columns; column k is the same however many are asked for.
-        stream: keeps different uses of the same (seed, epoch, sample) apart.
+    Parameters
+    ----------
+    seed, epoch : int
+        Any 64-bit integers.
+    samples : Tensor
+        (batch,) int64, which samples the numbers are for.
+    count : int
+        Columns; column k is the same however many are asked for.
+    stream : int
+        Keeps different uses of the same (seed, epoch, sample) apart.
 
     Returns:
         (batch, count) float32 on the device of `samples`.

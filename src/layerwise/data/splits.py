@@ -41,16 +41,24 @@ def split_indices(
 ) -> Indices:
     """Divide `count` samples.
 
-    Args:
-        test: share of all samples, 0 for none.
-        valid: share of what the test split leaves.
-        seed: decides what chance decides.
-        by: 'random' (stratified where `classes` are given), 'group' (none is divided) or 'time' (the
+    Parameters
+    ----------
+    test : float
+        Share of all samples, 0 for none.
+    valid : float
+        Share of what the test split leaves.
+    seed : int
+        Decides what chance decides.
+    by : str
+        'random' (stratified where `classes` are given), 'group' (none is divided) or 'time' (the
         latest last).
-        classes: (count,) int64 class of each sample; every class of three samples or more comes into every
+    classes : Tensor or None
+        (count,) int64 class of each sample; every class of three samples or more comes into every
         split.
-        values: (count,) int64 group, or time of any number type, of each sample.
-        name: what to call the data in a message.
+    values : Tensor or None
+        (count,) int64 group, or time of any number type, of each sample.
+    name : str
+        What to call the data in a message.
 
     Raises UsageError for a share or a way that cannot work, DataError for too few samples or groups.
     """

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from layerwise.data.images.files import read_picture
-from layerwise.data.images.folders import pictures_in
+from layerwise.data.images.folders import list_pictures
 from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.errors import DataError, NotFoundError, UsageError, nearest
 from layerwise.experiments.trained import Trained
@@ -99,7 +99,7 @@ def segment_files(run: Trained, source: Path) -> list[dict[str, Any]]:
         raise NotFoundError(
             f"{source} does not exist; name a picture or a folder of them.{nearest(source.name, names)}"
         )
-    found = pictures_in(source) if source.is_dir() else [(source, source.name)]
+    found = list_pictures(source) if source.is_dir() else [(source, source.name)]
     if not found:
         raise DataError(f"{source} holds no pictures; name a folder with some in it.")
     return [{"id": name, "shares": segment(run, path).shares} for path, name in found]

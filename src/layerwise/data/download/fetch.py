@@ -84,10 +84,14 @@ def fetch(package: Package, progress: Progress | None = None) -> Path:
 
     progress: is told, in one line each, what is being done.
 
-    Raises:
-        UnavailableError: they are not here and could not be fetched.
-        DataError: what was found is not what it should be.
-        StorageError: the cache cannot be written.
+    Raises
+    ------
+    UnavailableError
+        They are not here and could not be fetched.
+    DataError
+        What was found is not what it should be.
+    StorageError
+        The cache cannot be written.
     """
     say = progress or (lambda line: None)
     folder = cache_folder() / package.name

@@ -141,10 +141,14 @@ class Augmentation:
     def __call__(self, pictures: Tensor, seed: int, epoch: int, samples: Tensor) -> Tensor:
         """Vary a batch.
 
-        Args:
-            pictures: (batch, channels, height, width) float32 in [0, 1]; left unchanged.
-            seed, epoch: with the sample, decide everything.
-            samples: (batch,) int64, which samples these are, on the same device.
+        Parameters
+        ----------
+        pictures : Tensor
+            (batch, channels, height, width) float32 in [0, 1]; left unchanged.
+        seed, epoch : int
+            With the sample, decide everything.
+        samples : Tensor
+            (batch,) int64, which samples these are, on the same device.
 
         Returns:
             Pictures of the same shape, float32 in [0, 1]. Raises UsageError where `check` does.
@@ -324,12 +328,18 @@ def mixup(
     so the result is one as well. Source: Zhang et al., "mixup: beyond empirical risk minimization" (2018), with
     one share a sample instead of one a batch.
 
-    Args:
-        inputs: (batch, ...) float32.
-        targets: (batch,) int64 classes, or (batch, values) float32, which are blended as they are.
-        classes: how many classes there are; unused for values.
-        alpha: positive; small values keep most samples nearly pure, 1 draws every share equally often.
-        seed, epoch, samples: as in Augmentation.
+    Parameters
+    ----------
+    inputs : Tensor
+        (batch, ...) float32.
+    targets : Tensor
+        (batch,) int64 classes, or (batch, values) float32, which are blended as they are.
+    classes : int
+        How many classes there are; unused for values.
+    alpha : float
+        Positive; small values keep most samples nearly pure, 1 draws every share equally often.
+    seed, epoch, samples : int, int, Tensor
+        As in Augmentation.
 
     Returns:
         Blended inputs, and targets as (batch, classes) or (batch, values) float32.

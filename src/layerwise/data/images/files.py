@@ -68,13 +68,19 @@ def read_picture(path: File, channels: int, size: tuple[int, int] | None = None)
     EXIF's turn is done, CMYK becomes RGB, 16-bit values are scaled to 8 bits, transparency shows white, and
     of an animation the first frame is taken.
 
-    Args:
-        channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
-        size: (height, width) to bring it to: the shorter side resized with antialiasing, the centre cut out.
+    Parameters
+    ----------
+    channels : int
+        1 for grey (ITU-R 601 luma), 3 for RGB.
+    size : tuple[int, int] or None
+        (height, width) to bring it to: the shorter side resized with antialiasing, the centre cut out.
 
-    Raises:
-        NotFoundError: there is no such file.
-        DataError: it is no picture, disguised, too large, truncated or damaged.
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    DataError
+        It is no picture, disguised, too large, truncated or damaged.
     """
     with refusing_bombs():
         return decode_picture(path, channels, size)

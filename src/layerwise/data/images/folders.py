@@ -106,16 +106,24 @@ def scan_folder(
     The pictures come as one tensor where they fit in MEMORY_BUDGET, else as rows that are decoded when they
     are asked for. They are grey where all files are.
 
-    Args:
-        image_size: the side to bring them to; by default one that suits their sizes.
-        shape: the (channels, height, width) of a network that is trained already. Then one class is enough.
-        workers: threads; they change nothing but the time.
+    Parameters
+    ----------
+    image_size : int or None
+        The side to bring them to; by default one that suits their sizes.
+    shape : Shape or None
+        The (channels, height, width) of a network that is trained already. Then one class is enough.
+    workers : int
+        Threads; they change nothing but the time.
 
-    Raises:
-        NotFoundError: there is no such folder.
-        DataError: it is empty, has no class folders, one class alone, a class too small for the splits, names
-            that are one name on other machines, or more than 1% of pictures that cannot be read.
-        UsageError: image_size cannot be.
+    Raises
+    ------
+    NotFoundError
+        There is no such folder.
+    DataError
+        It is empty, has no class folders, one class alone, a class too small for the splits, names
+        that are one name on other machines, or more than 1% of pictures that cannot be read.
+    UsageError
+        `image_size` cannot be.
     """
     if image_size is not None and not 1 <= image_size <= LARGEST_SIDE_PX:
         raise UsageError(f"`image_size` must be from 1 to {LARGEST_SIDE_PX} pixels, received {image_size}.")
@@ -137,7 +145,7 @@ def scan_folder(
     )
 
 
-def pictures_in(folder: Path) -> list[tuple[Path, str]]:
+def list_pictures(folder: Path) -> list[tuple[Path, str]]:
     """Return the pictures in a folder and below, each with the id that `scan_folder` gives it."""
     return [(path, _id(path, folder)) for path in _walk(folder, _Listing(folder))]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerwise.data.images.files import picture_values, read_picture, refusing_bombs
-from layerwise.data.images.folders import FolderPictures, pictures_in
+from layerwise.data.images.folders import FolderPictures, list_pictures
 from layerwise.data.inputs import Source, check_exists, describe, open_source
 from layerwise.errors import DataError
 
@@ -51,7 +51,7 @@ def read_pictures(
         return _read_values(source, channels, size)
     check_exists(file, "a picture or a folder of them")
     if isinstance(file, Path) and file.is_dir():
-        found = pictures_in(file)
+        found = list_pictures(file)
         if not found:
             raise DataError(f"{file} holds no pictures; name a folder with some in it.")
         ids = [one for _, one in found]

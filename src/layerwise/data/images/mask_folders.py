@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from layerwise.data.dataset import UNLABELLED, Notice, Split
 from layerwise.data.images.files import decode_picture, read_header, read_mask_file, refusing_bombs
-from layerwise.data.images.folders import MEMORY_BUDGET, pictures_in
+from layerwise.data.images.folders import MEMORY_BUDGET, list_pictures
 from layerwise.data.images.inputs import read_pictures
 from layerwise.data.inputs import Source, split_pairs
 from layerwise.data.raw import RawMasks
@@ -53,9 +53,11 @@ def is_mask_folder(folder: Path) -> bool:
 def scan_masks(folder: Path, side_px: int | None = None) -> RawMasks:
     """Read a folder of pictures and masks. side_px: of the tiles; by default that of the smallest picture, up to 128.
 
-    Raises:
-        DataError: a folder, a picture or a mask is missing, a mask is of another size than its picture, in colour or
-            holds a number that is no class, or all is of one class.
+    Raises
+    ------
+    DataError
+        A folder, a picture or a mask is missing, a mask is of another size than its picture, in colour or
+        holds a number that is no class, or all is of one class.
     """
     names, pictures, masks, classes = read_folder(folder)
     check_classes(folder, masks, classes)
@@ -87,10 +89,10 @@ def read_folder(folder: Path, channels: int = 0) -> FolderContent:
             )
         pictures = [decode_picture(pair.picture, channels) for pair in pairs]
         masks = [read_mask(pair) for pair in pairs]
-    return FolderContent([pair.name for pair in pairs], pictures, masks, class_names(folder, pairs, masks))
+    return FolderContent([pair.name for pair in pairs], pictures, masks, read_class_names(folder, pairs, masks))
 
 
-def masks_in_memory(source: Source, channels: int, classes: tuple[str, ...]) -> FolderContent:
+def pair_masks(source: Source, channels: int, classes: tuple[str, ...]) -> FolderContent:
     """Take a list of (picture, mask), where a mask is (height, width) numbers of `classes`. Raises DataError."""
     values, labels = split_pairs(source, "(picture, mask)")
     pictures, names = read_pictures(values, channels)
@@ -113,7 +115,7 @@ def pair_up(folder: Path) -> list[Pair]:
     for name in (PICTURES, MASKS):
         if not (folder / name).is_dir():
             raise DataError(f"{folder} holds no folder {name}/; put a mask of the same name beside each picture.")
-        sides.append({Path(found).with_suffix("").as_posix(): path for path, found in pictures_in(folder / name)})
+        sides.append({Path(found).with_suffix("").as_posix(): path for path, found in list_pictures(folder / name)})
     pictures, masks = sides
     if not pictures:
         raise DataError(f"{folder / PICTURES} holds no pictures; put some into it, and their masks into {MASKS}/.")
@@ -142,7 +144,7 @@ def read_mask(pair: Pair) -> Pixels:
     return mask
 
 
-def class_names(folder: Path, pairs: Sequence[Pair], masks: Sequence[Pixels]) -> tuple[str, ...]:
+def read_class_names(folder: Path, pairs: Sequence[Pair], masks: Sequence[Pixels]) -> tuple[str, ...]:
     """Return the names in classes.txt, else the numbers. Raises DataError for a number beyond them."""
     file = folder / CLASS_FILE
     if not file.is_file():
@@ -193,8 +195,8 @@ def cut_tiles(read: Iterable[tuple[str, Pixels, Pixels]], side: int, channels: i
         frame = [(0, max(0, side - size)) for size in mask.shape]
         picture = np.pad(picture, [(0, 0), *frame])
         mask = np.pad(mask, frame, constant_values=UNLABELLED)
-        for top in starts(mask.shape[0], side):
-            for left in starts(mask.shape[1], side):
+        for top in list_starts(mask.shape[0], side):
+            for left in list_starts(mask.shape[1], side):
                 pictures.append(picture[:, top : top + side, left : left + side])
                 masks.append(mask[top : top + side, left : left + side])
                 names.append(name if mask.shape == (side, side) else f"{name} at {left}, {top}")
@@ -206,7 +208,7 @@ def cut_tiles(read: Iterable[tuple[str, Pixels, Pixels]], side: int, channels: i
     )
 
 
-def starts(size: int, side: int) -> list[int]:
+def list_starts(size: int, side: int) -> list[int]:
     """Return where tiles of `side` begin along `size` pixels, so that the last one ends with them."""
     return [*range(0, size - side, side), size - side]
 

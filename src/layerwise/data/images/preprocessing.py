@@ -14,7 +14,7 @@ from torch import Tensor
 from layerwise.data.dataset import Kind, Labels, Rows, Split
 from layerwise.data.images.folders import scan_folder
 from layerwise.data.images.inputs import read_pictures
-from layerwise.data.images.mask_folders import cut_tiles, masks_in_memory, read_folder
+from layerwise.data.images.mask_folders import cut_tiles, pair_masks, read_folder
 from layerwise.data.inputs import MemoryFile, Source, label_source, open_source, split_pairs
 from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.errors import DataError
@@ -122,7 +122,7 @@ class ImagePreprocessing:
             raise DataError(f"{folder} is one picture, which has no label; give a folder, or a list of pairs.")
         if labels.task == "segmentation":
             if folder is None:
-                content = masks_in_memory(source, self.channels, labels.classes)
+                content = pair_masks(source, self.channels, labels.classes)
             else:
                 content = read_folder(folder, self.channels)
             read = zip(content.names, content.pictures, content.masks, strict=True)

@@ -154,8 +154,10 @@ def read_forecast_table(path: Path, config: DataConfig) -> RawForecast:
 def check_numbers(raw: RawForecast, name: str) -> tuple[tuple[str, ...], Series]:
     """Return the channels, the target first, and their numbers, (steps, channels).
 
-    Raises:
-        DataError: the target is no column of numbers, or a value is missing.
+    Raises
+    ------
+    DataError
+        The target is no column of numbers, or a value is missing.
     """
     frame = raw.frame
     numeric = [column for column in frame.columns if frame[column].dtype.is_numeric() and column != raw.time]

@@ -13,7 +13,7 @@ from layerwise.data.dataset import Notice
 from layerwise.data.inputs import Source, open_source
 from layerwise.data.raw import Series
 from layerwise.data.tables.files import Table, read_table, survey
-from layerwise.data.tables.values import rows_from_values
+from layerwise.data.tables.values import read_values
 from layerwise.errors import DataError, nearest
 
 YEAR_FIRST = r"^\d{4}([-/. ]?[QW]?\d+)*$"  # 2026-01, 2026Q1 and 2026-W05 stand in the order of their letters
@@ -26,7 +26,7 @@ def read_time_index(source: Source, channels: Sequence[str], time: str | None) -
     Raises DataError for a column that is missing or holds no numbers, and for a cell that does not.
     """
     file = open_source(source)
-    table = survey(rows_from_values(source)).read() if file is None else read_table(file)
+    table = survey(read_values(source)).read() if file is None else read_table(file)
     for name in [*channels, *([time] if time else [])]:
         if name not in table.frame.columns:
             hint = nearest(name, table.frame.columns)

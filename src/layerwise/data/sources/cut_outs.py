@@ -37,22 +37,22 @@ def cut_outs(progress: Progress | None = None) -> RawImages:
     from sklearn.datasets import load_sample_images
 
     photographs = load_sample_images().images
-    objects = [(one, number) for one in emoji(progress) if (number := class_of(one))]
+    objects = [(one, number) for one in emoji(progress) if (number := find_class(one))]
     splits = {}
     for part, count in COUNTS.items():
-        grounds = [side_of(part, picture) for picture in photographs]
-        splits[part] = paste(grounds, objects_of(part, objects), count, np.random.default_rng(SEEDS[part]))
+        grounds = [crop_side(part, picture) for picture in photographs]
+        splits[part] = paste(grounds, choose_objects(part, objects), count, np.random.default_rng(SEEDS[part]))
     source = f"{ORIGIN}, on two photographs that come with scikit-learn"
     return RawImages(splits["train"], CLASSES, source, valid=splits["valid"], test=splits["test"], task="segmentation")
 
 
-def side_of(part: str, photograph: Pixels) -> Pixels:
+def crop_side(part: str, photograph: Pixels) -> Pixels:
     """Return the right third of a photograph for testing, else the rest of it."""
     edge = round(TRAINING_SHARE * photograph.shape[1])
     return photograph[:, edge:] if part == "test" else photograph[:, :edge]
 
 
-def class_of(one: Emoji) -> int:
+def find_class(one: Emoji) -> int:
     """Return the number of an emoji's class, 0 for one that is of none."""
     if one.subcategory in NO_THINGS:
         return 0
@@ -60,7 +60,7 @@ def class_of(one: Emoji) -> int:
     return CLASSES.index(names[0]) if names else 0
 
 
-def objects_of(part: str, objects: Sequence[tuple[Emoji, int]]) -> list[tuple[Emoji, int]]:
+def choose_objects(part: str, objects: Sequence[tuple[Emoji, int]]) -> list[tuple[Emoji, int]]:
     """Return the objects of a split: of ten, two are for testing, one for validation and seven for training."""
     kept = {"test": (4, 9), "valid": (0,)}.get(part, (1, 2, 3, 5, 6, 7, 8))
     return [one for place, one in enumerate(objects) if place % 10 in kept]

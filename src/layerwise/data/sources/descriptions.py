@@ -63,9 +63,12 @@ def is_translation(source: str, target: str) -> bool:
 def fetch_pairs(first: str, second: str, progress: Progress | None = None) -> Path:
     """Return the table of pairs, from the cache, a folder that the user names, or apt.
 
-    Raises:
-        UnavailableError: it is not here and could not be fetched.
-        StorageError: the cache cannot be written.
+    Raises
+    ------
+    UnavailableError
+        It is not here and could not be fetched.
+    StorageError
+        The cache cannot be written.
     """
     name = f"{first}-{second}"
     path = cache_folder() / name / f"{name}.pairs.tsv"

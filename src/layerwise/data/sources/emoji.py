@@ -57,10 +57,10 @@ def emoji(progress: Progress | None = None) -> list[Emoji]:
 def emoji_pictures(progress: Progress | None = None) -> RawImages:
     """Emoji on white, 32x32 colour, with their categories; every fifth one is for testing. Colours of hair and skin
     alone are left out."""
-    return pictures_of([one for one in emoji(progress) if one.category != "Component"])
+    return make_images([one for one in emoji(progress) if one.category != "Component"])
 
 
-def pictures_of(found: Sequence[Emoji]) -> RawImages:
+def make_images(found: Sequence[Emoji]) -> RawImages:
     """Return emoji as pictures of 32x32 pixels on white; each pixel is the mean of four."""
     classes = tuple(sorted({one.category for one in found}))
     large = torch.from_numpy(np.stack([on_white(one.pixels) for one in found])).permute(0, 3, 1, 2)  # (n, 3, 64, 64)

@@ -29,7 +29,7 @@ def names(progress: Progress | None = None) -> RawCharacters:
     archive = fetch(FAKER, progress) / WHEEL.name
     wanted = {f"faker/providers/person/{locale}/__init__.py": language for locale, language in LANGUAGES.items()}
     found = {
-        wanted[entry]: list(dict.fromkeys(names_in(source.decode())))
+        wanted[entry]: list(dict.fromkeys(find_names(source.decode())))
         for entry, source in read_files(archive, wanted.__contains__)
     }
     if len(found) < len(wanted):
@@ -50,7 +50,7 @@ def of_one_language(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
     }
 
 
-def names_in(source: str) -> Iterator[str]:
+def find_names(source: str) -> Iterator[str]:
     """Yield the names of every list of first or last names that a module's text assigns."""
     for node in ast.walk(ast.parse(source)):
         match node:

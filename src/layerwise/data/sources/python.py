@@ -63,14 +63,14 @@ def python_syntax(progress: Progress | None = None) -> RawTaggedText:
     """The modules of the standard library, and what each of their characters belongs to by Python's own tokeniser."""
     texts = {}
     for name, text in library_texts():
-        labels = classes_of(text)
+        labels = tag_characters(text)
         if labels:
             texts[name] = (text[:LABELLED], labels[:LABELLED])
     source = f"The standard library of Python {platform.python_version()}"
     return RawTaggedText(texts, SYNTAX, source, held_out(texts))
 
 
-def classes_of(text: str) -> list[int] | None:
+def tag_characters(text: str) -> list[int] | None:
     """Return the number of the class of each character; None where Python cannot read the text."""
     starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
     labels = [0] * len(text)

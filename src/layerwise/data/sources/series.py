@@ -51,8 +51,8 @@ def solar(progress: Progress | None = None) -> RawForecast:
 def labelled(name: str, origin: str, progress: Progress | None) -> RawSeries:
     """Read the training and the test file of a data set of labelled series."""
     archive = fetch(SKTIME, progress) / WHEEL.name
-    train, train_labels = read_ts(file_of(archive, f"{name}/{name}_TRAIN.ts"), f"{name}_TRAIN.ts")
-    test, test_labels = read_ts(file_of(archive, f"{name}/{name}_TEST.ts"), f"{name}_TEST.ts")
+    train, train_labels = read_ts(read_member(archive, f"{name}/{name}_TRAIN.ts"), f"{name}_TRAIN.ts")
+    test, test_labels = read_ts(read_member(archive, f"{name}/{name}_TEST.ts"), f"{name}_TEST.ts")
     channels = tuple(f"channel {number + 1}" for number in range(train[0].shape[1]))
     return RawSeries(train, train_labels, channels, f"{origin}, {ORIGIN}", test, test_labels)
 
@@ -60,10 +60,10 @@ def labelled(name: str, origin: str, progress: Progress | None) -> RawSeries:
 def read_table(name: str, progress: Progress | None) -> pl.DataFrame:
     """Read a CSV file of the package."""
     archive = fetch(SKTIME, progress) / WHEEL.name
-    return pl.read_csv(io.BytesIO(file_of(archive, name)), infer_schema_length=None)
+    return pl.read_csv(io.BytesIO(read_member(archive, name)), infer_schema_length=None)
 
 
-def file_of(archive: Path, name: str) -> bytes:
+def read_member(archive: Path, name: str) -> bytes:
     """Return the content of a file of the package. Raises DataError where there is none."""
     found = dict(read_files(archive, lambda entry: entry == FOLDER + name))
     if not found:

@@ -18,7 +18,7 @@ from layerwise.data.tables.encoders import Column, Dropped, column_from_json, co
 from layerwise.data.tables.files import FrameRows, ParquetFile, open_rows
 from layerwise.data.tables.targets import TargetColumn
 from layerwise.data.tables.types import ColumnType, Place, convert
-from layerwise.data.tables.values import rows_from_values
+from layerwise.data.tables.values import read_values
 from layerwise.errors import DataError, nearest
 
 
@@ -102,7 +102,7 @@ class TablePreprocessing:
         """Read rows exactly as the training data was read, with the target where there is one; see `read`."""
         file = open_source(source, name)
         names = [column.name for column in self.columns]
-        rows = rows_from_values(source, names) if file is None else open_rows(file)
+        rows = read_values(source, names) if file is None else open_rows(file)
         self._check_columns(rows.path, rows.names)
         unit = "line" if isinstance(rows, Delimited) else "row"
         types = {column.name: column.type for column in self.columns}

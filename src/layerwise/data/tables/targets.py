@@ -55,7 +55,7 @@ class TargetColumn:
             known = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
             raise DataError(
                 f"{place(row)}: column '{self.name}' holds the class "
-                f"'{class_names(cells[row : row + 1])[0]}', which was not in the "
+                f"'{name_classes(cells[row : row + 1])[0]}', which was not in the "
                 "training "
                 f"data ({known}); correct the cell or take the row out."
             )
@@ -65,7 +65,7 @@ class TargetColumn:
         """Return the class numbers of some cells, null for an unknown class."""
         numbers = {name: number for number, name in enumerate(self.classes)}
         values = cells.unique()
-        codes = pl.Series([numbers.get(name) for name in class_names(values)], dtype=pl.Int64)
+        codes = pl.Series([numbers.get(name) for name in name_classes(values)], dtype=pl.Int64)
         return cells.replace_strict(values, codes, return_dtype=pl.Int64)
 
     def fit(self, cells: pl.Series) -> TargetColumn:
@@ -90,7 +90,7 @@ class TargetColumn:
         return from_plain(TargetColumn, saved)
 
 
-def class_names(cells: pl.Series) -> pl.Series:
+def name_classes(cells: pl.Series) -> pl.Series:
     """Write the cells as names of classes: 3 and not 3.0, true, or the text itself."""
     if cells.dtype == pl.Float64:
         names = {value: write_number(value) for value in cells.unique().drop_nulls()}
@@ -155,7 +155,7 @@ def _classes(cells: pl.Series, source: str) -> tuple[str, ...]:
     name, limit = cells.name, max(CLASS_LIMIT, min(len(cells) // 2, MOST_CLASSES))
     counts = _count_values(cells, limit)
     values = sorted(counts)
-    classes = tuple(class_names(pl.Series(values, dtype=cells.dtype)))
+    classes = tuple(name_classes(pl.Series(values, dtype=cells.dtype)))
     if len(classes) < 2:
         raise DataError(
             f"{source}: column '{name}' has one class alone, '{classes[0]}'; at least two are needed to learn."

@@ -23,7 +23,7 @@ def is_table(source: Source) -> bool:
     return isinstance(source, list | tuple) and bool(source) and all(isinstance(row, Mapping) for row in source)
 
 
-def rows_from_values(source: Source, names: Sequence[str] = ()) -> FrameRows:
+def read_values(source: Source, names: Sequence[str] = ()) -> FrameRows:
     """Return rows in memory as a table.
 
     Parameters

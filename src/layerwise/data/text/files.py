@@ -10,7 +10,7 @@ import polars as pl
 from layerwise.data.inputs import File, MemoryFile, Source, check_exists, describe, open_source, split_pairs
 from layerwise.data.tables.csv import Delimited
 from layerwise.data.tables.files import TABLE_SUFFIXES, is_parquet, open_rows
-from layerwise.data.tables.values import is_table, rows_from_values
+from layerwise.data.tables.values import is_table, read_values
 from layerwise.errors import DataError, nearest
 
 
@@ -92,7 +92,7 @@ def read_text(file: File) -> str:
 def read_column(source: Source, column: str, name: str = "") -> tuple[list[str], list[str], list[str]]:
     """Read a column of a table as texts, with their lines and their places. Raises DataError."""
     file = open_source(source, name)
-    rows = rows_from_values(source) if file is None else open_rows(file)
+    rows = read_values(source) if file is None else open_rows(file)
     if column not in rows.names:
         raise DataError(
             f"{rows.path} has no column '{column}' with the texts; name it so.{nearest(column, rows.names)}"

@@ -16,10 +16,10 @@ WORD = re.compile(r"\w+(?:['-]\w+)*|[^\w\s]")
 NOTHING = ""  # what target words are owed to that no source word explains
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Cut a text into words and signs.
 
-    >>> words_of("the library's files (C++)")
+    >>> split_words("the library's files (C++)")
     ['the', "library's", 'files', '(', 'C', '+', '+', ')']
     """
     return WORD.findall(text)
@@ -32,8 +32,8 @@ def fit_ibm_model1(sources: Sequence[str], targets: Sequence[str]) -> dict[str, 
     links, places = [], []  # of every target word at a place: (source word, target word) for all words of its source
     place = 0
     for source, target in zip(sources, targets, strict=True):
-        read = [source_numbers.setdefault(w, len(source_numbers)) for w in (NOTHING, *words_of(source.lower()))]
-        written = [target_numbers.setdefault(word, len(target_numbers)) for word in words_of(target)]
+        read = [source_numbers.setdefault(w, len(source_numbers)) for w in (NOTHING, *split_words(source.lower()))]
+        written = [target_numbers.setdefault(word, len(target_numbers)) for word in split_words(target)]
         links += [(first, second) for second in written for first in read]
         places += [place + number for number in range(len(written)) for _ in read]
         place += len(written)
@@ -56,4 +56,4 @@ def fit_ibm_model1(sources: Sequence[str], targets: Sequence[str]) -> dict[str, 
 
 def word_by_word(text: str, words: Mapping[str, str]) -> str:
     """Put the translation of each word in its place; words without one stay."""
-    return " ".join(words.get(word.lower(), word) for word in words_of(text))
+    return " ".join(words.get(word.lower(), word) for word in split_words(text))

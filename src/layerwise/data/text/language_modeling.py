@@ -89,13 +89,13 @@ class TextPreprocessing:
         file = open_source(source, name)
         if file is None:
             texts, names, _ = read_texts(source, "text")
-            return self.evaluation_split(without_copies(dict(zip(names, texts, strict=True))))
+            return self.evaluation_split(drop_copies(dict(zip(names, texts, strict=True))))
         if isinstance(file, MemoryFile):
-            return self.evaluation_split(without_copies({file.name: read_text(file)}))
+            return self.evaluation_split(drop_copies({file.name: read_text(file)}))
         if not is_long_text(file):
             check_exists(file, f"a text that ends in {', '.join(SUFFIXES)}")
             raise DataError(f"{file} is no text; name a file that ends in {', '.join(SUFFIXES)}, or a folder of them.")
-        return self.evaluation_split(without_copies(read_long_texts(file).texts))
+        return self.evaluation_split(drop_copies(read_long_texts(file).texts))
 
     def join_tokens(self, texts: Iterable[str]) -> Tensor:
         """Return the tokens of texts in one row, END before each and behind the last, (tokens,) int64."""
@@ -186,7 +186,7 @@ class TextData(DataKind[RawText, RawText, TextPreprocessing]):
             raise UsageError("`window` must be at least 2 tokens for a text, received 1.")
         if config.horizon:
             raise UsageError("`horizon` is for forecasts of numbers; a text is told token by token, so leave it out.")
-        texts = without_copies(raw.texts)
+        texts = drop_copies(raw.texts)
         if not texts:
             raise DataError(f"{raw.source} is empty; there is nothing to read in it.")
         copies = len(raw.texts) - len(texts)
@@ -232,7 +232,7 @@ class TextData(DataKind[RawText, RawText, TextPreprocessing]):
         return compare_lines(parts.train.texts, parts.test.texts)
 
 
-def without_copies(texts: Texts) -> dict[str, str]:
+def drop_copies(texts: Texts) -> dict[str, str]:
     """Leave out empty texts, and those that differ from an earlier one in their spaces at most."""
     kept: dict[bytes, str] = {}
     for name, text in texts.items():
