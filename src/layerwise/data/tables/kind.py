@@ -339,7 +339,7 @@ def _training_rows(
 
 def _encode(
     table: TableFile, preprocessing: TablePreprocessing, kept: NDArray[np.bool_], parts: Sequence[Tensor]
-) -> Sequence[Tensor] | Sequence[FileRows]:
+) -> Sequence[Tensor | FileRows]:
     """Encode all rows, in memory where they fit, else into a file."""
     names = [column.name for column in preprocessing.columns]
     shape = (int(kept.sum()), *preprocessing.input_shape)
