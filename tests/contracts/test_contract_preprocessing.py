@@ -240,6 +240,16 @@ def test_labelled_masks_are_a_folder_or_pairs_cut_into_tiles(tmp_path: Path) -> 
     assert same(images().read_labelled([(picture(9), 1 - mask)], labels), split)
 
 
+def test_texts_with_a_class_at_each_character_are_numbered_as_the_network_was_trained() -> None:
+    fitted, labels = CharacterPreprocessing("abc", 4), Labels("sequence_tagging", ("vowel", "other"), 2)
+    split = fitted.read_labelled([("ab", ["vowel", "other"]), ("cba", ["other", "other", "vowel"])], labels)
+    assert split.inputs[torch.arange(2)].tolist() == [[2, 3, 0], [4, 3, 2]]
+    assert split.targets.tolist() == [[0, 1, -1], [1, 1, 0]]
+    for odd in ([("ab", ["vowel"])], [("a", ["digit"])], ["ab"]):
+        with pytest.raises(DataError):
+            fitted.read_labelled(odd, labels)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_no_sample_gets_one_sentence(name: str, tmp_path: Path) -> None:
     preprocessing, file, *_ = CASES[name]()

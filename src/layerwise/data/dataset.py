@@ -100,6 +100,13 @@ class Labels:
     output_count: int = 1
     owner: str = "the network"
 
+    def encode(self, names: Sequence[str], source: str) -> Tensor:
+        """Return the number of each sample's class, (n,) int64. Raises as `number` does."""
+        classes = self.classes or tuple(sorted(set(names)))
+        self._check(names, source)
+        numbers = {name: number for number, name in enumerate(classes)}
+        return torch.tensor([numbers[name] for name in names], dtype=torch.int64)
+
     def number(self, split: Split, classes: Sequence[str], source: str) -> Split:
         """Return a split whose targets are numbers of `classes` with those of `self.classes` in their place.
 
@@ -107,15 +114,18 @@ class Labels:
         """
         if not self.classes:
             return split
+        self._check(classes, source)
+        numbers = torch.arange(UNLABELLED + 1 if self.task == "segmentation" else len(classes))  # 255 stays so
+        numbers[: len(classes)] = torch.tensor([self.classes.index(name) for name in classes])
+        return replace(split, targets=numbers[split.targets.long()].to(split.targets.dtype))
+
+    def _check(self, classes: Sequence[str], source: str) -> None:
         unknown = sorted(set(classes) - set(self.classes))
-        if unknown:
+        if unknown and self.classes:
             raise DataError(
                 f"{source} has the class '{unknown[0]}', which {self.owner} was not trained on; "
                 f"its classes are {', '.join(self.classes[:10])}{', ...' if len(self.classes) > 10 else ''}."
             )
-        numbers = torch.arange(UNLABELLED + 1 if self.task == "segmentation" else len(classes))  # 255 stays so
-        numbers[: len(classes)] = torch.tensor([self.classes.index(name) for name in classes])
-        return replace(split, targets=numbers[split.targets.long()].to(split.targets.dtype))
 
 
 class Transform(Protocol):

@@ -129,10 +129,8 @@ class ImagePreprocessing:
             return labels.number(cut_tiles(read, self.height, self.channels), content.classes, label_source(source))
         if folder is None:
             pictures, names = split_pairs(source, "(picture, class)")
-            classes = tuple(sorted(set(map(str, names))))
             inputs, ids = self.read(pictures)
-            targets = torch.tensor([classes.index(str(one)) for one in names])
-            return labels.number(Split(inputs, targets, ids), classes, label_source(source))
+            return Split(inputs, labels.encode([str(one) for one in names], label_source(source)), ids)
         raw = scan_folder(folder, shape=(self.channels, self.height, self.width))
         return labels.number(raw.test or raw.train, raw.classes, str(folder))
 

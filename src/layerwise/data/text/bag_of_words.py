@@ -147,9 +147,7 @@ class BagOfWordsPreprocessing:
         A table with a column of texts and a column 'label', or a list of (text, label).
         """
         (texts, ids, _), names = read_labelled_texts(source, self.column, name)
-        classes = tuple(sorted(set(names)))
-        targets = torch.tensor([classes.index(one) for one in names])
-        return labels.number(Split(self.count(texts), targets, ids), classes, label_source(source, name))
+        return Split(self.count(texts), labels.encode(names, label_source(source, name)), ids)
 
     def to_json(self) -> dict[str, Any]:
         return to_plain(self)

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Kind, Labels, Notice, Split
-from layerwise.data.inputs import Source, label_source
+from layerwise.data.inputs import Source, label_source, split_pairs
 from layerwise.data.json_checks import from_plain, to_plain
 from layerwise.data.kind import DataKind
 from layerwise.data.raw import RawCharacters
@@ -124,12 +124,22 @@ class CharacterPreprocessing:
     def read_labelled(self, source: Source, labels: Labels, name: str = "") -> Split:
         """Read texts with their classes; see `Preprocessing.read_labelled`.
 
-        A table with a column of texts and a column 'label', or a list of (text, label).
+        A table with a column of texts and a column 'label', or a list of (text, label); where each character has a
+        class, a list of (text, names of its classes).
         """
+        if labels.task == "sequence_tagging":
+            return self._read_tagged(source, labels)
         (texts, ids, places), names = read_labelled_texts(source, "text", name)
-        classes = tuple(sorted(set(names)))
-        targets = torch.tensor([classes.index(one) for one in names])
-        return labels.number(Split(self.encode(texts, places), targets, ids), classes, label_source(source, name))
+        return Split(self.encode(texts, places), labels.encode(names, label_source(source, name)), ids)
+
+    def _read_tagged(self, source: Source, labels: Labels) -> Split:
+        texts, tagged = split_pairs(source, "(text, names of the classes of its characters)")
+        ids = [f"text {number}" for number in range(1, len(texts) + 1)]
+        for text, tags, one in zip(texts, tagged, ids, strict=True):
+            if not isinstance(text, str) or not text or not isinstance(tags, list | tuple) or len(tags) != len(text):
+                raise DataError(f"{one}: expected a text with the name of a class for each character, one at least.")
+        numbers = [labels.encode(tags, one).tolist() for tags, one in zip(tagged, ids, strict=True)]
+        return self.encode_tagged(texts, numbers, ids)
 
     def to_json(self) -> dict[str, Any]:
         return to_plain(self)
