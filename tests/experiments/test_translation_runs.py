@@ -125,7 +125,7 @@ def test_a_translator_is_measured_on_a_known_set_of_its_languages(
 ) -> None:
     """Two pairs stand for the data set, which is fetched."""
     known = RawPairs(["not asked"], ["pas"], ("english", "french"), "made", [SAID, "the wide car"], [MEANT, "la rue"])
-    monkeypatch.setattr("layerwise.data.labelled.load_raw", lambda _: known)
+    monkeypatch.setattr("layerwise.data.loading.load_raw", lambda *_: known)
     result, _ = evaluate(run, "english-french", tmp_path)
     assert isinstance(result, TranslationResult)
     assert (result.count, result.exact) == (2, 0.5)

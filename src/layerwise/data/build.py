@@ -103,3 +103,21 @@ def _assemble(name: str, raw: RawData, preprocessing: Preprocessing, splits: Par
         target_deviations=values.deviations,
         source=raw.source,
     )
+
+
+def encode_test_part(
+    raw: Any, name: str, config: DataConfig, preprocessing: Preprocessing, seed: int = 0
+) -> tuple[Split, tuple[str, ...]]:
+    """Return the test part of raw samples, encoded by a preprocessing of their kind that was fitted to others.
+
+    Returns
+    -------
+    split : Split
+    classes : tuple of str
+        Those of the raw samples, by which class numbers among the targets are counted.
+    """
+    kind = KINDS[type(raw)]
+    raw = kind.prepare(raw, name, config)
+    with kind.naming_errors(raw):
+        test = kind.cut(kind.split(raw, config, seed).test, config)
+        return kind.encode(preprocessing, test), raw.classes

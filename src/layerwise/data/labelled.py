@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from layerwise.data.catalogue import SOURCES, load_raw
+import torch
+
+from layerwise.data.build import encode_test_part
+from layerwise.data.catalogue import SOURCES
 from layerwise.data.config import DataConfig
 from layerwise.data.dataset import Kind, Labels, Preprocessing, Split
 from layerwise.data.images.preprocessing import ImagePreprocessing
-from layerwise.data.loading import load
-from layerwise.data.raw import RawPairs, RawText
+from layerwise.data.loading import read_raw
+from layerwise.data.series.preprocessing import SeriesPreprocessing
 from layerwise.data.tables.files import TABLE_SUFFIXES
-from layerwise.data.text.language_modeling import TextPreprocessing, is_long_text
+from layerwise.data.text.language_modeling import is_long_text
 from layerwise.data.text.translation import SUFFIXES as PAIR_SUFFIXES
 from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import DataError
@@ -54,45 +57,53 @@ def load_labelled(data: str, preprocessing: Preprocessing, labels: Labels, confi
             f"{data} is for {SOURCES[data].task}, and {labels.owner} learned {labels.task}; give data for that."
         )
     _check_kind(data, preprocessing, labels)
-    if data in SOURCES and isinstance(preprocessing, TextPreprocessing):
-        raw = load_raw(data)
-        assert isinstance(raw, RawText)
-        return preprocessing.evaluation_split({name: raw.texts[name] for name in sorted(raw.test)})
-    if data in SOURCES and isinstance(preprocessing, PairPreprocessing):
-        return _known_pairs(data, preprocessing, labels)
     path = Path(data)
     is_readable = path.is_dir() if preprocessing.kind == "images" else path.exists()
     if data not in SOURCES and (is_readable or preprocessing.kind in ("table", "pairs", "text")):
         return preprocessing.read_labelled(path, labels)
-    return _test_part(data, preprocessing, labels, config)
+    return _encode_known(data, preprocessing, labels, config)
 
 
-def _test_part(data: str, preprocessing: Preprocessing, labels: Labels, config: DataConfig) -> Split:
-    is_resized = isinstance(preprocessing, ImagePreprocessing) and labels.task != "segmentation"
-    side = preprocessing.input_shape[-1] if is_resized else None
-    other = load(replace(config, data=data, image_size=side))
-    if other.kind != preprocessing.kind or other.input_shape != preprocessing.input_shape:
-        raise DataError(
-            f"{data} gives samples of shape {other.input_shape}, and {labels.owner} takes "
-            f"{preprocessing.input_shape}; give data of the kind that it was trained on."
-        )
-    return labels.number(other.test, other.classes, data)
+def _encode_known(data: str, preprocessing: Preprocessing, labels: Labels, config: DataConfig) -> Split:
+    """Encode the test part of a data set that has a name."""
+    if isinstance(preprocessing, PairPreprocessing):
+        _check_languages(data, preprocessing, labels)
+    if isinstance(preprocessing, ImagePreprocessing) and labels.task != "segmentation":
+        config = replace(config, image_size=preprocessing.width)
+    if isinstance(preprocessing, SeriesPreprocessing) and preprocessing.is_window:
+        config = replace(config, window=preprocessing.length, horizon=labels.output_count)
+    raw, name = read_raw(replace(config, data=data), print)
+    if data not in SOURCES:
+        raise DataError(f"{data} is not what {labels.owner} was trained on; give {WITH_ARTICLE[preprocessing.kind]}.")
+    split, classes = encode_test_part(raw, name, config, preprocessing)
+    _check_shape(data, split, preprocessing, labels)
+    return split if preprocessing.kind == "table" else labels.number(split, classes, data)
 
 
-def _known_pairs(data: str, preprocessing: PairPreprocessing, labels: Labels) -> Split:
-    languages = tuple(data.split("-"))  # such data sets are called so
+def _check_languages(data: str, preprocessing: PairPreprocessing, labels: Labels) -> None:
+    """Refuse pairs of other languages before they are fetched; data sets are called by their languages."""
+    languages = tuple(data.split("-"))
     if languages != preprocessing.languages:
         there, here = (" to ".join(names) for names in (languages, preprocessing.languages))
         raise DataError(f"{data} is from {there}, and {labels.owner} learned {here}; give pairs of these languages.")
-    raw = load_raw(data)
-    assert isinstance(raw, RawPairs)
-    return preprocessing.encode_pairs(raw.test_sources, raw.test_targets)
+
+
+def _check_shape(data: str, split: Split, preprocessing: Preprocessing, labels: Labels) -> None:
+    """Refuse pictures of other colours or sizes, and series of other channels."""
+    found, expected = tuple(split.inputs[torch.arange(min(1, len(split)))].shape[1:]), preprocessing.input_shape
+    is_fixed = preprocessing.kind in ("images", "table", "bag_of_words")
+    if (is_fixed and found != expected) or (preprocessing.kind == "series" and found[1:] != expected[1:]):
+        raise DataError(
+            f"{data} gives samples of shape {found}, and {labels.owner} takes {expected}; give data of the kind that "
+            "it was trained on."
+        )
 
 
 def _check_kind(data: str, preprocessing: Preprocessing, labels: Labels) -> None:
     """Refuse data whose name tells that it is of another kind."""
     kind = _guess_kind(data)
-    is_table_of_kind = kind == "table" and preprocessing.kind in ("series", "bag_of_words", "characters")
+    takes_tables = preprocessing.kind in ("series", "bag_of_words", "characters")
+    is_table_of_kind = kind == "table" and takes_tables and data not in SOURCES
     is_folder = preprocessing.kind == "images" and Path(data).is_dir()
     if kind and kind != preprocessing.kind and not is_table_of_kind and not is_folder:
         raise DataError(

@@ -73,13 +73,13 @@ def load(config: DataConfig, seed: int = 0, progress: Progress = print) -> Datas
     >>> rows.shape
     torch.Size([1, 4])
     """
-    raw, name = _read_raw(config, progress)
+    raw, name = read_raw(config, progress)
     dataset = build(raw, name, config, seed)
     _check_options(config, dataset)
     return dataset
 
 
-def _read_raw(config: DataConfig, progress: Progress) -> tuple[Any, str]:
+def read_raw(config: DataConfig, progress: Progress) -> tuple[Any, str]:
     """Return the raw samples that `config.data` names, and what the data set is called."""
     if config.data in SOURCES:
         return load_raw(config.data, progress), config.data

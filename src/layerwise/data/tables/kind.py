@@ -24,7 +24,7 @@ from torch import Tensor
 
 from layerwise.data.checks import check_splits, check_table
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Notice, Rows, Split, TaskName
+from layerwise.data.dataset import Dataset, Labels, Notice, Rows, Split, TaskName
 from layerwise.data.kind import DataKind, Values
 from layerwise.data.raw import Parts, RawTable, Unlabelled
 from layerwise.data.splits import check_shares
@@ -173,6 +173,14 @@ class TableData(DataKind[TableSamples, TableSamples, TablePreprocessing]):
         chunks = _training_rows(train.table, list(train.types), train.keys.kept, train.rows)
         columns, notices = fit_columns(chunks, train.types)
         return TablePreprocessing(columns, target), notices
+
+    def encode(self, preprocessing: TablePreprocessing, samples: TableSamples) -> Split:
+        """Encode rows by a preprocessing that may be of another table; all of them in memory."""
+        table, kept = samples.table, samples.keys.kept
+        frame = pl.concat([part for part, _ in _kept_chunks(table, list(table.types), kept)])
+        split = preprocessing.read_labelled(frame[samples.rows.numpy()], Labels(samples.task))
+        lines = np.asarray(samples.keys.place.lines)[samples.rows.numpy()]
+        return Split(split.inputs, split.targets, RowNames(lines, table.unit))
 
     def encode_parts(
         self, preprocessing: TablePreprocessing, parts: Parts[TableSamples], config: DataConfig, seed: int
