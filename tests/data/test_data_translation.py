@@ -23,12 +23,12 @@ from layerwise.errors import DataError, UsageError
 
 SOURCES = [f"the {word} number {n}" for n in range(40) for word in ("car", "house", "very old and very small street")]
 TARGETS = [f"numéro {n} {word}" for n in range(40) for word in ("voiture", "maison", "rue")]
-MATERIAL = RawPairs(SOURCES, TARGETS, ("english", "french"), "made")
+RAW = RawPairs(SOURCES, TARGETS, ("english", "french"), "made")
 
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    return build(MATERIAL, "made", DataConfig(), 0)
+    return build(RAW, "made", DataConfig(), 0)
 
 
 def write(path: Path, *rows: str) -> Path:
@@ -71,7 +71,7 @@ def test_the_test_part_that_the_data_brings_along_stays_as_it_is() -> None:
 
 
 def test_the_size_of_the_vocabulary_can_be_said() -> None:
-    assert build(MATERIAL, "made", DataConfig(vocabulary=270), 0).output_count == 270
+    assert build(RAW, "made", DataConfig(vocabulary=270), 0).output_count == 270
 
 
 def test_tokens_and_words_are_learned_from_the_training_split_alone() -> None:
@@ -163,7 +163,7 @@ def batches(lengths: list[int], size: int) -> Batches:
     rows = [torch.arange(1, length + 1) for length in lengths]
     targets = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     split = Split(targets.clone(), targets, [str(number) for number in range(len(lengths))])
-    preprocessing = build(MATERIAL, "made", DataConfig(limit=9), 0).preprocessing
+    preprocessing = build(RAW, "made", DataConfig(limit=9), 0).preprocessing
     return Batches(split, preprocessing, size, seed=3, shuffle=True)
 
 

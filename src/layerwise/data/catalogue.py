@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Source:
     """A named data set.
 
-    loader: module and function under layerwise.data.sources that give its material.
+    loader: module and function under layerwise.data.sources that give its raw samples.
     origin: who made it. sizes: samples for training and, where the data brings them, for testing.
     download_mb: what is fetched at first use, in units of 10^6 bytes; 0 for data that is there already.
     """

@@ -17,6 +17,16 @@ TaskName = Literal[
     "classification", "regression", "segmentation", "translation", "language_modeling", "sequence_tagging"
 ]
 
+WITH_ARTICLE: dict[Kind, str] = {
+    "images": "a set of pictures",
+    "table": "a table",
+    "bag_of_words": "a set of texts",
+    "series": "a set of series",
+    "characters": "a set of short texts",
+    "pairs": "a table of pairs of texts (.pairs.tsv)",
+    "text": "a long text",
+}
+
 UNLABELLED = 255  # the value of pixels in a mask that nobody has judged
 
 

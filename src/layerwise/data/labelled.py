@@ -10,7 +10,7 @@ import torch
 from layerwise.data.build import encode_test_part
 from layerwise.data.catalogue import SOURCES
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Kind, Labels, Preprocessing, Split
+from layerwise.data.dataset import WITH_ARTICLE, Kind, Labels, Preprocessing, Split
 from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.data.loading import read_raw
 from layerwise.data.series.preprocessing import SeriesPreprocessing
@@ -19,16 +19,6 @@ from layerwise.data.text.language_modeling import is_long_text
 from layerwise.data.text.translation import SUFFIXES as PAIR_SUFFIXES
 from layerwise.data.text.translation import PairPreprocessing
 from layerwise.errors import DataError
-
-WITH_ARTICLE: dict[Kind, str] = {
-    "images": "a set of pictures",
-    "table": "a table",
-    "bag_of_words": "a set of texts",
-    "series": "a set of series",
-    "characters": "a set of short texts",
-    "pairs": "a table of pairs of texts (.pairs.tsv)",
-    "text": "a long text",
-}
 
 
 def load_labelled(data: str, preprocessing: Preprocessing, labels: Labels, config: DataConfig) -> Split:

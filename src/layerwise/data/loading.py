@@ -9,7 +9,7 @@ from typing import Any
 from layerwise.data.build import KINDS, build
 from layerwise.data.catalogue import SOURCES, load_raw
 from layerwise.data.config import DataConfig
-from layerwise.data.dataset import Dataset, Preprocessing
+from layerwise.data.dataset import WITH_ARTICLE, Dataset, Preprocessing
 from layerwise.data.images.files import is_picture_name
 from layerwise.data.images.preprocessing import ImagePreprocessing
 from layerwise.data.raw import Progress
@@ -135,15 +135,21 @@ def preprocessing_from_json(values: Mapping[str, Any]) -> Preprocessing:
 def _check_options(config: DataConfig, dataset: Dataset) -> None:
     """Refuse flags that say nothing about this kind of data, rather than leave them aside in silence."""
     if config.vocabulary and dataset.kind not in ("text", "pairs"):
-        raise UsageError(f"`vocabulary` is for texts, and {dataset.name} is a {dataset.kind}; leave it out.")
+        raise UsageError(
+            f"`vocabulary` is for texts, and {dataset.name} is {WITH_ARTICLE[dataset.kind]}; leave it out."
+        )
     takes_window = dataset.kind == "series" or (
         dataset.task in ("language_modeling", "sequence_tagging") and not config.horizon
     )
     if (config.window or config.horizon) and not takes_window:
         field = "`horizon`" if config.horizon else "`window`"
-        raise UsageError(f"{field} is for forecasts of a series, and {dataset.name} is a {dataset.kind}; leave it out.")
+        raise UsageError(
+            f"{field} is for forecasts of a series, and {dataset.name} is {WITH_ARTICLE[dataset.kind]}; leave it out."
+        )
     if config.image_size and dataset.kind != "images":
-        raise UsageError(f"`image_size` is for pictures, and {dataset.name} is a {dataset.kind}; leave it out.")
+        raise UsageError(
+            f"`image_size` is for pictures, and {dataset.name} is {WITH_ARTICLE[dataset.kind]}; leave it out."
+        )
     is_forecast_of_table = bool(config.horizon) and config.data not in SOURCES
     if is_forecast_of_table and config.split_by == "group":
         raise UsageError("`split_by` group suits no forecast, whose latest steps are for testing; leave it out.")
