@@ -132,7 +132,7 @@ def test_every_file_of_the_tree_that_is_named_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("names", [CATALOGUE, SOURCES, RECIPES], ids=["networks", "data sets", "recipes"])
 def test_everything_that_has_a_name_is_in_the_guide(names: dict[str, Any]) -> None:
-    text = (ROOT / "docs" / "guide" / "13-what-there-is.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guide" / "13-catalogue.md").read_text(encoding="utf-8")
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
