@@ -107,10 +107,10 @@ def test_the_page_of_options_is_that_of_the_configs() -> None:
     assert (ROOT / "docs" / "guide" / "20-options.md").read_text(encoding="utf-8") == page
 
 
-def test_every_setting_is_told_of_somewhere() -> None:
+def test_every_option_is_documented() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    settings = {name for kind in SECTIONS.values() for name in kind.__dataclass_fields__}
-    missing = [name for name in sorted(settings) if f"--{name.replace('_', '-')}" not in text]
+    options = {name for kind in SECTIONS.values() for name in kind.__dataclass_fields__}
+    missing = [name for name in sorted(options) if f"--{name.replace('_', '-')}" not in text]
     assert not missing
 
 
