@@ -83,7 +83,7 @@ class Parser(argparse.ArgumentParser):
     def _refusal(self, word: str) -> UsageError:
         hint = nearest_flag(word, self._option_string_actions)
         alone = "" if word.startswith("-") else "; a value follows its flag"
-        return UsageError(f"{self.prog} does not understand '{word}'{alone}.{hint} `{self.prog} --help` says more.")
+        return UsageError(f"{self.prog} does not understand '{word}'{alone}.{hint} `{self.prog} --help` shows what it takes.")
 
     def error(self, message: str) -> NoReturn:
         """Say what argparse found in one sentence."""
@@ -93,7 +93,7 @@ class Parser(argparse.ArgumentParser):
             message = f"{self.prog} needs {missing[1]}"
         elif valueless:
             message = f"{valueless[1]} needs a value"
-        raise UsageError(f"{message}; `{self.prog} --help` says more.")
+        raise UsageError(f"{message}; `{self.prog} --help` shows what it takes.")
 
 
 def with_dashes(word: str) -> str:
@@ -203,7 +203,7 @@ def _in_words(hint: Any) -> str:
     for kind in _alternatives(hint):
         if typing.get_origin(kind) is tuple:
             item = words[typing.get_args(kind)[0]].removeprefix("a ")
-            names.append(f"{item}s with commas between them")
+            names.append(f"{item}s separated by commas")
         elif typing.get_origin(kind) is typing.Literal:
             names += [str(choice) for choice in typing.get_args(kind)]
         elif kind in words:
@@ -240,7 +240,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def add_runs_folder(parser: argparse.ArgumentParser) -> None:
     """Add the flag that says where runs are kept."""
-    parser.add_argument("--runs", metavar="FOLDER", help="where runs are kept [./runs, or LAYERWISE_RUNS]")
+    parser.add_argument("--runs", metavar="FOLDER", help="folder of the runs [./runs, or LAYERWISE_RUNS]")
 
 
 def read_model_options(model: str, words: Mapping[str, str]) -> dict[str, Any]:

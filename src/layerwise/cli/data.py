@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps({**facts, "files": [str(file) for file in files]}, ensure_ascii=False, indent=1))
         return
     say(f"{facts['name']}: {facts['source']}")
-    say(f"  {facts['kind']}, {facts['task']}, a prepared sample has the shape {facts['input_shape']}")
+    say(f"  {facts['kind']}, {facts['task']}, input shape of one sample: {facts['input_shape']}")
     sizes = facts["sizes"]
     say(f"  {sizes['train']:,} training, {sizes['valid']:,} validation and {sizes['test']:,} test samples")
     print_classes(facts["class_counts"])
@@ -81,7 +81,7 @@ def print_statistics(rows: list[dict[str, Any]]) -> None:
         for row in rows[:ROWS_SHOWN]
         if row["mean"] is not None
     ]
-    say("\nthe training samples in figures")
+    say("\nstatistics of the training samples")
     if cells:
         columns = ["", *figures, "missing"]
         print_table(columns, cells, numbers=columns[1:], spare=["median", "missing"])
@@ -105,5 +105,5 @@ def list_sources(*, as_json: bool) -> None:
         return
     cells = [[row["name"], row["kind"], row["summary"], row["licence"], row["fetched"]] for row in rows]
     print_table(["data", "kind", "what it is", "licence", "fetched"], cells)
-    say("\nAlso: a folder with one folder of pictures a class,")
+    say("\nAlso: a folder with one subfolder of images per class,")
     say("or a CSV or Parquet table with --target COLUMN.")

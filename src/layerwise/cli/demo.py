@@ -19,9 +19,9 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.experiments.training import train
     from layerwise.recipes import options_of
 
-    say("Handwritten digits, 8x8 grey values each, from the UCI repository: a network")
-    say("that has never seen one learns to read them, here, from random weights.")
-    say("Each line below is one pass over the training pictures.\n")
+    say("Data: 1,797 images of handwritten digits, 8x8 pixels, from the UCI repository.")
+    say("A convolutional network learns to classify them, starting from random weights.")
+    say("Each line below is one epoch: one pass over the training images.\n")
     finished = train(**options_of("digits-lenet5"), runs=args.runs)
     has_screen = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     say_result(finished, open_report=has_screen and not args.no_open)

@@ -1,4 +1,4 @@
-"""Look into one answer of a trained network: what it looks for, what it saw, and which parts its answer hangs on.
+"""Explain one prediction of a trained network: attributions to its inputs, attention, filters and feature maps.
 
   layerwise explain latest picture.png
   layerwise explain latest table.csv --row 3 --output yes
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from layerwise.experiments.run import Run
 
 PARTS = {
-    "filters": "what the first convolution looks for",
-    "occlusion": "how far the score falls where a part is covered",
-    "gradients": "integrated gradients: what each part adds to the score",
-    "attention": "which parts an attention takes from",
+    "filters": "kernels of the first convolution",
+    "occlusion": "occlusion: decrease of the score when a region is covered",
+    "gradients": "integrated gradients: contribution of each input to the score",
+    "attention": "attention weights, per head, and attention rollout",
 }
 
 
@@ -33,13 +33,13 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("input", nargs="?", metavar="INPUT", help="a picture, table or series, or a text to translate")
     for part, sentence in PARTS.items():
         parser.add_argument(f"--{part}", action="store_true", help=sentence)
-    parser.add_argument("--maps", metavar="LAYERS", help="feature maps: names of layers with commas between, or all")
-    parser.add_argument("--embeddings", action="store_true", help="draw the test samples (or tokens) as a map")
-    parser.add_argument("--output", metavar="NAME", help="the class or value to explain [the one that it gives]")
-    add_value(parser, "row", int, "which sample of a file of several [1]", default=1)
-    add_value(parser, "window", int, "pixels a side that are covered at once [a seventh]", default=None)
-    add_value(parser, "limit", int, "samples in the map [1000]", default=None)
-    parser.add_argument("--out", metavar="FOLDER", help="where page and pictures go [the run's folder]")
+    parser.add_argument("--maps", metavar="LAYERS", help="feature maps of these layers: names separated by commas, or all")
+    parser.add_argument("--embeddings", action="store_true", help="plot the test samples (or tokens) in two dimensions by t-SNE")
+    parser.add_argument("--output", metavar="NAME", help="the class or value to explain [the predicted one]")
+    add_value(parser, "row", int, "sample number, for a file with several [1]", default=1)
+    add_value(parser, "window", int, "side of the occluded square in pixels [a seventh of the image]", default=None)
+    add_value(parser, "limit", int, "samples in the t-SNE plot [1000]", default=None)
+    parser.add_argument("--out", metavar="FOLDER", help="folder for the page and its plots [the run's folder]")
     add_runs_folder(parser)
 
 
@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> None:
     check(args, trained)
     if args.embeddings:
         places, files = embed(trained, out=args.out, **({} if args.limit is None else {"limit": args.limit}))
-        samples, reason = "test samples", f"what the last layer of {trained.name} reads"
+        samples, reason = "test samples", f"the inputs of the last layer of {trained.name}"
         if trained.data_info["kind"] == "pairs":
-            samples, reason = "tokens", f"the vectors that {trained.name} has for them"
-        say(f"{len(places)} {samples} in a plane, by {reason}")
+            samples, reason = "tokens", f"the embedding vectors of {trained.name}"
+        say(f"t-SNE of {len(places)} {samples}, from {reason}")
         say_files(files)
     if args.input is None:
         return
@@ -88,6 +88,6 @@ def check(args: argparse.Namespace, trained: Run) -> None:
 
         example = f"layerwise explain {trained.name} {example_for(trained)}"
         what = "give a text" if trained.data_info["kind"] == "pairs" else "name a file"
-        raise UsageError(f"nothing to explain; {what}, as in `{example}`, or use --embeddings.")
+        raise UsageError(f"there is nothing to explain; {what}, as in `{example}`, or use --embeddings.")
     if args.limit is not None and not args.embeddings:
-        raise UsageError("--limit is for the map of --embeddings; leave it out.")
+        raise UsageError("--limit belongs to --embeddings; leave it out.")

@@ -14,28 +14,28 @@ from layerwise.errors import LayerwiseError, MemoryLimitError, StorageError, Usa
 from layerwise.version import __version__
 
 COMMANDS: dict[str, str] = {
-    "demo": "train a network on the embedded digits and open its report",
-    "train": "train a network on a data set, a folder of pictures or a table",
-    "resume": "go on with a training that was stopped, exactly where it stood",
-    "predict": "let a trained network label pictures, tables or texts",
-    "write": "let a trained network go on with a text",
-    "translate": "let a trained network translate texts",
-    "sample": "let a trained VAE or GAN paint new pictures, or walk from one to the next",
-    "evaluate": "measure a trained network and draw where it is wrong",
-    "explain": "look into one answer: filters, maps, gradients, attention",
+    "demo": "train a network on handwritten digits and open its report",
+    "train": "train a network on a data set, a folder of images, a table or texts",
+    "resume": "continue an interrupted training, with the same bits",
+    "predict": "predict for images, tables, series or texts with a trained network",
+    "write": "generate text with a trained language model",
+    "translate": "translate texts with a trained network",
+    "sample": "generate images with a trained VAE or GAN, or interpolate between latents",
+    "evaluate": "measure a trained network on held-out data; plot its errors",
+    "explain": "explain a prediction: attributions, attention, filters, feature maps",
     "runs": "list, compare and remove trainings",
     "code": "write a run as a short plain-PyTorch script with its data",
     "show": "show a network layer by layer: shapes, parameters, multiply-adds",
-    "models": "list the networks there are",
-    "data": "list the data sets there are, or look into one",
-    "recipes": "list complete trainings with the figure that each reaches",
-    "neuron": "train one neuron: perceptron, regression, SVM and all between",
-    "descend": "walk downhill on any function and see every step, gradient and rate",
-    "backprop": "show every factor of the chain rule for one sample",
-    "activations": "list the activations: value, slope, range, where they saturate",
-    "losses": "list the losses: value, slope, targets, where they are used",
-    "path": "follow the weights as the strength of a penalty falls",
-    "depth": "see that a deep network without bent activations is a shallow one",
+    "models": "list the networks of the catalogue",
+    "data": "list the data sets, or look at one",
+    "recipes": "list complete trainings with their measured test figures",
+    "neuron": "train one neuron: perceptron, linear and logistic regression, SVM, and others",
+    "descend": "minimise any function by gradient descent; show every step and gradient",
+    "backprop": "backpropagation for one sample, with every factor of the chain rule",
+    "activations": "list the activation functions: formula, derivative, range, saturation",
+    "losses": "list the loss functions: formula, derivative, targets, use",
+    "path": "regularisation path: the weights as a function of the penalty strength",
+    "depth": "show that stacked linear layers without a nonlinearity collapse into one",
 }
 
 OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|invalid buffer size", re.IGNORECASE)
@@ -59,9 +59,9 @@ def overview() -> str:
     lessons = "\n".join(lines[name] for name in LESSONS)
     return (
         "usage: layerwise COMMAND [ARGUMENTS]\n\n"
-        "From one artificial neuron to networks that see, write and paint: train, understand and reuse them.\n\n"
-        f"commands (`layerwise COMMAND --help` says more):\n{rows}\n\n"
-        f"lessons, to look at one idea at a time:\n{lessons}\n\n"
+        "Train, understand and use neural networks: from one artificial neuron to networks for images, text and time series.\n\n"
+        f"commands (details: `layerwise COMMAND --help`):\n{rows}\n\n"
+        f"lessons, one idea each:\n{lessons}\n\n"
         "examples:\n"
         "  layerwise demo\n"
         "  layerwise train lenet5 --data mnist --epochs 3\n"

@@ -27,4 +27,4 @@ def run(args: argparse.Namespace) -> None:
 
     rows = [[name, entry.summary, entry.paper.partition(",")[0]] for name, entry in CATALOGUE.items()]
     print_table(["model", "what it is", "source"], rows, spare=["source"])
-    say("\n`layerwise show MODEL` draws its layers,\n`layerwise train MODEL --data DATA` trains it.")
+    say("\n`layerwise show MODEL` lists its layers and options,\n`layerwise train MODEL --data DATA` trains it.")

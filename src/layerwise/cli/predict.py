@@ -1,4 +1,4 @@
-"""Let a trained network answer for raw files, prepared exactly as the training data was.
+"""Predict for files with a trained network; they are preprocessed exactly as its training data was.
 
 layerwise predict latest picture.png more-pictures/
 layerwise predict latest table.csv --json
@@ -26,9 +26,9 @@ def add_arguments(parser: Parser) -> None:
     add_run(parser)
     parser.add_argument("sources", nargs="+", metavar="FILE", help="pictures, folders of pictures, tables or texts")
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
-    parser.add_argument("--out", metavar="FILE", help="write the answers to this .csv or .json file")
+    parser.add_argument("--out", metavar="FILE", help="write the predictions to this .csv or .json file")
     parser.add_argument(
-        "--overlay", metavar="FILE", help="lay the class of each pixel on the one picture, as this file"
+        "--overlay", metavar="FILE", help="segment one image and write it with its classes overlaid to this file"
     )
     add_runs_folder(parser)
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     answers = lay_over(trained, args.sources, Path(args.overlay)) if args.overlay else trained.predict(*args.sources)
     if args.out is not None:
         write_answers(Path(args.out), answers)
-        say(f"{'1 answer is' if len(answers) == 1 else f'{len(answers)} answers are'} in {args.out}")
+        say(f"wrote {len(answers)} prediction{'s' if len(answers) > 1 else ''} to {args.out}")
     elif args.json:
         print(json.dumps({"run": trained.name, "predictions": answers}, ensure_ascii=False, indent=1))
     else:
@@ -68,7 +68,7 @@ def lay_over(trained: Run, sources: list[str], path: Path) -> list[dict[str, Any
         raise UsageError(f"--overlay {path} is one file for one picture, received {received}; name one picture.")
     segments = trained.segment(sources[0])
     segments.save_overlay(path)
-    say(f"the classes of its pixels are laid on {Path(sources[0]).name} in {path}")
+    say(f"wrote {Path(sources[0]).name} with its classes overlaid to {path}")
     return [{"id": Path(sources[0]).name, "shares": segments.shares}]
 
 
@@ -105,7 +105,7 @@ def check_spared(flag: str, path: Path, sources: list[str]) -> None:
     from layerwise.errors import UsageError
 
     if path.is_file() and any(Path(source).exists() and path.samefile(source) for source in sources):
-        raise UsageError(f"{flag} {path} is the file to answer for and would be written over; name another.")
+        raise UsageError(f"{flag} {path} is an input file and would be overwritten; name another.")
 
 
 def write_answers(path: Path, answers: list[dict[str, Any]]) -> None:

@@ -94,7 +94,7 @@ def say_result(run: Run, *, open_report: bool) -> None:
     for command, purpose in commands:
         say(f"  {command:<{width}}  {purpose}")
     if open_report and not webbrowser.open(run.report.resolve().as_uri()):
-        say(f"no browser was found here; open {run.report.resolve()} in one.")
+        say(f"no browser was found on this machine; the report is {run.report.resolve()}.")
 
 
 def next_commands(run: Run) -> list[tuple[str, str]]:
@@ -104,12 +104,12 @@ def next_commands(run: Run) -> list[tuple[str, str]]:
     use = wording.use_of(task, wording.example_of(task, kind, data, run.evaluation))
     commands = [
         (f"layerwise {use.command.format(run=run.name)}", use.purpose),
-        (f"layerwise evaluate {run.name}", "see where it is wrong"),
-        (f"layerwise code {run.name}", "the same training as a plain-PyTorch script"),
+        (f"layerwise evaluate {run.name}", "metrics and plots of its errors"),
+        (f"layerwise code {run.name}", "this training as a plain-PyTorch script"),
     ]
     if task == "reconstruction" and getattr(run.model, "variational", False):
-        commands.append((f"layerwise sample {run.name}", "new pictures"))
-    return [*commands, ("layerwise runs", "all trainings so far")]
+        commands.append((f"layerwise sample {run.name}", "sample new images"))
+    return [*commands, ("layerwise runs", "list all runs")]
 
 
 def print_result(result: Result) -> None:

@@ -26,5 +26,5 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.experiments.training import resume
 
     if Run.open(args.run, runs=args.runs).status == "finished":
-        say(f"run {args.run} is finished already; nothing is left to do.")
+        say(f"run {args.run} is already finished; there is nothing to resume.")
     say_result(resume(args.run, runs=args.runs, quiet=args.quiet), open_report=args.open)

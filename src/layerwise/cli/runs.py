@@ -56,7 +56,7 @@ def list_runs(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
     elif not rows:
-        say(f"there are no runs in {args.runs or default_parent()} yet; `layerwise demo` makes one.")
+        say(f"there are no runs in {args.runs or default_parent()} yet; start with `layerwise demo`.")
     else:
         keys = ("name", "model", "data", "status", "figure")
         cells = [[*(row[key] for key in keys), moment(row["created"])] for row in rows]
@@ -89,11 +89,11 @@ def remove_runs(args: argparse.Namespace) -> None:
         if not args.yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"removing {found.name} needs a yes; add --yes where nobody can be asked.")
-            if input(f"Remove {found.path} for good? [y/N] ").strip().lower() not in ("y", "yes"):
-                say(f"{found.name} is kept")
+            if input(f"Remove {found.path} permanently? [y/N] ").strip().lower() not in ("y", "yes"):
+                say(f"kept {found.name}")
                 continue
         remove(found)
-        say(f"{found.name} is removed")
+        say(f"removed {found.name}")
 
 
 def show(value: Any) -> str:

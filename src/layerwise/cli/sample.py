@@ -1,4 +1,4 @@
-"""Let a trained network paint new pictures: a variational autoencoder or a GAN.
+"""Generate images with a trained variational autoencoder or GAN.
 
 layerwise sample latest --count 64 --seed 1
 layerwise sample latest --each folder        each picture as a file of its own, too
@@ -16,9 +16,9 @@ from layerwise.cli.arguments import Parser, add_run, add_runs_folder, add_value
 def add_arguments(parser: Parser) -> None:
     add_run(parser)
     add_value(parser, "count", int, "pictures, or stations of a walk [64, a walk's 8]", default=None)
-    add_value(parser, "seed", int, "decides which pictures [0]", default=0)
+    add_value(parser, "seed", int, "seed of the latents [0]", default=0)
     parser.add_argument("--out", metavar="FILE", help="the .png with all of them [samples.png], or the walk [walk.gif]")
-    parser.add_argument("--each", metavar="FOLDER", help="write each picture as a file of its own there, too")
+    parser.add_argument("--each", metavar="FOLDER", help="also write each image as a separate file to this folder")
     parser.add_argument("--walk", action="store_true", help="walk from code to code, and back to the first")
     add_value(parser, "steps", int, "pictures from one station of a walk to the next [12]", default=None)
     add_runs_folder(parser)
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     if args.each:
         from layerwise.cli.printing import say
 
-        say(f"  wrote {len(files) - 1} single pictures into {args.each}")
+        say(f"  wrote {len(files) - 1} separate images to {args.each}")
 
 
 def check(args: argparse.Namespace, out: Path) -> None:

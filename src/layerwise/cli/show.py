@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: Parser) -> None:
     parser.takes_model_options = True
     parser.add_argument("model", metavar="MODEL", help="a name from `layerwise models`")
-    shape_help = "shape of a sample, such as 1,28,28 or 30 [the model's usual]"
+    shape_help = "shape of one sample, such as 1,28,28 or 30 [the model's usual shape]"
     add_value(parser, "input", tuple[int, ...], shape_help, default=None, metavar="SHAPE")
-    add_value(parser, "outputs", int, "number of outputs [the model's usual]", default=None)
+    add_value(parser, "outputs", int, "number of outputs [the model's usual number]", default=None)
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
 
 
@@ -69,15 +69,15 @@ def print_layers(summary: Summary, shape: tuple[int, ...]) -> None:
     from layerwise.cli.printing import print_table, say
     from layerwise.reports import wording
 
-    columns = ["layer", "kind", "output", "parameters", "multiply-adds", "sees"]
+    columns = ["layer", "kind", "output", "parameters", "multiply-adds", "receptive field"]
     rows = [["input", "", " x ".join(map(str, shape)), "", "", ""]]
     for row in summary.rows:
-        sees = f"{row.receptive_field} px" if row.receptive_field else "everything"
+        sees = f"{row.receptive_field} px" if row.receptive_field else "global"
         parameters = wording.count(row.parameters) if row.parameters else ""
         products = wording.count(row.multiply_adds) if row.multiply_adds else ""
         rows.append([row.name, row.kind, " x ".join(map(str, row.output_shape)), parameters, products, sees])
     print_table(columns, rows, numbers=columns[2:])
     say(
         f"\n{wording.count(summary.parameters)} parameters, "
-        f"{wording.compact(summary.multiply_adds)} multiply-adds for one sample"
+        f"{wording.compact(summary.multiply_adds)} multiply-adds per sample"
     )

@@ -1,4 +1,4 @@
-"""Train a network and keep it as a run: weights, figures, checkpoints and a report.
+"""Train a network and save it as a run: weights, metrics, checkpoints and a report.
 
   layerwise train lenet5 --data mnist --epochs 3
   layerwise train --data folder-of-class-folders
@@ -28,15 +28,15 @@ OWN = {"model", "recipe", "name", "runs", "open", "quiet", "model_options"}
 def add_arguments(parser: Parser) -> None:
     parser.takes_model_options = True
     parser.add_argument(
-        "model", nargs="?", metavar="MODEL", help="a name from `layerwise models`; left out, one is picked"
+        "model", nargs="?", metavar="MODEL", help="a name from `layerwise models`; default: one that suits the data"
     )
-    parser.add_argument("--recipe", help="start from a complete training, see `layerwise recipes`")
+    parser.add_argument("--recipe", help="start from a recipe of `layerwise recipes`")
     for kind in CONFIGS:
         add_config(parser, kind)
     parser.add_argument("--name", help="the run's name [MODEL-DATA]")
     add_runs_folder(parser)
     parser.add_argument("--open", action="store_true", help="open the report in the browser at the end")
-    parser.add_argument("--quiet", action="store_true", help="print the result only")
+    parser.add_argument("--quiet", action="store_true", help="print only the result")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,8 +1,8 @@
-"""Let a trained network translate texts.
+"""Translate texts with a trained network.
 
 layerwise translate latest "text editor" "a library for sound"
 layerwise translate latest --file texts.txt --beam 4
-layerwise translate latest "text editor" --attention looked-at.png
+layerwise translate latest "text editor" --attention attention.png
 echo "text editor" | layerwise translate latest
 """
 
@@ -18,10 +18,10 @@ from layerwise.cli.arguments import Parser, add_run, add_runs_folder
 
 def add_arguments(parser: Parser) -> None:
     add_run(parser)
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts to translate [a line each of standard input]")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts to translate [the lines of standard input]")
     parser.add_argument("--file", metavar="FILE", help="translate each line of this text file")
-    parser.add_argument("--beam", type=int, default=1, metavar="N", help="beginnings that are kept while writing [1]")
-    parser.add_argument("--attention", metavar="FILE", help="draw what was looked at for the first text into this .png")
+    parser.add_argument("--beam", type=int, default=1, metavar="N", help="hypotheses of beam search; 1 is greedy decoding [1]")
+    parser.add_argument("--attention", metavar="FILE", help="plot the attention weights of the first text to this .png file")
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
     add_runs_folder(parser)
 

@@ -1,4 +1,4 @@
-"""Let a trained network go on with a text, token by token.
+"""Generate text with a trained language model, token by token.
 
 layerwise write latest "import os"
 layerwise write latest "def mean(values):" --temperature 0.5 --top-p 0.9 --tokens 300
@@ -19,10 +19,10 @@ from layerwise.generation.config import SamplingConfig
 
 def add_arguments(parser: Parser) -> None:
     add_run(parser)
-    parser.add_argument("prompt", metavar="TEXT", help="the beginning of the text")
+    parser.add_argument("prompt", metavar="TEXT", help="the prompt: the beginning of the text")
     for name, hint, default, sentence in (
-        ("tokens", int, 200, "tokens to write at most; it stops where the text ends"),
-        ("count", int, 1, "continuations to write, each by the next seed"),
+        ("tokens", int, 200, "largest number of tokens to generate; generation stops at the end-of-text token"),
+        ("count", int, 1, "continuations to generate, each with the next seed"),
     ):
         add_value(parser, name, hint, f"{sentence} [{default:g}]", default=default)
     add_config(parser, SamplingConfig)

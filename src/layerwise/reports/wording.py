@@ -89,11 +89,11 @@ def several(one: str) -> str:
 
 
 NOUNS = {
-    "images": "picture",
+    "images": "image",
     "table": "row",
-    "bag_of_words": "bag_of_words",
+    "bag_of_words": "text",
     "series": "series",
-    "characters": "bag_of_words",
+    "characters": "text",
     "pairs": "sentence",
     "text": "passage",
 }
@@ -112,14 +112,14 @@ EXAMPLE_FILES = {
 
 
 LEARNED = {  # by the name of the task, for 'run x learned ...'
-    "classification": "to name classes",
-    "regression": "to tell numbers",
-    "segmentation": "what each pixel is",
-    "sequence_tagging": "what each step is",
-    "translation": "to translate",
-    "language_modeling": "to go on with texts",
-    "reconstruction": "to give pictures back from codes",
-    "adversarial": "to paint pictures",
+    "classification": "classification",
+    "regression": "regression",
+    "segmentation": "semantic segmentation",
+    "sequence_tagging": "sequence tagging",
+    "translation": "translation",
+    "language_modeling": "language modelling",
+    "reconstruction": "reconstruction of images from latents",
+    "adversarial": "generation of images",
 }
 
 
@@ -134,12 +134,12 @@ class Use(NamedTuple):
 USES = {  # by the name of the task; the others answer for files
     "segmentation": Use(
         "predict {run} picture.png --overlay out.png",
-        "lay its answer over a picture",
+        "segment an image",
         "run.segment('picture.png').save_overlay('out.png')",
     ),
-    "translation": Use("translate {run} 'text'", "let it translate", "print(run.translate('text'))"),
-    "language_modeling": Use("write {run} {example}", "let it go on with a text", "print(run.write({example}))"),
-    "adversarial": Use("sample {run} --count 64", "let it paint", "pictures = run.sample(64)"),
+    "translation": Use("translate {run} 'text'", "translate a text", "print(run.translate('text'))"),
+    "language_modeling": Use("write {run} {example}", "generate text", "print(run.write({example}))"),
+    "adversarial": Use("sample {run} --count 64", "generate images", "pictures = run.sample(64)"),
 }
 
 
@@ -163,13 +163,13 @@ def use_of(task: str, example: str) -> Use:
     typed = shlex.quote(example).replace("{", "{{").replace("}", "}}")
     if task not in USES:
         answers = f"for answer in run.predict({example!r}):\n    print(answer)"
-        return Use(f"predict {{run}} {typed}", "let it answer for your own files", answers)
+        return Use(f"predict {{run}} {typed}", "predict for your own files", answers)
     use = USES[task]
     command, python = use.command.replace("{example}", typed), use.python.replace("{example}", repr(example))
     return use._replace(command=command, python=python)
 
 
 def samples_in_words(count: int, kind: str, split_name: str = "test") -> str:
-    """Return '360 pictures that it never saw', or '60 rows of the valid split'."""
+    """Return '360 unseen test images', or '60 rows of the valid split'."""
     unseen = "that it never saw" if split_name == "test" else f"of the {split_name} split"
     return f"{plural(count, NOUNS.get(kind, 'sample'))} {unseen}"
