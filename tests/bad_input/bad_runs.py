@@ -277,6 +277,6 @@ RUNS: tuple[Case, ...] = (
     # --- what was asked of a run that is there
     refused("unfinished", run(paused), 66, "layerwise resume", command=PREDICT),
     works("no-result", run(remove("result.json")), "test accuracy", command="runs compare {it} {table}"),
-    works("finished", run(), "finished already", command=RESUME),
+    works("finished", run(), "is already finished", command=RESUME),
     works("measured", run(), '"accuracy"', command=EVALUATE),
 )

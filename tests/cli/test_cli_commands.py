@@ -181,7 +181,7 @@ def test_one_file_that_cannot_be_read_stops_the_answer_and_is_named(command: Com
 def test_predict_writes_the_same_answers_to_a_file(suffix: str, command: Command, world: Path, tmp_path: Path) -> None:
     shown = json.loads(command("predict", "pictures", world / "things", "--json").out)["predictions"]
     out = tmp_path / f"answers{suffix}"
-    assert command("predict", "pictures", world / "things", "--out", out).out == f"24 answers are in {out}\n"
+    assert command("predict", "pictures", world / "things", "--out", out).out == f"wrote 24 predictions to {out}\n"
     if suffix == ".json":
         assert json.loads(out.read_text()) == shown
         return

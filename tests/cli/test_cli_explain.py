@@ -23,14 +23,14 @@ def test_an_answer_is_told_with_its_check_its_files_and_what_comes_next(command:
 def test_the_test_samples_become_a_map(command: Command) -> None:
     said = command("explain", "number", "--embeddings", "--limit", "20", "--out", "map")
     assert said.code == 0
-    assert said.out.splitlines()[0].startswith("20 test samples in a plane")
+    assert said.out.splitlines()[0].startswith("t-SNE of 20 test samples")
     assert Path("map/embeddings.png").stat().st_size > 5_000
 
 
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("table",), 2, "nothing to explain; name a file, as in `layerwise explain table {table}`"),
+        (("table",), 2, "there is nothing to explain; name a file, as in `layerwise explain table {table}`"),
         (("table", "{table}", "--limit", "5"), 2, "--limit is for the map of --embeddings"),
         (("table", "{table}", "--filters"), 2, "has no filters to show"),
         (("table", "{table}", "--maps", "all"), 2, "has no convolution over pictures"),

@@ -85,7 +85,7 @@ def test_removal_wants_a_yes(command: Command, copy: Path) -> None:
     assert "--yes" in said.err
     said = command("runs", "remove", "copy", "--yes")
     assert (said.code, copy.exists()) == (0, False)
-    assert said.out == "copy is removed\n"
+    assert said.out == "removed copy\n"
     assert command("runs", "remove", "copy", "--yes").code == 66
 
 
@@ -118,7 +118,7 @@ def test_a_finished_run_is_left_as_it_is(command: Command, copy: Path) -> None:
     before = {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()}
     said = command("resume", "copy")
     assert said.code == 0
-    assert "finished already" in said.out
+    assert "is already finished" in said.out
     assert {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()} == before
 
 

@@ -120,13 +120,13 @@ def test_the_command_says_the_translation_its_check_and_its_files(
     assert not (tmp_path / "why" / "attention.png").exists()
     assert any(line.strip().startswith('layerwise explain world "text editor" --gradients') for line in rest)
     assert typed(run, "--embeddings", "--limit", "10", "--out", str(tmp_path)) == 0
-    assert capsys.readouterr().out.startswith("10 tokens in a plane, by the vectors that world has for them")
+    assert capsys.readouterr().out.startswith("t-SNE of 10 tokens, from the embedding vectors of world")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        ((), 2, 'nothing to explain; give a text, as in `layerwise explain world "text editor"`'),
+        ((), 2, 'there is nothing to explain; give a text, as in `layerwise explain world "text editor"`'),
         ((SAID, "--filters"), 2, "--filters is for answers of one class or value; a translation has --gradients and"),
         ((SAID, "--maps", "all"), 2, "--maps says nothing of a translation; leave it out."),
         ((SAID, "--row", "2"), 2, "--row says nothing of a translation; leave it out."),

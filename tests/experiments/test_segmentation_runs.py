@@ -174,7 +174,7 @@ def test_an_overlay_that_cannot_be_is_refused_in_one_sentence(
         ((unet.path, tmp_path, "--overlay", out), 2, "one file for one picture, received the folder"),
         ((unet.path, picture, "--overlay", tmp_path / "out.gif"), 2, "must end in one of .png"),
         ((unet.path, picture, "--overlay", tmp_path / "no" / "out.png"), StorageError.exit_code, "there is no folder"),
-        ((unet.path, picture, "--overlay", picture), 2, "is the file to answer for and would be written over"),
+        ((unet.path, picture, "--overlay", picture), 2, "is an input file and would be overwritten"),
         ((unet.path, tmp_path / "b.png", "--overlay", out), NotFoundError.exit_code, "b.png does not exist"),
     ]
     for words, code, sentence in cases:

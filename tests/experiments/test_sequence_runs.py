@@ -91,7 +91,7 @@ def test_a_forecast_is_in_the_units_of_the_table(sales: Path, tmp_path: Path) ->
     told = values if values else list(next(iter(answer.values())).values())
     truth = [1000 + 200 * np.sin(day / 4) for day in (200, 201, 202)]
     np.testing.assert_allclose(told, truth, atol=150)
-    assert (f"layerwise predict {run.name} {sales}", "let it answer for your own files") in next_commands(run)
+    assert (f"layerwise predict {run.name} {sales}", "predict for your own files") in next_commands(run)
     page = run.report.read_text(encoding="utf-8")
     assert "It forecasts ‘sales’ 3 steps ahead, at 38 times that it never saw." in page
     assert "seriess" not in page

@@ -25,15 +25,15 @@ class SamplingConfig:
         off="the likeliest token",
         search=(0.0, 1.5),
     )
-    top_k: int = numeric(0, "draw among so many likeliest tokens", at_least=0, off="all", unit="tokens")
+    top_k: int = numeric(0, "top-k sampling: sample from the k most probable tokens", at_least=0, off="all", unit="tokens")
     top_p: float = numeric(
         1.0,
-        "draw among the fewest tokens that together have this probability",
+        "nucleus sampling: sample from the smallest set of tokens with this total probability",
         above=0,
         at_most=1,
         search=(0.5, 1.0),
     )
-    seed: int = numeric(0, "every draw follows from it", at_least=0, at_most=LARGEST_SEED)
+    seed: int = numeric(0, "seed of the sampling", at_least=0, at_most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         check(self)
