@@ -116,7 +116,7 @@ FLAGS: tuple[Case, ...] = (
     flag("train vae --data digits --beta -1", "--beta", "-1.0"),
     flag("train autoencoder --data digits --beta 2", "--beta", "vae", "leave it out"),
     flag(f"{IRIS} --gradient-penalty 1", "--gradient-penalty", "adversarial", "leave it out"),
-    flag("sample {pictures}", "learned to name classes", "not to paint", "train gan"),
+    flag("sample {pictures}", "trained for classification", "not for generation", "train gan"),
     flag("sample {pictures} --count 0", "--count", "at least 1", "0"),
     flag("sample {pictures} --out samples.jpg", "--out", ".png", "'.jpg'"),
     flag("sample {pictures} --steps 3", "--steps", "--walk"),

@@ -31,7 +31,7 @@ def test_the_test_samples_become_a_map(command: Command) -> None:
     ("words", "code", "sentence"),
     [
         (("table",), 2, "there is nothing to explain; name a file, as in `layerwise explain table {table}`"),
-        (("table", "{table}", "--limit", "5"), 2, "--limit is for the map of --embeddings"),
+        (("table", "{table}", "--limit", "5"), 2, "--limit belongs to --embeddings"),
         (("table", "{table}", "--filters"), 2, "has no filters to show"),
         (("table", "{table}", "--maps", "all"), 2, "has no convolution over pictures"),
         (("table", "{table}", "--attention"), 2, "has no attention that could be shown"),

@@ -98,7 +98,7 @@ def test_at_a_terminal_it_asks_first(answer: str, is_kept: bool, copy: Path) -> 
     os.close(keyboard)
     os.close(terminal)
     assert done.returncode == 0, done.stderr
-    assert f"Remove {copy} for good? [y/N]" in done.stdout
+    assert f"Remove {copy} permanently? [y/N]" in done.stdout
     assert copy.is_dir() == is_kept
 
 

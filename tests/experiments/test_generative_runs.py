@@ -70,7 +70,7 @@ def test_a_vae_gives_pictures_back_better_than_the_mean_picture(vae_run: Run) ->
     assert result.sample_quality
     assert result.sample_quality.frechet > 0
     assert result_from_json(json.loads(json.dumps(result.to_json()))) == result
-    assert result.sentence("12 pictures").startswith("It gives 12 pictures back from 3 numbers each")
+    assert result.sentence("12 pictures").startswith("It reconstructs 12 pictures from 3 latent dimensions")
 
 
 def test_the_baselines_are_those_of_the_training_pictures(coder_run: Run) -> None:
@@ -254,7 +254,7 @@ def test_the_command_writes_a_grid_single_pictures_and_a_film(
 def test_what_cannot_paint_and_what_cannot_be_asked_of_painters_is_refused(
     fruits: Path, fruit_run: Run, flats: Path, coder_run: Run, gan_run: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="learned to name classes, and not to paint; train gan, dcgan or vae"):
+    with pytest.raises(UsageError, match="trained for classification, not for generation; train gan, dcgan or vae"):
         fruit_run.sample()
     with pytest.raises(UsageError, match="codes have no distribution to draw from; train vae"):
         coder_run.sample(2)

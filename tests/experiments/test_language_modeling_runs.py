@@ -217,7 +217,9 @@ def test_what_cannot_be_written_is_refused_in_a_sentence(
 
 
 def test_a_run_that_was_trained_for_something_else_does_not_write(fruit_run: Run) -> None:
-    with pytest.raises(UsageError, match=r"learned to name classes, and not to write; train one on a text"):
+    with pytest.raises(
+        UsageError, match=r"trained for classification, not for language modelling; train gpt on a text"
+    ):
         fruit_run.write("Anna")
 
 

@@ -169,7 +169,7 @@ def test_an_overlay_that_cannot_be_is_refused_in_one_sentence(
     picture, out = tmp_path / "a.png", tmp_path / "out.png"
     Image.fromarray(generate(20, 20, 0)[0]).save(picture)
     cases = [
-        ((classifier.path, picture, "--overlay", out), 2, "learned to name classes, and not what each pixel is"),
+        ((classifier.path, picture, "--overlay", out), 2, "trained for classification, not for segmentation"),
         ((unet.path, picture, picture, "--overlay", out), 2, "one file for one picture, received 2 of them"),
         ((unet.path, tmp_path, "--overlay", out), 2, "one file for one picture, received the folder"),
         ((unet.path, picture, "--overlay", tmp_path / "out.gif"), 2, "must end in one of .png"),
@@ -186,7 +186,7 @@ def test_an_overlay_that_cannot_be_is_refused_in_one_sentence(
 def test_what_is_no_picture_is_refused(unet: Run, classifier: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="received float64 of shape"):
         unet.segment(np.zeros((5, 5)))
-    with pytest.raises(UsageError, match="and not what each pixel is; name a run of segnet or unet"):
+    with pytest.raises(UsageError, match="not for segmentation; name a run of segnet or unet"):
         classifier.segment(np.zeros((5, 5), np.uint8))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no pictures"):

@@ -93,7 +93,7 @@ def test_a_forecast_is_in_the_units_of_the_table(sales: Path, tmp_path: Path) ->
     np.testing.assert_allclose(told, truth, atol=150)
     assert (f"layerwise predict {run.name} {sales}", "predict for your own files") in next_commands(run)
     page = run.report.read_text(encoding="utf-8")
-    assert "It forecasts ‘sales’ 3 steps ahead, at 38 times that it never saw." in page
+    assert "It forecasts ‘sales’ 3 steps ahead, at 38 unseen times." in page
     assert "seriess" not in page
     (tmp_path / "newer.csv").write_bytes(sales.read_bytes())
     again, _ = evaluate(run, data=str(tmp_path / "newer.csv"), out=tmp_path / "again")

@@ -254,7 +254,7 @@ def test_a_file_without_texts_gets_a_sentence(run: Run, tmp_path: Path, capsys: 
 
 
 def test_a_run_that_learned_something_else_does_not_translate(fruit_run: Run) -> None:
-    with pytest.raises(UsageError, match="learned to name classes, and not to translate; name another, or train one"):
+    with pytest.raises(UsageError, match="trained for classification, not for translation; name another, or train one"):
         fruit_run.translate("a")
     with pytest.raises(UsageError, match="`beam` is for runs that translate"):
         evaluate(fruit_run, beam=4)

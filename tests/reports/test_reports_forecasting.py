@@ -60,7 +60,7 @@ def test_a_forecast_is_measured_against_the_last_value_and_the_season(evaluation
 
 def test_it_is_told_and_drawn(evaluation_input: EvaluationInput) -> None:
     result = measure(evaluation_input)
-    assert "repeating what was 6 steps before" in result.lines()[1]
+    assert "repeating the value of 6 steps before" in result.lines()[1]
     names = [name for name, _ in result.drawings(evaluation_input)]
     assert names[0] == "forecasts"
     assert len(names) == 5

@@ -136,7 +136,7 @@ def test_a_classification_says_what_it_reached_where_it_errs_and_how_to_use_it(
     page = Page(page_of("digits"))
     evaluation = digits.evaluation
     assert evaluation is not None
-    assert f"of {evaluation.count} pictures that it never saw" in page.text
+    assert f"of {evaluation.count} unseen test images" in page.text
     for words in (
         "Which class is taken for which", "recall", "precision", "Is it as sure as it should be?",
         "The mistakes it was surest of", "What the first layer looks for", "Samples of each class",
@@ -159,7 +159,7 @@ def test_every_picture_is_read_aloud(page_of: Callable[[str], str]) -> None:
 
 def test_a_regression_says_its_errors_in_the_unit_of_the_target(page_of: Callable[[str], str]) -> None:
     page = Page(page_of("diabetes"))
-    assert "It predicts ‘progression’ of 89 rows that it never saw" in page.text
+    assert "It predicts ‘progression’ of 89 unseen test rows" in page.text
     for words in ("R²", "mean absolute error", "root mean squared error", "progression: given and true values",
                   "Distribution of progression", "What the first layer looks at", "442 rows are few"):  # fmt: skip
         assert words in page.text, words
@@ -169,7 +169,7 @@ def test_a_regression_says_its_errors_in_the_unit_of_the_target(page_of: Callabl
 def test_texts_show_the_words_that_weigh_most(page_of: Callable[[str], str]) -> None:
     text = page_of("letters")
     page = Page(text)
-    assert "60 texts that it never saw" in page.text
+    assert "60 unseen test texts" in page.text
     assert "What the first layer looks at" in page.text
     for word in ("free", "money", "meeting", "tomorrow"):
         assert f">{word}</text>" in text

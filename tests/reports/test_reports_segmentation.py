@@ -86,9 +86,9 @@ def test_the_sentence_names_figures_and_what_one_class_alone_would_reach() -> No
     scores = np.zeros((1, 4, 1, 4), np.uint8)
     scores[0, 0, 0, :2], scores[0, 1, 0, 2:] = 9, 9
     result = measured(truth, scores)
-    assert result.sentence("1 picture that it never saw") == (
-        "It gives 75 % of the pixels of 1 picture that it never saw their class; its regions overlap the true ones by "
-        "58.3 % (mean IoU). Calling all of it ‘sea’ would be right in 75 % and overlap by 37.5 %."
+    assert result.sentence("1 unseen test image") == (
+        "It reaches a mean IoU of 58.3 % and a pixel accuracy of 75 % on 1 unseen test image "
+        "(predicting ‘sea’ everywhere: 37.5 % and 75 %)."
     )
 
 

@@ -83,7 +83,9 @@ class Parser(argparse.ArgumentParser):
     def _refusal(self, word: str) -> UsageError:
         hint = nearest_flag(word, self._option_string_actions)
         alone = "" if word.startswith("-") else "; a value follows its flag"
-        return UsageError(f"{self.prog} does not understand '{word}'{alone}.{hint} `{self.prog} --help` shows what it takes.")
+        return UsageError(
+            f"{self.prog} does not understand '{word}'{alone}.{hint} `{self.prog} --help` shows what it takes."
+        )
 
     def error(self, message: str) -> NoReturn:
         """Say what argparse found in one sentence."""

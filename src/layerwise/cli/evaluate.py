@@ -16,7 +16,13 @@ from layerwise.cli.arguments import Parser, add_run, add_runs_folder
 def add_arguments(parser: Parser) -> None:
     add_run(parser)
     parser.add_argument("--data", metavar="DATA", help="a data set, folder or table [the run's own test split]")
-    parser.add_argument("--beam", type=int, default=1, metavar="N", help="hypotheses of beam search, for translation; 1 is greedy decoding [1]")
+    parser.add_argument(
+        "--beam",
+        type=int,
+        default=1,
+        metavar="N",
+        help="hypotheses of beam search, for translation; 1 is greedy decoding [1]",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
     parser.add_argument("--out", metavar="FOLDER", help="folder for the plots [the run's evaluation folder]")
     add_runs_folder(parser)

@@ -33,8 +33,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("input", nargs="?", metavar="INPUT", help="a picture, table or series, or a text to translate")
     for part, sentence in PARTS.items():
         parser.add_argument(f"--{part}", action="store_true", help=sentence)
-    parser.add_argument("--maps", metavar="LAYERS", help="feature maps of these layers: names separated by commas, or all")
-    parser.add_argument("--embeddings", action="store_true", help="plot the test samples (or tokens) in two dimensions by t-SNE")
+    parser.add_argument(
+        "--maps", metavar="LAYERS", help="feature maps of these layers: names separated by commas, or all"
+    )
+    parser.add_argument(
+        "--embeddings", action="store_true", help="plot the test samples (or tokens) in two dimensions by t-SNE"
+    )
     parser.add_argument("--output", metavar="NAME", help="the class or value to explain [the predicted one]")
     add_value(parser, "row", int, "sample number, for a file with several [1]", default=1)
     add_value(parser, "window", int, "side of the occluded square in pixels [a seventh of the image]", default=None)

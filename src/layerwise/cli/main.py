@@ -59,7 +59,8 @@ def overview() -> str:
     lessons = "\n".join(lines[name] for name in LESSONS)
     return (
         "usage: layerwise COMMAND [ARGUMENTS]\n\n"
-        "Train, understand and use neural networks: from one artificial neuron to networks for images, text and time series.\n\n"
+        "Train, understand and use neural networks, from one artificial neuron to networks for images,\n"
+        "text and time series.\n\n"
         f"commands (details: `layerwise COMMAND --help`):\n{rows}\n\n"
         f"lessons, one idea each:\n{lessons}\n\n"
         "examples:\n"

@@ -20,8 +20,12 @@ def add_arguments(parser: Parser) -> None:
     add_run(parser)
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts to translate [the lines of standard input]")
     parser.add_argument("--file", metavar="FILE", help="translate each line of this text file")
-    parser.add_argument("--beam", type=int, default=1, metavar="N", help="hypotheses of beam search; 1 is greedy decoding [1]")
-    parser.add_argument("--attention", metavar="FILE", help="plot the attention weights of the first text to this .png file")
+    parser.add_argument(
+        "--beam", type=int, default=1, metavar="N", help="hypotheses of beam search; 1 is greedy decoding [1]"
+    )
+    parser.add_argument(
+        "--attention", metavar="FILE", help="plot the attention weights of the first text to this .png file"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
     add_runs_folder(parser)
 

@@ -226,7 +226,7 @@ def _check_task(run: Run) -> None:
     if not isinstance(run.task, Classification | Regression):
         learned = wording.LEARNED[run.data_info["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {learned}, and what is explained is an answer of one class or value; "
+            f"run {run.name} was trained for {learned}; explanations are of one predicted class or value; "
             "give the parts that you ask about as a module of your own in Python."
         )
 

@@ -63,8 +63,8 @@ def generative_run(run: Trained) -> GenerativeTask:
     """Return the task of a run whose network paints. Raises UsageError for any other."""
     if not isinstance(run.task, GenerativeTask):
         raise UsageError(
-            f"run {run.name} learned {wording.LEARNED[task_name(run.task)]}, and not to paint; train gan, dcgan "
-            "or vae, on mnist for example."
+            f"run {run.name} was trained for {wording.LEARNED[task_name(run.task)]}, not for generation; "
+            "train gan, dcgan or vae, on mnist for example."
         )
     return cast(GenerativeTask, run.task)
 

@@ -111,7 +111,7 @@ def segmentation_of(run: Trained) -> tuple[Segmentation, ImagePreprocessing]:
     if isinstance(task, Segmentation) and isinstance(preprocessing, ImagePreprocessing):
         return task, preprocessing
     raise UsageError(
-        f"run {run.name} learned {wording.LEARNED[run.data_info['task']['name']]}, and not what each pixel is; "
+        f"run {run.name} was trained for {wording.LEARNED[run.data_info['task']['name']]}, not for segmentation; "
         "name a run of segnet or unet."
     )
 

@@ -45,7 +45,7 @@ def translator_of(run: Trained) -> tuple[Translation, PairPreprocessing]:
     if not isinstance(task, Translation) or not isinstance(preprocessing, PairPreprocessing):
         learned = wording.LEARNED[run.data_info["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {learned}, and not to translate; name another, or train one, such as "
+            f"run {run.name} was trained for {learned}, not for translation; name another, or train one, such as "
             "transformer on english-french."
         )
     return task, preprocessing

@@ -38,7 +38,8 @@ def stream(
     if not isinstance(preprocessing, TextPreprocessing):
         learned = wording.LEARNED[run.data_info["task"]["name"]]
         raise UsageError(
-            f"run {run.name} learned {learned}, and not to write; train one on a text, such as gpt on book.txt."
+            f"run {run.name} was trained for {learned}, not for language modelling; "
+            "train gpt on a text, such as book.txt."
         )
     if not hasattr(model, "begin"):
         raise UsageError(f"{type(model).__name__} has no `begin` and `step` to write by; gpt, rnn, lstm and gru do.")

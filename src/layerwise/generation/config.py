@@ -25,7 +25,9 @@ class SamplingConfig:
         off="the likeliest token",
         search=(0.0, 1.5),
     )
-    top_k: int = numeric(0, "top-k sampling: sample from the k most probable tokens", at_least=0, off="all", unit="tokens")
+    top_k: int = numeric(
+        0, "top-k sampling: sample from the k most probable tokens", at_least=0, off="all", unit="tokens"
+    )
     top_p: float = numeric(
         1.0,
         "nucleus sampling: sample from the smallest set of tokens with this total probability",

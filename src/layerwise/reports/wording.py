@@ -171,5 +171,7 @@ def use_of(task: str, example: str) -> Use:
 
 def samples_in_words(count: int, kind: str, split_name: str = "test") -> str:
     """Return '360 unseen test images', or '60 rows of the valid split'."""
-    unseen = "that it never saw" if split_name == "test" else f"of the {split_name} split"
-    return f"{plural(count, NOUNS.get(kind, 'sample'))} {unseen}"
+    noun = NOUNS.get(kind, "sample")
+    if split_name == "test":
+        return plural(count, f"unseen test {noun}")
+    return f"{plural(count, noun)} of the {split_name} split"

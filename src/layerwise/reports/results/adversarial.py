@@ -66,14 +66,14 @@ class AdversarialResult:
 
     def sentence(self, samples: str, who: str = "It") -> str:
         return (
-            f"{who} paints pictures at a Fréchet distance of {wording.decimal(self.sample_quality.frechet)} from "
-            f"{samples}, whose halves are {wording.decimal(self.sample_quality.frechet_real)} apart."
+            f"{who} generates images with a Fréchet distance of {wording.decimal(self.sample_quality.frechet)} to "
+            f"{samples} (between two halves of the real images: {wording.decimal(self.sample_quality.frechet_real)})."
         )
 
     def lines(self) -> list[str]:
         told = (
-            f"the discriminator is right on {wording.share(self.accuracy_on_real)} of the real pictures and on "
-            f"{wording.share(self.accuracy_on_generated)} of the painted ones"
+            f"accuracy of the discriminator: {wording.share(self.accuracy_on_real)} on real images, "
+            f"{wording.share(self.accuracy_on_generated)} on generated images"
         )
         return [*self.sample_quality.lines(), told]
 
@@ -84,7 +84,7 @@ class AdversarialResult:
         return "", []
 
     def tiles(self) -> list[Tile]:
-        rights = f"{wording.share(self.accuracy_on_generated)} of painted ones; 50 % is guessing"
+        rights = f"{wording.share(self.accuracy_on_generated)} on generated images; chance is 50 %"
         return [
             *self.sample_quality.tiles(),
             (wording.share(self.accuracy_on_real), "real pictures told by the feature_network", rights),
@@ -101,11 +101,11 @@ class AdversarialResult:
         assert isinstance(task, Adversarial)
         generated = sample_images(task, evaluation_input.model, SAMPLES_SHOWN, PAINTING_SEED)
         shown = pictures.to_pixels(generated)
-        yield "samples", grid_figure(shown, 8, "Painted, none chosen")
+        yield "samples", grid_figure(shown, 8, "Generated images, not selected")
         rows = neighbour_rows(generated[:NEIGHBOURS_SHOWN], evaluation_input.data())
         yield (
             "neighbours",
-            grid_figure(rows, NEIGHBOURS_SHOWN, "Painted, and below each the nearest training picture"),
+            grid_figure(rows, NEIGHBOURS_SHOWN, "Generated images, and below each the nearest training image"),
         )
         walk = walk_pixels(task, evaluation_input.model, WALKS_SHOWN, STEPS_SHOWN)
         yield "walk", grid_figure(walk, STEPS_SHOWN, "A walk through the space of codes")

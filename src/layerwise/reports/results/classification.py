@@ -123,7 +123,7 @@ class ClassificationResult:
         return cls(**{**values, **rebuilt})
 
     def sentence(self, samples: str, who: str = "It") -> str:
-        return f"{who} names {wording.share(self.accuracy)} of {samples} correctly; {guessing(self)}."
+        return f"{who} classifies {wording.share(self.accuracy)} of {samples} correctly ({guessing(self)})."
 
     def lines(self) -> list[str]:
         return [
@@ -272,12 +272,12 @@ def _worst_mistakes(
 
 
 def guessing(evaluation: ClassificationResult) -> str:
-    """Say what an answer that does not look at the input would reach."""
+    """Return the accuracy of a guess that ignores the input, with its name."""
     class_count = len(evaluation.classes)
     if evaluation.baseline * class_count <= BALANCED_TO:
-        return f"chance is {wording.share(1 / class_count)}"
+        return f"chance: {wording.share(1 / class_count)}"
     commonest = max(evaluation.classes, key=lambda score: score.support)
-    return f"always answering ‘{commonest.name}’ would be right in {wording.share(evaluation.baseline)}"
+    return f"most frequent class, ‘{commonest.name}’: {wording.share(evaluation.baseline)}"
 
 
 def observe_classes(evaluation: ClassificationResult) -> Iterator[Notice]:

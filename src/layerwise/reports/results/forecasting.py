@@ -52,12 +52,12 @@ class Forecast:
         return cls(**{**values, **flat, **rows})
 
     def sentence(self) -> str:
-        """Say how the forecasts compare with naive ones."""
+        """Compare the forecasts with naive ones."""
         is_seasonal = self.season > 1
-        season = f", repeating what was {self.season} steps before by {wording.decimal(self.season_rmse)}"
+        season = f"; repeating the value of {self.season} steps before: {wording.decimal(self.season_rmse)}"
         return (
-            f"Repeating the last value would miss by {wording.decimal(self.last_rmse)} on average (RMSE)"
-            f"{season if is_seasonal else ''}; the network misses by {wording.decimal(self.rmse)}."
+            f"RMSE {wording.decimal(self.rmse)} (repeating the last value: {wording.decimal(self.last_rmse)}"
+            f"{season if is_seasonal else ''})."
         )
 
 

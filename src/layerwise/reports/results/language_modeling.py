@@ -1,4 +1,4 @@
-"""How well a network foretells held-out text: bits a byte, beside programs that compress the same bytes."""
+"""How well a network foretells held-out text: bits per byte, beside programs that compress the same bytes."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class LanguageModelingResult:
     """A writer on held-out text.
 
     count: windows. tokens, text_bytes: that were told. loss: nats a token; perplexity: its exponential.
-    compressed: bits a byte that programs need for the same bytes, which they see one behind the other as one file.
-    after_reading: bits a byte by which they lengthen what xz makes of training text; None where that was not at hand.
+    compressed: bits per byte that programs need for the same bytes, which they see one behind the other as one file.
+    after_reading: bits per byte by which they lengthen what xz makes of training text; None where that was not at hand.
     """
 
     task: ClassVar[str] = "language_modeling"
@@ -111,23 +111,23 @@ class LanguageModelingResult:
 
     def sentence(self, samples: str, who: str = "It") -> str:
         program, best = min(self.compressed.items(), key=lambda item: item[1])
-        read = "" if self.after_reading is None else f", and {READER} {wording.decimal(self.after_reading)}"
+        read = "" if self.after_reading is None else f"; {READER}: {wording.decimal(self.after_reading)}"
         return (
-            f"{who} tells {wording.count(self.text_bytes)} bytes of text that it never saw with "
-            f"{wording.decimal(self.bits_per_byte)} bits a byte; {program}, the best of three programs that compress "
-            f"files, needs {wording.decimal(best)}{read}."
+            f"{who} reaches {wording.decimal(self.bits_per_byte)} bits per byte on "
+            f"{wording.count(self.text_bytes)} bytes of unseen text "
+            f"({program}, the best of three compression programs: {wording.decimal(best)}{read})."
         )
 
     def lines(self) -> list[str]:
         return [
-            f"{wording.decimal(self.bits_per_byte)} bits a byte over {wording.count(self.text_bytes)} bytes, "
-            f"perplexity {wording.decimal(self.perplexity)} a token, the likeliest token right in "
+            f"{wording.decimal(self.bits_per_byte)} bits per byte over {wording.count(self.text_bytes)} bytes, "
+            f"perplexity {wording.decimal(self.perplexity)} per token, most probable token correct in "
             f"{wording.share(self.accuracy)}"
         ]
 
     def table(self) -> Rows:
         figures = {"this network": self.bits_per_byte, **self.programs}
-        return ["of the same bytes", "bits a byte"], [[name, wording.decimal(bits)] for name, bits in figures.items()]
+        return ["of the same bytes", "bits per byte"], [[name, wording.decimal(bits)] for name, bits in figures.items()]
 
     def examples(self) -> tuple[str, list[str]]:
         return "what it writes behind beginnings that it never saw", [
@@ -137,7 +137,7 @@ class LanguageModelingResult:
     def tiles(self) -> list[Tile]:
         programs = ", ".join(f"{program} {wording.decimal(bits)}" for program, bits in self.programs.items())
         return [
-            (wording.decimal(self.bits_per_byte), "bits a byte", programs),
+            (wording.decimal(self.bits_per_byte), "bits per byte", programs),
             (wording.decimal(self.perplexity), "perplexity", "a token: as if it had to choose among so many"),
             (wording.share(self.accuracy), "likeliest token right", f"of {wording.count(self.tokens)} tokens"),
         ]
@@ -180,7 +180,7 @@ def measure(evaluation_input: EvaluationInput) -> LanguageModelingResult:
 
 
 def bits_after_reading(evaluation_input: EvaluationInput, tokenizer: Tokenizer, data: bytes) -> float | None:
-    """Return the bits a byte by which `data` lengthens what xz makes of training text; None where that is gone.
+    """Return the bits per byte by which `data` lengthens what xz makes of training text; None where that is gone.
 
     The training text is up to READ_BYTES of it, windows evenly spread over those that the network learned from.
     """
@@ -233,9 +233,9 @@ def continuations_of(model: nn.Module, preprocessing: TextPreprocessing, tokens:
 
 
 def compression_chart(result: LanguageModelingResult) -> Figure:
-    """Draw the bits a byte of the network and of the programs."""
+    """Draw the bits per byte of the network and of the programs."""
     figures = {"this network": result.bits_per_byte, **result.programs}
-    figure, axes = new_chart("bits a byte", "", height=1.0 + 0.3 * len(figures), grid="x")
+    figure, axes = new_chart("bits per byte", "", height=1.0 + 0.3 * len(figures), grid="x")
     axes.barh(list(figures), list(figures.values()), color=[GREEN, *[BLUE] * len(result.programs)], height=0.7)
     axes.invert_yaxis()
     return figure
@@ -243,7 +243,7 @@ def compression_chart(result: LanguageModelingResult) -> Figure:
 
 def language_modeling_section(result: LanguageModelingResult) -> str:
     """The comparison, coloured passages, and continuations."""
-    told = f"{wording.decimal(result.bits_per_byte)} bits a byte of the network beside those of programs."
+    told = f"{wording.decimal(result.bits_per_byte)} bits per byte of the network beside those of programs."
     drawn = markup.chart(
         to_svg(compression_chart(result), told),
         "Bits for each byte of the held-out text",
@@ -252,7 +252,7 @@ def language_modeling_section(result: LanguageModelingResult) -> str:
         f"adds to a file of xz that begins with what the network learned from, up to {READ_BYTES // 10**6} MB of it.",
     )
     passages = [
-        markup.subtitle(f"{one.what[0].upper()}{one.what[1:]}: {wording.decimal(one.bits_per_byte)} bits a byte")
+        markup.subtitle(f"{one.what[0].upper()}{one.what[1:]}: {wording.decimal(one.bits_per_byte)} bits per byte")
         + markup.coloured((text, _shade(bits), f"{bits:g} bits") for text, bits in one.tokens)
         for one in result.passages
     ]

@@ -76,16 +76,16 @@ class ReconstructionResult:
 
     def sentence(self, samples: str, who: str = "It") -> str:
         return (
-            f"{who} gives {samples} back from {wording.plural(self.code, 'number')} each, with a squared error of "
-            f"{wording.decimal(self.squared_error)} a pixel; as many principal components leave "
-            f"{wording.decimal(self.component_error)}, the mean picture {wording.decimal(self.mean_error)}."
+            f"{who} reconstructs {samples} from {wording.plural(self.code, 'latent dimension')} with a squared "
+            f"error of {wording.decimal(self.squared_error)} per pixel (PCA with as many components: "
+            f"{wording.decimal(self.component_error)}; mean image: {wording.decimal(self.mean_error)})."
         )
 
     def lines(self) -> list[str]:
         told = (
-            f"squared error {wording.decimal(self.squared_error)} a pixel over {wording.plural(self.count, 'picture')} "
-            f"by {wording.plural(self.code, 'number')} each; {wording.decimal(self.component_error)} by as many "
-            f"principal components, {wording.decimal(self.mean_error)} by the mean picture"
+            f"squared error {wording.decimal(self.squared_error)} per pixel over {wording.plural(self.count, 'image')}"
+            f", {wording.plural(self.code, 'latent dimension')}; PCA with as many components: "
+            f"{wording.decimal(self.component_error)}, mean image: {wording.decimal(self.mean_error)}"
         )
         return [told, *(self.sample_quality.lines() if self.sample_quality else [])]
 

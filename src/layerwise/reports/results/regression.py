@@ -100,19 +100,14 @@ class RegressionResult:
         if self.forecast:
             return (
                 f"{who} forecasts ‘{self.forecast.name}’ {wording.plural(len(self.targets), 'step')} ahead, at "
-                f"{wording.plural(self.count, 'time')} that it never saw. {self.forecast.sentence()}"
+                f"{wording.plural(self.count, 'unseen time')}. {self.forecast.sentence()}"
             )
         if len(self.targets) > 1:
-            explained = wording.share(max(0.0, self.r2))
-            return (
-                f"{who} predicts {len(self.targets)} values of {samples}; it explains {explained} of their variance "
-                "on average."
-            )
+            return f"{who} predicts {len(self.targets)} values of {samples}; mean R² {wording.decimal(self.r2)}."
         score = self.targets[0]
-        explained = f"It explains {wording.share(score.r2)} of the variance" if score.r2 > 0 else "It explains nothing"
         return (
-            f"{who} predicts ‘{score.name}’ of {samples} with a typical error of {wording.decimal(score.rmse)}; "
-            f"always giving the mean would have {wording.decimal(score.baseline_rmse)}. {explained}."
+            f"{who} predicts ‘{score.name}’ of {samples} with an RMSE of {wording.decimal(score.rmse)} "
+            f"(predicting the mean: {wording.decimal(score.baseline_rmse)}). R² {wording.decimal(score.r2)}."
         )
 
     def lines(self) -> list[str]:

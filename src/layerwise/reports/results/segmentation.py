@@ -104,14 +104,14 @@ class SegmentationResult:
     def sentence(self, samples: str, who: str = "It") -> str:
         commonest = max(self.classes, key=lambda score: score.pixels)
         return (
-            f"{who} gives {wording.share(self.pixel_accuracy)} of the pixels of {samples} their class; its regions "
-            f"overlap the true ones by {wording.share(self.mean_iou)} (mean IoU). Calling all of it ‘{commonest.name}’ "
-            f"would be right in {wording.share(self.baseline)} and overlap by {wording.share(self.baseline_iou)}."
+            f"{who} reaches a mean IoU of {wording.share(self.mean_iou)} and a pixel accuracy of "
+            f"{wording.share(self.pixel_accuracy)} on {samples} (predicting ‘{commonest.name}’ everywhere: "
+            f"{wording.share(self.baseline_iou)} and {wording.share(self.baseline)})."
         )
 
     def lines(self) -> list[str]:
         return [
-            f"mean IoU {wording.share(self.mean_iou)} over {wording.plural(self.count, 'picture')} "
+            f"mean IoU {wording.share(self.mean_iou)} over {wording.plural(self.count, 'image')} "
             f"(all one class: {wording.share(self.baseline_iou)}), pixel accuracy {wording.share(self.pixel_accuracy)} "
             f"(all one class: {wording.share(self.baseline)}), class accuracy {wording.share(self.class_accuracy)}"
         ]

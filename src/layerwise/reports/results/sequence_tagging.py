@@ -74,14 +74,10 @@ class SequenceTaggingResult:
         return cls(**{**values, "classes": tuple(ClassScore(**one) for one in values["classes"]), "samples": samples})
 
     def sentence(self, samples: str, who: str = "It") -> str:
-        each = (
-            ""
-            if self.by_token is None
-            else f", and giving each token the class that it most often has in {wording.share(self.by_token)}"
-        )
+        each = "" if self.by_token is None else f"; most frequent class per token: {wording.share(self.by_token)}"
         return (
-            f"{who} names {wording.share(self.accuracy)} of {wording.count(self.steps)} steps of {samples} correctly; "
-            f"always giving the commonest class is right in {wording.share(self.baseline)}{each}."
+            f"{who} tags {wording.share(self.accuracy)} of {wording.count(self.steps)} steps of {samples} correctly "
+            f"(most frequent class: {wording.share(self.baseline)}{each})."
         )
 
     def lines(self) -> list[str]:

@@ -84,8 +84,8 @@ class TranslationResult:
     def sentence(self, samples: str, who: str = "It") -> str:
         first, second = (name.capitalize() for name in self.languages)
         return (
-            f"{who} translates {samples} from {first} to {second} with a BLEU of {self.bleu:.1f}; "
-            f"word by word it would be {self.word_bleu:.1f}, and {self.copied_bleu:.1f} for the source as it is."
+            f"{who} translates {samples} from {first} to {second} with a BLEU score of {self.bleu:.1f} "
+            f"(word-by-word dictionary: {self.word_bleu:.1f}; source copied: {self.copied_bleu:.1f})."
         )
 
     def lines(self) -> list[str]:
@@ -93,7 +93,7 @@ class TranslationResult:
         return [
             f"BLEU {self.bleu:.1f} ({how}) over {wording.count(self.count)} texts; word by word {self.word_bleu:.1f}, "
             f"copied {self.copied_bleu:.1f}",
-            f"exactly the reference {wording.share(self.exact)}, right tokens {wording.share(self.accuracy)}, "
+            f"exact matches {wording.share(self.exact)}, token accuracy {wording.share(self.accuracy)}, "
             f"loss {wording.decimal(self.loss)} nats a token",
         ]
 
@@ -107,7 +107,7 @@ class TranslationResult:
         return [
             (f"{self.bleu:.1f}", "BLEU", "0 to 100, against one reference"),
             (f"{self.word_bleu:.1f}", "BLEU word by word", "the likeliest translation of each word"),
-            (wording.share(self.exact), "exactly the reference", "letter by letter"),
+            (wording.share(self.exact), "exact matches", "letter by letter"),
         ]
 
     def notices(self) -> Iterator[Notice]:
