@@ -228,7 +228,7 @@ RUNS: tuple[Case, ...] = (
         command="runs --runs {folder}",
     ),
     # --- the checkpoints
-    works("paused", run(paused), "names", command=RESUME),
+    works("paused", run(paused), "classifies", command=RESUME),
     works("newest-flipped", run(paused, checkpoints(broken(WEIGHTS))), "SHA-256 differs", "going back", command=RESUME),
     works(
         "newest-without-manifest",

@@ -83,7 +83,7 @@ def test_a_program_that_has_read_the_training_text_is_the_fairer_bar(writer: Run
     assert result.after_reading == 8 * (size(known + held_out) - size(known)) / len(held_out)
     assert result.after_reading < result.compressed["xz -9e"]
     assert writer.result["test"]["xz_after_reading"] == result.after_reading
-    assert f"and xz -9e after training text {wording.decimal(result.after_reading)}." in result.sentence("lines")
+    assert f"; xz -9e after training text: {wording.decimal(result.after_reading)})." in result.sentence("lines")
     assert result.table()[1][-1][0] == "xz -9e after training text"
 
 
@@ -202,7 +202,7 @@ REFUSED = [
     (["Anna", "--top-k", "-2"], "--top-k must be a whole number of at least 0 (0: all), received -2"),
     (["Anna", "--tokens", "0"], "--tokens must be a whole number of at least 1, received 0"),
     (["Anna", "--count", "0"], "--count must be a whole number of at least 1, received 0"),
-    (["Anna", "--tokens", "many"], "--tokens takes a whole number, received 'many'"),
+    (["Anna", "--tokens", "many"], "--tokens must be a whole number, received 'many'"),
 ]
 
 

@@ -81,7 +81,7 @@ def test_the_figures_are_those_of_the_translations_against_their_references(run:
     assert result.copied_bleu == pytest.approx(sacrebleu.corpus_bleu(list(test.ids), [references]).score)
     assert (result.count, result.beam, result.languages) == (120, 1, ("english", "french"))
     assert result_from_json(json.loads(json.dumps(result.to_json()))) == result
-    assert "from English to French with a BLEU of" in result.sentence("120 sentences")
+    assert "from English to French with a BLEU score of" in result.sentence("120 sentences")
     assert [one.score for one in result.worst] == sorted(one.score for one in result.worst)
 
 

@@ -26,4 +26,4 @@ def run(args: argparse.Namespace) -> None:
     from layerwise.cli.printing import print_table, say
 
     print_table(["recipe", "what it is", "reaches"], [[n, r.summary, r.reaches] for n, r in RECIPES.items()])
-    say("\n`layerwise train --recipe NAME` runs a recipe; further flags override its options.")
+    say("\n`layerwise train --recipe NAME` runs one; other flags override its options.")
