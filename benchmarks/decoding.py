@@ -18,7 +18,8 @@ import torch
 from machine import describe_machine
 from table import format_table
 
-from layerwise.generation.decoding import Sampling, write
+from layerwise.generation.config import SamplingConfig
+from layerwise.generation.decoding import write
 from layerwise.models import build
 
 ROUNDS = 5
@@ -56,7 +57,7 @@ def gpt() -> tuple[Writer, Writer]:
     model: Any = build("gpt", (LONGEST, VOCABULARY), VOCABULARY).eval()
 
     def cached(count: int) -> list[int]:
-        return [START, *write(model, torch.tensor([START]), count, Sampling(temperature=0))]
+        return [START, *write(model, torch.tensor([START]), count, SamplingConfig(temperature=0))]
 
     def anew(count: int) -> list[int]:
         tokens = [START]

@@ -82,7 +82,7 @@ def compare(name: str, turns: int, block_s: float, runs: Path) -> dict[str, Any]
 
 def described(name: str) -> dict[str, Any]:
     options = options_of(name)
-    return {"model": options.pop("model"), "asked": {**options, **ALIKE}}
+    return {"model": options.pop("model"), "given": {**options, **ALIKE}}
 
 
 class Ours:

@@ -40,7 +40,7 @@ class Loop:
 
     def _train(self, order: Tensor, layout: torch.memory_format) -> float:
         self.network = plain_network(self.workload.net).to(memory_format=layout)
-        network = self.transform(self.network)
+        network = self.prepare(self.network)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE, fused=True)
         inputs, labels = self.inputs, self.labels
         started = time.perf_counter()
