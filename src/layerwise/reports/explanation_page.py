@@ -286,6 +286,7 @@ def _place_pictures(
     for place, colour, picture in list(zip(places, colours, pictures, strict=True))[:THUMBNAILS_AT_MOST]:
         box = AnnotationBbox(OffsetImage(picture, zoom=zoom), (place[0], place[1]), pad=0.08, frameon=True)
         box.patch.set_edgecolor(colour)
+        box.set_in_layout(False)  # a thumbnail beyond the edge would shrink the axes, even to nothing
         axes.add_artist(box)
 
 
