@@ -45,7 +45,8 @@ class ScaledTanh(nn.Module):
 # At its usual threshold of 20, torch's softplus is z itself, which is 2e-9 from log(1 + exp(z)).
 MODULES = {
     "identity": nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "scaled-tanh": ScaledTanh, "relu": nn.ReLU,
-    "leaky-relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU, "softplus": lambda: nn.Softplus(threshold=40),
+    "leaky-relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
+    "softplus": lambda: nn.Softplus(threshold=40),
     "silu": nn.SiLU, "maxout": Maxout, "softmax": lambda: nn.Softmax(-1),
 }  # fmt: skip
 
