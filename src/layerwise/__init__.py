@@ -1,4 +1,4 @@
-"""Layerwise: from one artificial neuron to networks that see, write and paint. Names are loaded at their first use."""
+"""Layerwise: from one artificial neuron to networks for images, text and time series. Names load at first use."""
 
 from __future__ import annotations
 

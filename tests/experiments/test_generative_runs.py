@@ -109,7 +109,7 @@ def test_the_report_and_the_drawings_show_pictures(name: str, request: pytest.Fi
     run: Run = request.getfixturevalue(name)
     page = run.report.read_text()
     paints = name != "coder_run"
-    assert ("Painted pictures" in page) == paints
+    assert ("Generated pictures" in page) == paints
     assert ("The same codes while it learned" in page) == paints
     assert ("From one picture to another" in page) == (name in ("vae_run", "coder_run"))
     assert ("Two players" in page) == ("gan" in name)
@@ -162,7 +162,7 @@ def test_a_training_is_the_same_with_and_without_what_paints_beside_it(
     assert not grid_files(alone.path)
 
 
-def test_the_same_codes_are_painted_from_before_the_first_step_to_the_end(gan_run: Run) -> None:
+def test_the_same_codes_are_generated_from_before_the_first_step_to_the_end(gan_run: Run) -> None:
     files = grid_files(gan_run.path)
     reports = [record["step"] for record in gan_run.metrics if record["kind"] == "report"]
     assert [step_of(file) for file in files] == [0, *reports]

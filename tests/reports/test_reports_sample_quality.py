@@ -1,4 +1,4 @@
-"""Grids, films, maps of codes, and how like real pictures painted ones are."""
+"""Grids, films, maps of codes, and how like real pictures generated ones are."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _judges_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def real_likeness() -> SampleQuality:
-    """Other pictures of the same two kinds, told as painted ones."""
+    """Other pictures of the same two kinds, told as generated ones."""
     dataset = halves()
     return measure_sample_quality(lambda count: two_kinds(3, count)[0], dataset, dataset.test)
 
@@ -136,7 +136,7 @@ def test_grey_pictures_are_far_from_real_ones_and_copies_and_lacks_are_told(real
     assert grey.frechet > 10 * grey.frechet_real
     assert grey.kernel > 10 * abs(grey.kernel_real)
     [lack] = grey.notices()
-    assert any(f"It hardly ever paints {name}:" in lack.text for name in dataset.classes)
+    assert any(f"It rarely generates {name}:" in lack.text for name in dataset.classes)
     copied = measure_sample_quality(lambda count: dataset.train.inputs[torch.arange(count)], dataset, dataset.test)
     assert copied.nearest == 0
     [copy] = copied.notices()

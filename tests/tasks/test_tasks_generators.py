@@ -275,7 +275,7 @@ def test_the_classic_loss_is_the_cross_entropy_of_two_classes_and_can_be_penalis
 
 
 @pytest.mark.parametrize("variational", [False, True])
-def test_codes_are_painted_on_the_scale_of_light(variational: bool) -> None:
+def test_codes_are_generated_on_the_scale_of_light(variational: bool) -> None:
     torch.manual_seed(0)
     model = Autoencoder((2, 8, 8), config=AutoencoderConfig(3, (4,), 8, variational)).eval()
     task, codes = Reconstruction((0.2, 0.5), (0.1, 0.25)), torch.randn(5, 3)
@@ -325,7 +325,7 @@ def test_a_weight_that_cannot_work_is_refused(option: str, value: float) -> None
         TaskConfig(**{option: value})
 
 
-def test_real_pictures_are_brought_back_to_the_scale_of_painted_ones() -> None:
+def test_real_pictures_are_brought_back_to_the_scale_of_generated_ones() -> None:
     task = Adversarial((0.2, 0.5), (0.1, 0.25))
     pictures = torch.rand(3, 2, 4, 4)
     mean, deviation = torch.tensor([0.2, 0.5])[:, None, None], torch.tensor([0.1, 0.25])[:, None, None]
@@ -333,7 +333,7 @@ def test_real_pictures_are_brought_back_to_the_scale_of_painted_ones() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"relativistic": False, "gradient_penalty": 0.0}])
-def test_a_discriminator_learns_to_tell_real_from_painted(options: dict[str, Any]) -> None:
+def test_a_discriminator_learns_to_tell_real_from_generated(options: dict[str, Any]) -> None:
     model, task, batch = players(**options)
     optimiser = torch.optim.Adam(model.discriminator.parameters(), lr=1e-2)
     for _ in range(60):

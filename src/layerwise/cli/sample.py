@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace, out: Path) -> None:
-    """Refuse flags that do not belong together and a file that cannot be written, before anything is painted."""
+    """Refuse flags that do not belong together and a file that cannot be written, before anything is generated."""
     from layerwise.errors import UsageError
     from layerwise.runs.atomic import check_output_file
 

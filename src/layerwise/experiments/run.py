@@ -99,15 +99,15 @@ class Run(Trained):
         return segment(self, picture)
 
     def sample(self, count: int = 64, seed: int = 0) -> Tensor:
-        """Paint new pictures by a VAE or GAN: (count, channels, height, width) uint8; the seed decides which.
+        """Generate images by a VAE or GAN: (count, channels, height, width) uint8; the seed decides which.
 
         Raises:
-            UsageError: the run's network does not paint, or a number cannot work.
+            UsageError: the run's network generates no images, or a number cannot work.
         """
         return sample(self, count, seed)
 
     def walk(self, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
-        """Paint on a walk over so many codes and back, `steps` pictures from each to the next, as `sample` does."""
+        """Interpolate over so many latents and back, `steps` images from each to the next, as `sample` does."""
         return walk(self, waypoints, steps, seed)
 
     def answers(self, raw: Tensor) -> list[dict[str, Any]]:

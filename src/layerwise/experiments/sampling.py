@@ -1,4 +1,4 @@
-"""New pictures from a trained painter: drawn by chance, or on a walk from one to the next."""
+"""Images from a trained generative model: random samples, or an interpolation between latents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SINGLE_PX = 112  # single pictures in a film are drawn about so large, by a whol
 
 
 def sample(run: Trained, count: int = 64, seed: int = 0) -> Tensor:
-    """Let the network of `run` paint pictures of codes drawn by chance.
+    """Generate images from random latents.
 
     Args:
         count: how many pictures.
@@ -34,14 +34,14 @@ def sample(run: Trained, count: int = 64, seed: int = 0) -> Tensor:
         (count, channels, height, width) uint8.
 
     Raises:
-        UsageError: the run is of no network that paints, or a number cannot work.
+        UsageError: the run's network generates no images, or a number cannot work.
     """
     ImageSamplingConfig(count, seed=seed)
     return sample_images(generative_run(run), run.model, count, seed)
 
 
 def walk(run: Trained, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Tensor:
-    """Let the network of `run` paint on a walk through the space of its codes, and back to where it began.
+    """Generate images along an interpolation between random latents, and back to the first.
 
     Args:
         stations: codes drawn by chance that the walk leads over, along arcs; at least 2.
@@ -51,7 +51,7 @@ def walk(run: Trained, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Te
         (stations * steps, channels, height, width) uint8.
 
     Raises:
-        UsageError: the run is of no network that paints, or a number cannot work.
+        UsageError: the run's network generates no images, or a number cannot work.
     """
     ImageSamplingConfig(waypoints, steps, seed)
     task = generative_run(run)
@@ -60,7 +60,7 @@ def walk(run: Trained, waypoints: int = 8, steps: int = 12, seed: int = 0) -> Te
 
 
 def generative_run(run: Trained) -> GenerativeTask:
-    """Return the task of a run whose network paints. Raises UsageError for any other."""
+    """Return the task of a run whose network generates images. Raises UsageError for any other."""
     if not isinstance(run.task, GenerativeTask):
         raise UsageError(
             f"run {run.name} was trained for {wording.LEARNED[task_name(run.task)]}, not for generation; "

@@ -146,8 +146,8 @@ def run_to_completion(
         for sentence in startup_messages:
             progress.say(sentence)
         recorder = Recorder(folder)
-        painters = sample_loggers(setup.task, setup.model, folder.path)
-        told: tuple[Watcher, ...] = (recorder, progress, *painters, *watchers)
+        loggers = sample_loggers(setup.task, setup.model, folder.path)
+        told: tuple[Watcher, ...] = (recorder, progress, *loggers, *watchers)
         try:
             signal_number = dispatch_events(event_stream(setup, folder), told, setup.ranks)
         except LayerwiseError as error:

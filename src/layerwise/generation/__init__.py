@@ -1,1 +1,1 @@
-"""Turning a trained network into samples: decoding of texts, walks and grids of painted pictures."""
+"""Turning a trained network into samples: decoding of texts, walks and grids of generated pictures."""

@@ -1,4 +1,4 @@
-"""How far painted samples are from real ones, by features that a network gives of both: numbers, no judgement.
+"""How far generated samples are from real ones, by features that a network gives of both: numbers, no judgement.
 
 Features are (samples, features). Both distances are 0 for equal distributions and are counted in float64.
 """
@@ -16,7 +16,7 @@ ROWS_AT_ONCE = 2048
 def frechet_distance(first: Tensor, second: Tensor) -> float:
     """Return the squared Frechet distance of the normal distributions that fit both sets of features.
 
-    |m - n|^2 + tr(C + D - 2 (C^1/2 D C^1/2)^1/2), Dowson and Landau 1982; as a figure of painters Heusel et al. 2017,
+    |m - n|^2 + tr(C + D - 2 (C^1/2 D C^1/2)^1/2), Dowson and Landau 1982; for generative models Heusel et al. 2017,
     equation 6. It is biased upwards where samples are few: compare it between sets of one size.
 
     Raises:

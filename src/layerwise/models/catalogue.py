@@ -78,7 +78,7 @@ PAIRS: Mapping[str, Any] = {
     "compile": "no",
 }
 
-PAINTING: Mapping[str, Any] = {
+GAN_TRAINING: Mapping[str, Any] = {
     "optimizer": "rmsprop",
     "learning_rate": 1e-3,
     "schedule": "cosine",
@@ -539,7 +539,7 @@ CATALOGUE: dict[str, Entry] = {
         takes="images",
         usual_input=(1, 28, 28),
         usual_outputs=10,
-        training=PAINTING,
+        training=GAN_TRAINING,
         task="adversarial",
     ),
     "dcgan": Entry(
@@ -551,7 +551,7 @@ CATALOGUE: dict[str, Entry] = {
         takes="images",
         usual_input=(1, 28, 28),
         usual_outputs=10,
-        training={**PAINTING, "learning_rate": 2e-4, "relativistic": False, "gradient_penalty": 0.0},
+        training={**GAN_TRAINING, "learning_rate": 2e-4, "relativistic": False, "gradient_penalty": 0.0},
         task="adversarial",
     ),
     "efficientnet-lite0": Entry(

@@ -1,4 +1,4 @@
-"""Generative adversarial networks: a generator paints, a discriminator tells painted from real.
+"""Generative adversarial networks: a generator and a discriminator that classifies images as real or generated.
 
 Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661. `dcgan`: Radford, Metz and Chintala 2015,
 https://arxiv.org/abs/1511.06434. `gan`: the same game with the relativistic loss of Jolicoeur-Martineau 2018 and the
@@ -94,7 +94,7 @@ class Discriminator(nn.Sequential):
 
 
 class GAN(nn.Module):
-    """Both players. `forward` paints: (batch, noise) -> (batch, channels, height, width), in [-1, 1].
+    """Both players. `forward` generates: (batch, noise) -> (batch, channels, height, width), in [-1, 1].
 
     Raises UsageError for samples that are no pictures, or smaller than 8x8.
     """
@@ -119,7 +119,7 @@ class GAN(nn.Module):
         }
 
     def draw_noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Return what pictures are painted from, (count, noise), standard normal."""
+        """Return what pictures are generated from, (count, noise), standard normal."""
         device = next(self.parameters()).device
         if generator is None:
             return torch.randn(count, self.noise, device=device)

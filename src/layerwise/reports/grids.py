@@ -18,7 +18,7 @@ from layerwise.reports.pictures import Pixels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SAMPLES = "samples"  # the folder in a run that holds what was painted while it learned
+SAMPLES = "samples"  # the folder in a run that holds what was generated while it learned
 GAP_PX = 2
 SHOWN_PX = 56  # small pictures are drawn about this large, by a whole factor
 
@@ -74,17 +74,17 @@ def to_gif(frames: Sequence[Pixels], frame_ms: int, last_ms: int | None = None) 
 
 
 def grid_name(epoch: int, step: int) -> str:
-    """Return the file name of a grid that was painted in an epoch, counted from 0, after so many steps."""
+    """Return the file name of a grid that was generated in an epoch, counted from 0, after so many steps."""
     return f"epoch-{epoch + 1:03}-step-{step:07}.png"
 
 
 def step_of(path: Path) -> int:
-    """Return the step after which a grid was painted."""
+    """Return the step after which a grid was generated."""
     return int(path.stem.rpartition("-")[2])
 
 
 def grid_files(run: Path) -> list[Path]:
-    """Return the grids of a run that were painted while it learned, the first one first."""
+    """Return the grids of a run that were generated while it learned, the first one first."""
     return sorted((run / SAMPLES).glob("epoch-*-step-*.png"), key=step_of)
 
 

@@ -1,4 +1,4 @@
-"""How like real pictures painted ones are: distances of features, the classes painted, the nearest pictures."""
+"""Similarity of generated and real images: distances of features, classes, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from layerwise.reports.feature_network import load_feature_network
 COMPARED_AT_MOST = 5000  # pictures of each set whose features are compared
 SEARCHED_FOR = 500  # pictures whose nearest training picture is searched for
 SEARCHED_AMONG = 60_000
-RARE = 0.2  # a class painted less often than this share of its due is worth a sentence
+RARE = 0.2  # a class generated less often than this share of its due is worth a sentence
 COPIED = 0.5  # so is a distance from the training pictures of less than this share of that of real ones
-PAINTING_SEED = 20_26
+SAMPLING_SEED = 20_26
 
-Paint = Callable[[int], Tensor]  # so many pictures as (n, channels, height, width) uint8
+Generate = Callable[[int], Tensor]  # so many pictures as (n, channels, height, width) uint8
 
 
 @dataclass(frozen=True)
 class SampleQuality:
-    """Painted pictures beside the test split, whose two halves, drawn by chance, say what is to be had.
+    """Generated pictures beside the test split, whose two halves, drawn by chance, say what is to be had.
 
     count: images of each set: generated ones, and the two halves. feature_network: whose features were compared, in
         words. feature_network_accuracy: its accuracy on the test split.
-    frechet, kernel: distances of the painted pictures from one half; frechet_real, kernel_real: of the other half.
-    nearest: median distance of a painted picture from the nearest training picture, the root mean square over its
+    frechet, kernel: distances of the generated pictures from one half; frechet_real, kernel_real: of the other half.
+    nearest: median distance of a generated picture from the nearest training picture, the root mean square over its
         values from 0 to 1; nearest_real: of a test picture.
-    classes: their names. shares, shares_real: of each class among the painted pictures and in the test split, as the
+    classes: their names. shares, shares_real: of each class among the generated pictures and in the test split, as the
         feature_network names them.
     """
 
@@ -67,10 +67,9 @@ class SampleQuality:
             f"Fréchet distance {wording.decimal(self.frechet)} (two halves of the real pictures: "
             f"{wording.decimal(self.frechet_real)}), kernel distance {wording.decimal(self.kernel)} "
             f"({wording.decimal(self.kernel_real)}), over {wording.count(self.count)} pictures each, by features of a "
-            f"{self.feature_network}, which is right on {wording.share(self.feature_network_accuracy)} "
-            "of the test split",
-            f"a painted picture is {wording.decimal(self.nearest)} away from the nearest training picture, a real one "
-            f"that was not trained on {wording.decimal(self.nearest_real)} (medians, root mean square of a pixel)",
+            f"{self.feature_network}, test accuracy {wording.share(self.feature_network_accuracy)}",
+            f"distance to the nearest training image: {wording.decimal(self.nearest)} for a generated image, "
+            f"{wording.decimal(self.nearest_real)} for a real test image (medians, root mean square per pixel)",
         ]
 
     def tiles(self) -> list[tuple[str, str, str]]:
@@ -85,7 +84,7 @@ class SampleQuality:
         if self.nearest < COPIED * self.nearest_real:
             yield Notice(
                 "warning",
-                f"Painted pictures are as close as {wording.decimal(self.nearest)} to training pictures, where real "
+                f"Generated pictures are as close as {wording.decimal(self.nearest)} to training pictures, where real "
                 f"ones are {wording.decimal(self.nearest_real)} away: it may have learned pictures by heart.",
             )
         shares = zip(self.classes, self.shares, self.shares_real, strict=True)
@@ -93,8 +92,8 @@ class SampleQuality:
         if rare:
             yield Notice(
                 "warning",
-                f"It hardly ever paints {', '.join(rare[:5])}{', ...' if len(rare) > 5 else ''}: "
-                "what it paints is less varied than the real pictures.",
+                f"It rarely generates {', '.join(rare[:5])}{', ...' if len(rare) > 5 else ''}: "
+                "its images are less varied than the real pictures.",
             )
 
 
@@ -102,34 +101,34 @@ def _short(value: float) -> str:
     return f"{value:.2g}"
 
 
-def measure_sample_quality(generate: Paint, dataset: Dataset, test: Split) -> SampleQuality:
-    """Measure what `paint` paints beside the pictures of `test`.
+def measure_sample_quality(generate: Generate, dataset: Dataset, test: Split) -> SampleQuality:
+    """Compare generated images with those of `test`.
 
     Raises:
         DataError: there are fewer than four test pictures.
     """
     feature_network = load_feature_network(dataset)
-    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(PAINTING_SEED))
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(SAMPLING_SEED))
     count = min(COMPARED_AT_MOST, len(test) // 2)
     real, labels = test.take(order[: 2 * count])
     features, given = feature_network.features(real)
     one, other = features[:count], features[count:]
     generated = generate(count)
-    painted_features, painted_given = feature_network.features(generated)
+    generated_features, generated_given = feature_network.features(generated)
     class_count = len(dataset.classes)
     training = dataset.train.take(torch.arange(min(SEARCHED_AMONG, len(dataset.train))))[0]
     return SampleQuality(
         count=count,
         feature_network=feature_network.name,
         feature_network_accuracy=(given == labels).float().mean().item(),
-        frechet=frechet_distance(one, painted_features),
+        frechet=frechet_distance(one, generated_features),
         frechet_real=frechet_distance(one, other),
-        kernel=kernel_distance(one, painted_features),
+        kernel=kernel_distance(one, generated_features),
         kernel_real=kernel_distance(one, other),
         nearest=median_nearest(generated[:SEARCHED_FOR], training),
         nearest_real=median_nearest(real[:SEARCHED_FOR], training),
         classes=dataset.classes,
-        shares=_shares(painted_given, class_count),
+        shares=_shares(generated_given, class_count),
         shares_real=_shares(given, class_count),
     )
 
@@ -151,7 +150,7 @@ def _shares(given: Tensor, class_count: int) -> tuple[float, ...]:
 
 
 def sample_quality_table(sample_quality: SampleQuality) -> str:
-    """Return the distances of painted and of real pictures beside each other, and what they are of."""
+    """Return the distances of generated and of real pictures beside each other, and what they are of."""
     rows = [
         ["Fréchet distance", wording.decimal(sample_quality.frechet), wording.decimal(sample_quality.frechet_real)],
         ["kernel distance", wording.decimal(sample_quality.kernel), wording.decimal(sample_quality.kernel_real)],
@@ -163,7 +162,7 @@ def sample_quality_table(sample_quality: SampleQuality) -> str:
     ]
     count, accuracy = wording.count(sample_quality.count), wording.share(sample_quality.feature_network_accuracy)
     told = (
-        f"Distances of {count} painted pictures, and of as many real ones, from {count} other real ones of the "
+        f"Distances of {count} generated pictures, and of as many real ones, from {count} other real ones of the "
         f"test split. Features are those of a {sample_quality.feature_network}, right on {accuracy} of the test "
         "split: compare such figures with one another."
     )

@@ -1,4 +1,4 @@
-"""A game of two networks: one paints, the other tells painted pictures from real ones.
+"""A game of two networks: a generator, and a discriminator that classifies images as real or generated.
 
 Pictures are compared on the scale from -1 to 1, which the data's preprocessing is undone for.
 """
@@ -25,9 +25,9 @@ class Adversarial(Task):
     """Parts 'discriminator' and 'generator', each with its optimiser; the discriminator steps first.
 
     means, deviations: of the data's preprocessing, one value a channel, on the scale from 0 to 1.
-    relativistic: judge real pictures against painted ones (Jolicoeur-Martineau 2018, equation 3); otherwise the
+    relativistic: judge real pictures against generated ones (Jolicoeur-Martineau 2018, equation 3); otherwise the
         saturation-free loss of Goodfellow et al. 2014, as DCGAN has it.
-    gradient_penalty: twice the weight of both penalties on the discriminator's slope, at real and at painted pictures
+    gradient_penalty: twice the weight of both penalties on the discriminator's slope, at real and at generated pictures
         (Mescheder et al. 2018; Huang et al. 2024, equation 4).
     """
 
@@ -59,7 +59,7 @@ class Adversarial(Task):
         yield "generator", self.generator_loss(model, real)
 
     def discriminator_loss(self, discriminator: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
-        """The loss of a discriminator that should score real pictures above painted ones."""
+        """The loss of a discriminator that should score real pictures above generated ones."""
         return discriminator_loss(discriminator, real, generated, self.relativistic, self.gradient_penalty)
 
     def generator_loss(self, model: Any, real: Tensor) -> Tensor:
@@ -67,22 +67,22 @@ class Adversarial(Task):
         return generator_loss(model, real, self.relativistic)
 
     def evaluate(self, model: Any, batches: Iterable[Batch]) -> dict[str, float]:
-        """Return how often the discriminator is right about real and about painted pictures, by its sign or, where it
+        """Return how often the discriminator is right about real and about generated pictures, by its sign or, where it
         is relativistic, against the median score of the others."""
-        real_scores, painted_scores = [], []
+        real_scores, generated_scores = [], []
         generator = torch.Generator().manual_seed(0)
         for batch in batches:
             real_scores.append(model.discriminator(self.real(batch.inputs)))
-            painted_scores.append(model.discriminator(model(model.draw_noise(len(batch.inputs), generator))))
-        rights = discriminator_accuracy(torch.cat(real_scores), torch.cat(painted_scores), self.relativistic)
+            generated_scores.append(model.discriminator(model(model.draw_noise(len(batch.inputs), generator))))
+        rights = discriminator_accuracy(torch.cat(real_scores), torch.cat(generated_scores), self.relativistic)
         return dict(zip(("accuracy_on_real", "accuracy_on_generated"), rights, strict=True))
 
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        """The latest weights are kept: no single number on held-out pictures says which epoch paints best."""
+        """The latest weights are kept: no single figure on held-out images tells which epoch is the best."""
         return ()
 
     def sample_latents(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Return the noise that pictures are painted from, (count, noise)."""
+        """Return the noise that pictures are generated from, (count, noise)."""
         noise: Tensor = model.draw_noise(count, generator)
         return noise
 
@@ -92,7 +92,7 @@ class Adversarial(Task):
         return pictures
 
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
-        """Return the mean brightness of each painted picture, from 0 to 1."""
+        """Return the mean brightness of each generated picture, from 0 to 1."""
         return [{"brightness": value} for value in ((outputs.flatten(1).mean(1) + 1) / 2).tolist()]
 
     def answer(self, model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
@@ -103,34 +103,34 @@ class Adversarial(Task):
 def discriminator_loss(
     discriminator: nn.Module, real: Tensor, generated: Tensor, relativistic: bool, gradient_penalty: float
 ) -> Tensor:
-    """The loss of a discriminator that should score real pictures above painted ones."""
+    """The loss of a discriminator that should score real pictures above generated ones."""
     real, generated = (p.detach().requires_grad_(gradient_penalty > 0) for p in (real, generated))
-    real_scores, painted_scores = discriminator(real), discriminator(generated)
+    real_scores, generated_scores = discriminator(real), discriminator(generated)
     if relativistic:
-        loss = F.softplus(painted_scores - real_scores).mean()
+        loss = F.softplus(generated_scores - real_scores).mean()
     else:
-        loss = F.softplus(-real_scores).mean() + F.softplus(painted_scores).mean()
+        loss = F.softplus(-real_scores).mean() + F.softplus(generated_scores).mean()
     if not gradient_penalty:
         return loss
     slopes = (
         torch.autograd.grad(scores.sum(), pictures, create_graph=True)[0].square().flatten(1).sum(1).mean()
-        for scores, pictures in ((real_scores, real), (painted_scores, generated))
+        for scores, pictures in ((real_scores, real), (generated_scores, generated))
     )
     return loss + gradient_penalty / 2 * sum(slopes, start=torch.zeros((), device=real.device))
 
 
 def generator_loss(model: Any, real: Tensor, relativistic: bool) -> Tensor:
     """The loss of a generator whose pictures should be scored above real ones."""
-    painted_scores = model.discriminator(model(model.draw_noise(len(real))))
+    generated_scores = model.discriminator(model(model.draw_noise(len(real))))
     if not relativistic:
-        return F.softplus(-painted_scores).mean()
+        return F.softplus(-generated_scores).mean()
     with torch.no_grad():
         real_scores = model.discriminator(real)
-    return F.softplus(real_scores - painted_scores).mean()
+    return F.softplus(real_scores - generated_scores).mean()
 
 
 def discriminator_accuracy(real: Tensor, generated: Tensor, relativistic: bool) -> tuple[float, float]:
-    """Return the shares of real and of painted pictures that their scores are right about.
+    """Return the shares of real and of generated pictures that their scores are right about.
 
     The bound is 0 or, for relativistic scores, the median score of the others.
     """

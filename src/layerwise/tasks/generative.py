@@ -1,4 +1,4 @@
-"""What tasks have in common whose networks paint pictures of codes."""
+"""What tasks have in common whose networks generate images from latents."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ GENERATED_AT_ONCE = 256
 
 @runtime_checkable
 class GenerativeTask(Protocol):
-    """A task whose networks paint."""
+    """A task whose networks generate images."""
 
     def sample_latents(self, model: Any, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Return codes from the distribution that `model` paints by, (count, code), standard normal."""
+        """Return codes from the prior distribution of `model`, (count, code), standard normal."""
         ...
 
     def generate(self, model: Any, codes: Tensor) -> Tensor:
-        """Let `model` paint a picture of each code, (codes, channels, height, width), from 0 to 1."""
+        """Generate an image from each latent, (codes, channels, height, width), from 0 to 1."""
         ...
 
 
 def sample_images(task: GenerativeTask, model: nn.Module, count: int, seed: int) -> Tensor:
-    """Let `model` paint `count` pictures, (count, channels, height, width) uint8; the seed decides which."""
+    """Generate `count` images, (count, channels, height, width) uint8; the seed decides which."""
     return generate(task, model, task.sample_latents(model, count, torch.Generator().manual_seed(seed)))
 
 
 def generate(task: GenerativeTask, model: nn.Module, codes: Tensor) -> Tensor:
-    """Let `model`, in evaluation mode, paint a picture of each code, (codes, channels, height, width) uint8."""
+    """Generate an image from each latent, with `model` in evaluation mode, (codes, channels, height, width) uint8."""
     device = next(model.parameters()).device
     with torch.inference_mode():
         parts = [task.generate(model, part) for part in codes.to(device).split(GENERATED_AT_ONCE)]
@@ -55,7 +55,7 @@ def image_scale(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]
     """Return mean and deviation of each channel, on the scale from 0 to 1, that pictures were prepared by.
 
     Raises:
-        UsageError: the data is no pictures with classes, by which painted pictures are measured.
+        UsageError: the data is no pictures with classes, by which generated pictures are measured.
     """
     if not isinstance(dataset.preprocessing, ImagePreprocessing) or dataset.task != "classification":
         raise UsageError(

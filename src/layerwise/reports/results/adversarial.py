@@ -1,4 +1,4 @@
-"""What a GAN paints: its pictures, how like real ones they are, and how well its discriminator still tells them."""
+"""Figures of a GAN: generated images, their similarity to real ones, accuracy of the discriminator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from layerwise.reports.grids import grid_figure, picture_grid, sample_grids, to_
 from layerwise.reports.pictures import Pixels
 from layerwise.reports.results.result import EvaluationInput, ReportContext, Rows, Tile
 from layerwise.reports.sample_quality import (
-    PAINTING_SEED,
+    SAMPLING_SEED,
     SampleQuality,
     measure_sample_quality,
     nearest_pictures,
@@ -99,7 +99,7 @@ class AdversarialResult:
     def drawings(self, evaluation_input: EvaluationInput) -> Iterator[tuple[str, Figure]]:
         task = evaluation_input.task
         assert isinstance(task, Adversarial)
-        generated = sample_images(task, evaluation_input.model, SAMPLES_SHOWN, PAINTING_SEED)
+        generated = sample_images(task, evaluation_input.model, SAMPLES_SHOWN, SAMPLING_SEED)
         shown = pictures.to_pixels(generated)
         yield "samples", grid_figure(shown, 8, "Generated images, not selected")
         rows = neighbour_rows(generated[:NEIGHBOURS_SHOWN], evaluation_input.data())
@@ -119,7 +119,7 @@ def measure(evaluation_input: EvaluationInput) -> AdversarialResult:
         count=len(evaluation_input.split),
         **task.evaluate(evaluation_input.model, evaluation_input.batches()),
         sample_quality=measure_sample_quality(
-            lambda count: sample_images(task, evaluation_input.model, count, PAINTING_SEED),
+            lambda count: sample_images(task, evaluation_input.model, count, SAMPLING_SEED),
             evaluation_input.data(),
             evaluation_input.split,
         ),
@@ -127,7 +127,7 @@ def measure(evaluation_input: EvaluationInput) -> AdversarialResult:
 
 
 def neighbour_rows(generated: Tensor, dataset: Dataset) -> list[Pixels]:
-    """Return painted pictures, and behind them the training picture nearest to each."""
+    """Return generated pictures, and behind them the training picture nearest to each."""
     training = dataset.train.take(torch.arange(len(dataset.train)))[0]
     _, places = nearest_pictures(generated, training)
     return [*pictures.to_pixels(generated), *pictures.to_pixels(training[places])]
@@ -135,35 +135,35 @@ def neighbour_rows(generated: Tensor, dataset: Dataset) -> list[Pixels]:
 
 def walk_pixels(task: GenerativeTask, model: nn.Module, waypoints: int, steps: int) -> list[Pixels]:
     """Return pictures on a walk between codes drawn by chance, `steps` from one to the next."""
-    codes = task.sample_latents(model, waypoints, torch.Generator().manual_seed(PAINTING_SEED)).cpu()
+    codes = task.sample_latents(model, waypoints, torch.Generator().manual_seed(SAMPLING_SEED)).cpu()
     return pictures.to_pixels(generate(task, model, tour(codes, steps)))
 
 
 def adversarial_section(result: AdversarialResult, context: ReportContext) -> str:
-    """Painted pictures, their nearest training pictures, a walk, and the grids of the training."""
+    """Generated pictures, their nearest training pictures, a walk, and the grids of the training."""
     task = Adversarial.for_data(context.dataset, TaskConfig())
-    generated = sample_images(task, context.model, SAMPLES_SHOWN, PAINTING_SEED)
+    generated = sample_images(task, context.model, SAMPLES_SHOWN, SAMPLING_SEED)
     neighbours = picture_grid(neighbour_rows(generated[:NEIGHBOURS_SHOWN], context.dataset), NEIGHBOURS_SHOWN)
     walk = picture_grid(walk_pixels(task, context.model, WALKS_SHOWN, STEPS_SHOWN), STEPS_SHOWN)
     grids = [markup.picture(uri, title) for title, uri in (sample_grids(context.folder) if context.folder else [])]
     return markup.section(
         "answers",
-        "What it paints",
+        "Generated images",
         markup.picture(
             to_address(picture_grid(pictures.to_pixels(generated), 8)),
-            "Painted pictures",
-            "Drawn by chance, none chosen.",
+            "Generated pictures",
+            "Random samples, not selected.",
         ),
         sample_quality_table(result.sample_quality),
         markup.picture(
             to_address(neighbours),
             "Is it copying?",
-            "Above painted pictures, below each the training picture that is nearest to it.",
+            "Top: generated images. Below each: its nearest training image.",
         ),
         markup.picture(
             to_address(walk),
             "A walk through the space of codes",
-            "Each row leads from one painted picture to the next; what lies between should be pictures, too.",
+            "Each row interpolates between two latents; a good generator gives sharp images all along it.",
         ),
         markup.folded("The same codes while it learned", markup.columns(*grids), is_open=True) if grids else "",
     )

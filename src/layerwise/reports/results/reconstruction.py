@@ -20,7 +20,7 @@ from layerwise.reports.grids import grid_figure, picture_grid, sample_grids, to_
 from layerwise.reports.latent import latent_map
 from layerwise.reports.pictures import Pixels
 from layerwise.reports.results.result import EvaluationInput, ReportContext, Rows, Tile
-from layerwise.reports.sample_quality import PAINTING_SEED, SampleQuality, measure_sample_quality, sample_quality_table
+from layerwise.reports.sample_quality import SAMPLING_SEED, SampleQuality, measure_sample_quality, sample_quality_table
 from layerwise.tasks.config import TaskConfig
 from layerwise.tasks.generative import generate, sample_images
 from layerwise.tasks.reconstruction import Reconstruction
@@ -42,7 +42,7 @@ class ReconstructionResult:
     mean_error: of always giving the mean training picture. component_error: of as many principal components of the
         training pictures as a code has numbers, the best that can be had without bends (Baldi and Hornik 1989).
     divergence: of the codes from normal ones, nats a picture; 0 where they have no distribution. loss: of the task.
-    likeness: of pictures painted of drawn codes, None where none can be drawn.
+    sample_quality: of images from random latents, None where none can be drawn.
     """
 
     task: ClassVar[str] = "reconstruction"
@@ -129,8 +129,8 @@ class ReconstructionResult:
         yield "latent-map", view.map()
         yield "interpolations", grid_figure(view.ways(), STEPS, "From one picture to another")
         if self.sample_quality:
-            shown = sample_images(task, evaluation_input.model, SAMPLES_SHOWN, PAINTING_SEED)
-            yield "samples", grid_figure(pictures.to_pixels(shown), 8, "Painted, none chosen")
+            shown = sample_images(task, evaluation_input.model, SAMPLES_SHOWN, SAMPLING_SEED)
+            yield "samples", grid_figure(pictures.to_pixels(shown), 8, "Generated images, not selected")
 
 
 def measure(evaluation_input: EvaluationInput) -> ReconstructionResult:
@@ -145,7 +145,7 @@ def measure(evaluation_input: EvaluationInput) -> ReconstructionResult:
     sample_quality = None
     if model.variational and len(evaluation_input.split) >= 4:
         sample_quality = measure_sample_quality(
-            lambda count: sample_images(task, model, count, PAINTING_SEED), dataset, evaluation_input.split
+            lambda count: sample_images(task, model, count, SAMPLING_SEED), dataset, evaluation_input.split
         )
     return ReconstructionResult(
         count=len(evaluation_input.split),
@@ -201,7 +201,7 @@ class Coder:
         return [*pictures.to_pixels(self.split.take(places)[0]), *pictures.to_pixels(back)]
 
     def ways(self) -> list[Pixels]:
-        """Return pictures painted on ways between pairs of test pictures, `STEPS` each."""
+        """Return interpolations between pairs of test images, `STEPS` each."""
         places = self.some(2 * WAYS)
         codes = self.encode(places)
         way = around if self.model.variational else between
@@ -225,7 +225,7 @@ class Coder:
 
 
 def reconstruction_section(result: ReconstructionResult, context: ReportContext) -> str:
-    """Pictures that came back, the map of the codes, ways between pictures, and what is painted of drawn codes."""
+    """Reconstructions, the map of the latents, interpolations, and images from random latents."""
     assert isinstance(context.dataset.preprocessing, ImagePreprocessing)
     task = Reconstruction.for_data(context.dataset, TaskConfig())
     view = Coder(task, context.model, context.dataset, context.split)
@@ -246,21 +246,21 @@ def reconstruction_section(result: ReconstructionResult, context: ReportContext)
         markup.picture(
             to_address(picture_grid(view.ways(), STEPS)),
             "From one picture to another",
-            "Both ends of a row are test pictures that came back; what is between was painted of codes between theirs.",
+            "Both ends of a row are reconstructed test images; the others are decoded from interpolated latents.",
         ),
-        painted_pieces(result, context, task),
+        generated_pieces(result, context, task),
     )
 
 
-def painted_pieces(result: ReconstructionResult, context: ReportContext, task: Reconstruction) -> str:
-    """What is painted of codes drawn by chance; nothing where none can be drawn."""
+def generated_pieces(result: ReconstructionResult, context: ReportContext, task: Reconstruction) -> str:
+    """Images from random latents; nothing where none can be drawn."""
     if not result.sample_quality:
         return ""
-    shown = pictures.to_pixels(sample_images(task, context.model, SAMPLES_SHOWN, PAINTING_SEED))
+    shown = pictures.to_pixels(sample_images(task, context.model, SAMPLES_SHOWN, SAMPLING_SEED))
     grids = [markup.picture(uri, title) for title, uri in (sample_grids(context.folder) if context.folder else [])]
     return "".join(
         (
-            markup.picture(to_address(picture_grid(shown, 8)), "Painted pictures", "Drawn by chance, none chosen."),
+            markup.picture(to_address(picture_grid(shown, 8)), "Generated pictures", "Random samples, not selected."),
             sample_quality_table(result.sample_quality),
             markup.folded("The same codes while it learned", markup.columns(*grids)) if grids else "",
         )
