@@ -1,4 +1,4 @@
-"""From a description to the things that are trained: data set, task, model, batches, and the pace of the machine."""
+"""From a description to the things that are trained: data set, task, model, batches, and the execution plan."""
 
 from __future__ import annotations
 

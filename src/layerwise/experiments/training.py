@@ -147,9 +147,9 @@ def run_to_completion(
             progress.say(sentence)
         recorder = Recorder(folder)
         loggers = sample_loggers(setup.task, setup.model, folder.path)
-        told: tuple[Watcher, ...] = (recorder, progress, *loggers, *watchers)
+        consumers: tuple[Watcher, ...] = (recorder, progress, *loggers, *watchers)
         try:
-            signal_number = dispatch_events(event_stream(setup, folder), told, setup.ranks)
+            signal_number = dispatch_events(event_stream(setup, folder), consumers, setup.ranks)
         except LayerwiseError as error:
             if isinstance(error, DivergedError):
                 keep_last_weights(setup, folder)

@@ -90,7 +90,7 @@ def _layers(parts: list[nn.Module]) -> list[Layer] | None:
 
 
 class DenseStep:
-    """Takes the steps of a stack of dense layers that has no obstacle; one optimiser, all of the model.
+    """Takes the steps of a stack of dense layers that it supports; one optimiser, all of the model.
 
     flat: the parameters, W, b, W, b, ...; m, v: what the optimiser remembers of them, as the engine names it.
     """

@@ -85,7 +85,7 @@ class ExecutionPlan:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> ExecutionPlan:
-        """Rebuild the pace that `to_json` described."""
+        """Rebuild the plan that `to_json` described."""
         return cls(**{**saved, "reasons": tuple(saved["reasons"])})
 
 
@@ -167,7 +167,7 @@ def choose_execution(
     """Return the fastest way found to take `steps` training steps of `model`, which is left as it was.
 
     loss: gives the loss of a model on one typical batch; it is called on deep copies, in training mode.
-    obstacle: what keeps the dense engine from these steps, '' for nothing, None for other networks; see dense_step.py.
+    unsupported_reason: what keeps the dense engine off, '' for nothing, None for other networks; see dense_step.py.
     The model, its buffers and the random state are the same afterwards.
 
     Raises UsageError for a precision that the device cannot compute in.
@@ -202,7 +202,7 @@ class Trial:
         return self._step_s[execution.precision] * self.steps
 
     def race(self, plans: list[ExecutionPlan]) -> tuple[list[float], list[float]]:
-        """Return the first and the shortest step of each pace, in seconds; they take turns to share noise."""
+        """Return the first and the shortest step of each plan, in seconds; they take turns to share noise."""
         with _nothing_disturbed(self.device):
             steps = [self._step(execution) for execution in plans]
             first = [step() for step in steps]

@@ -52,7 +52,7 @@ def train(
         checkpoints: where to save. If it holds a checkpoint, the training goes on from there, with the same bits
             as if it had never stopped. Leaving early saves one, too.
         checkpoint_every_s: least seconds between two saves, stretched where saving is slow; 0 saves at every step.
-        pace: precision, compilation and memory format.
+        execution: precision, compilation and memory format.
         ranks: this process among several that share every batch.
 
     Raises:

@@ -40,7 +40,7 @@ def make_optimizer(
 ) -> Optimizer:
     """Return the optimiser that `training` names over the trainable parameters of `module`.
 
-    precision: of the products that Muon orthogonalises by, as of the pace; on a GPU they are always in bfloat16.
+    precision: of the products that Muon orthogonalises by, as planned; on a GPU they are always in bfloat16.
     Within a group the order is that of `module.parameters()`, so that a saved state fits the same module.
     Raises UsageError where nothing is to be trained.
     """

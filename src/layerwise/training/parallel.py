@@ -124,7 +124,7 @@ class Ranks:
         return bool(self.sum(torch.tensor(float(flag), device=self._wire_device)).item())
 
     def from_first(self, value: Any) -> Any:
-        """Return on every rank the plain JSON value that rank 0 has, such as a measured pace."""
+        """Return on every rank the plain JSON value that rank 0 has, such as a measured execution plan."""
         if self.world == 1:
             return value
         text = json.dumps(value).encode() if self.is_first else b""
