@@ -62,7 +62,7 @@ class DescentConfig:
     learning_rate, momentum, weight_decay: as in PyTorch. Decay is decoupled for adam, adamw and muon, added to the
         gradient for the others; None is 0.01 for adamw and 0 for the others.
     schedule: constant, step, cosine or linear, over all steps of `epochs`.
-    penalty, strength, mix: none, l1, l2 or elastic (see penalties.py), by proximal steps; biases are left alone.
+    penalty, penalty_strength, mix: none, l1, l2 or elastic (see penalties.py), proximal; biases are left alone.
     seed: first weights, order of the samples and dropout follow from it.
 
     Raises UsageError, naming the field, for a value that cannot work.
